@@ -1,0 +1,87 @@
+"""What happens during a run, as facts. Listeners (console, JSON stream) read them; none of them decides anything."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from assets_cli.model.history import Result
+from assets_cli.model.plan import Cause
+
+
+class RunStarted(NamedTuple):
+    """A run was opened. `steps` are asset names in plan order."""
+
+    run: str
+    at: int
+    steps: tuple[str, ...]
+    jobs: int
+
+
+class StepWaiting(NamedTuple):
+    """A step cannot start yet because another process holds what it needs; `holder` says who."""
+
+    asset: str
+    at: int
+    holder: str
+
+
+class StepStarted(NamedTuple):
+    """An attempt was opened. `number` counts from 1; `usual` is the usual duration in microseconds, if known."""
+
+    asset: str
+    at: int
+    number: int
+    causes: tuple[Cause, ...]
+    log: str | None
+    usual: int | None
+
+
+class StepRetrying(NamedTuple):
+    """An attempt failed and another follows after `delay` microseconds."""
+
+    asset: str
+    at: int
+    number: int
+    reason: str
+    delay: int
+
+
+class StepFinished(NamedTuple):
+    """A step ended. `tail` are the last lines of its log where it failed; `duration` is in microseconds."""
+
+    asset: str
+    at: int
+    result: Result
+    unchanged: bool
+    detail: str
+    duration: int
+    log: str | None = None
+    tail: tuple[str, ...] = ()
+    rows: int | None = None
+
+
+class Warned(NamedTuple):
+    """Something that the user should know and that stopped nothing."""
+
+    asset: str | None
+    at: int
+    message: str
+
+
+class RunFinished(NamedTuple):
+    """The end of a run, or of a call that had nothing to do (`run` is None). Results partition the plan's steps."""
+
+    run: str | None
+    at: int
+    status: str
+    succeeded: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    failed: tuple[str, ...]
+    skipped: tuple[str, ...]
+    blocked: tuple[str, ...]
+    cancelled: tuple[str, ...]
+    duration: int = 0
+    still_stale: tuple[str, ...] = ()
+
+
+RunEvent = RunStarted | StepWaiting | StepStarted | StepRetrying | StepFinished | Warned | RunFinished

@@ -1,0 +1,108 @@
+"""The plan: which assets would be materialized, why, in which order, and why the others would not.
+
+A value made by `planning.plan`; showing it, saving it, applying it and simulating it are its readers.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from assets_cli.model.problem import Problem
+
+CauseKind = Literal[
+    "missing",
+    "code_changed",
+    "upstream_changed",
+    "upstreams_added",
+    "upstreams_removed",
+    "output_missing",
+    "output_changed",
+    "last_run_failed",
+    "check_failed",
+    "overdue",
+    "forced",
+    "upstream_stale",
+]
+SkipReason = Literal["up_to_date", "not_selected_upstream", "external"]
+
+
+class Cause(NamedTuple):
+    """One reason why an asset is stale. `detail` is a sentence for people; the other fields are for programs."""
+
+    kind: CauseKind
+    detail: str
+    upstream: str | None = None
+    component: str | None = None
+    old: str | None = None
+    new: str | None = None
+
+    @property
+    def is_tentative(self) -> bool:
+        """Whether it may still come to nothing: an upstream may come out unchanged."""
+        return self.kind == "upstream_stale"
+
+
+class Promise(NamedTuple):
+    """What a freshness policy asks of a root: data at least as new as `bound` (microseconds), asked by these assets."""
+
+    bound: int
+    asked_by: tuple[str, ...]
+
+
+class Step(NamedTuple):
+    """One asset to materialize. `after` are the steps that it waits for; `estimated` is in microseconds, None if unknown.
+
+    `forced` steps are never skipped by the re-check; `promise` is there when a freshness policy asked for it.
+    """
+
+    asset: str
+    causes: tuple[Cause, ...]
+    after: tuple[str, ...]
+    estimated: int | None = None
+    promise: Promise | None = None
+    kind: Literal["materialize", "check"] = "materialize"
+    partition: str = ""
+
+    @property
+    def is_tentative(self) -> bool:
+        """Whether all its causes are tentative, so that it may be cut off."""
+        return all(cause.is_tentative for cause in self.causes)
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether the user asked for it whatever its state."""
+        return any(cause.kind == "forced" for cause in self.causes)
+
+
+class Skip(NamedTuple):
+    """An asset that would not run, and why. `detail` is a sentence for people, empty where the reason says it all."""
+
+    asset: str
+    reason: SkipReason
+    detail: str = ""
+
+
+class Overdue(NamedTuple):
+    """A broken promise: `data_time` is older than `bound`; `held_by` are the roots or externals that hold it back."""
+
+    asset: str
+    data_time: int
+    bound: int
+    max_lag: int
+    held_by: tuple[str, ...]
+
+
+class Plan(NamedTuple):
+    """The decision. Steps are in topological order. `estimated` and `critical_path` are for the given number of jobs."""
+
+    environment: str
+    now: int
+    selection: tuple[str, ...]
+    steps: tuple[Step, ...]
+    skips: tuple[Skip, ...]
+    overdue: tuple[Overdue, ...]
+    removed: tuple[str, ...]
+    warnings: tuple[Problem, ...]
+    jobs: int
+    estimated: int | None
+    critical_path: tuple[str, ...]

@@ -1,0 +1,41 @@
+"""What was found outside: code, outputs and external assets, as they are now.
+
+Made by `probing.look`, read by `planning`. A value: looking again makes another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from assets_cli.model.history import Component, Fingerprint, Observation
+from assets_cli.model.problem import Problem
+
+
+class CodeProbe(NamedTuple):
+    """The components of an asset's code version as they are now.
+
+    A component whose raw digest differs from the recorded one carries its normalised digest too; one whose raw digest
+    is equal is the recorded component itself, so that no parser is imported to find nothing new.
+    `problem` says what could not be read, such as a missing SQL file; the step will fail on it.
+    """
+
+    components: Mapping[str, Component]
+    problem: Problem | None = None
+
+
+class OutputProbe(NamedTuple):
+    """What is at the declared output. `unknown` means not probed, and `detail` says why ("in use by run R")."""
+
+    state: Literal["present", "missing", "unknown"]
+    fingerprint: Fingerprint | None = None
+    detail: str | None = None
+
+
+class World(NamedTuple):
+    """Everything that planning needs from outside. An asset without an entry in `outputs` declares no output."""
+
+    code: Mapping[str, CodeProbe]
+    outputs: Mapping[str, OutputProbe]
+    observations: Mapping[str, Observation]
+    warnings: tuple[Problem, ...] = ()
