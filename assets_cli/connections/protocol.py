@@ -10,42 +10,74 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+Kind = Literal["table", "view"]
+
+VIEW_DIGEST = "exists:view"
+"""The digest of every view: to say more about its rows would mean to run it."""
+
 
 class TableState(NamedTuple):
-    """What a table holds: its row count, the digest of its content (`algorithm:hex`) and its columns with their types."""
+    """What a table holds: its row count, the digest of its content (`algorithm:hex`) and its columns with their types.
 
-    rows: int
+    Of a view, which holds nothing, `rows` is None and the digest is `VIEW_DIGEST`.
+    """
+
+    rows: int | None
     digest: str
     columns: tuple[tuple[str, str], ...]
 
 
 class DatabaseError(Exception):
-    """The database refused. The message is the database's own, without our SQL around it; `hint` says what to do."""
+    """The database refused. The message is one line in the database's own words; `hint` says what to do.
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    `line` counts from 1 in the text that was handed in, where the database named one; `detail` is all that the
+    database had to say, for a log; `in_use` is set where another program holds the database.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str | None = None,
+        *,
+        line: int | None = None,
+        detail: str | None = None,
+        in_use: bool = False,
+    ) -> None:
         super().__init__(message)
         self.hint = hint
+        self.line = line
+        self.detail = detail
+        self.in_use = in_use
 
 
 class Session(Protocol):
-    """One open connection. Not shared between threads."""
+    """One open connection. Not shared between threads. Every method may raise `DatabaseError`.
+
+    A table's name may be qualified (`mart.orders`) and parts of it may be quoted (`mart."my table"`).
+    """
 
     raw: Any
+    """The driver's own connection, for a user's function."""
 
     def existing(self, tables: Sequence[str]) -> set[str]:
         """Which of these tables or views exist. Names may be qualified by a schema."""
         ...
 
     def table_state(self, table: str) -> TableState:
-        """Count and sum of row hashes of a table or view: the same for the same rows in any order."""
+        """Count and sum of row hashes of a table: the same for the same rows in any order.
+
+        Raises:
+            DatabaseError: there is no such table or view.
+        """
         ...
 
     def publish_select(
-        self, table: str, query: str, kind: Literal["table", "view"], before_commit: Callable[[TableState], None]
+        self, table: str, query: str, kind: Kind, before_commit: Callable[[TableState], None]
     ) -> TableState:
         """Fill `table` from a SELECT in one transaction. `before_commit` is called with what is about to be published.
 
-        What was there before, table or view, is replaced; readers see the old or the new, never neither.
+        What was there before, table or view, is replaced; readers see the old or the new, never neither. Whatever
+        `before_commit` raises undoes it all.
         """
         ...
 
@@ -57,6 +89,10 @@ class Session(Protocol):
         """The first column of the first row of a query; None where it returns no row."""
         ...
 
+    def commit(self) -> None:
+        """Make lasting what a user's statements on `raw` left in an open transaction; nothing where there is none."""
+        ...
+
     def close(self) -> None:
         """Close the connection; for a file database nothing of it stays open."""
         ...
@@ -65,14 +101,23 @@ class Session(Protocol):
 class Database(Protocol):
     """Where tables are."""
 
-    dialect: str
-    location: str
-    """Where it is, without credentials: part of the code version."""
-    file: Path | None
-    """The real path of a file database, which is a mutex across processes; None for a server."""
+    @property
+    def dialect(self) -> str:
+        """The name of its SQL dialect, as sqlglot calls it."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Where it is, without credentials: part of the code version."""
+        ...
+
+    @property
+    def file(self) -> Path | None:
+        """The real path of a file database, which is a mutex across processes; None for a server."""
+        ...
 
     def open(self, *, read_only: bool = False) -> Session:
-        """Connect.
+        """Connect. A file database that does not exist is created, unless `read_only`.
 
         Raises:
             DatabaseError: the database cannot be opened.

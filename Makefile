@@ -1,0 +1,55 @@
+# Everything runs in .venv inside the checkout; nothing outside it is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+EXAMPLE := examples/manifests/customer_clv
+
+.PHONY: help setup demo test lint types imports unit docs bench soak clean
+
+help: ## what can be made here
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## make .venv and install everything that development needs
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "assets needs Python 3.11 or newer; try: make PYTHON=python3.13")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	@touch $(READY)
+
+$(BIN)/assets:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "assets needs Python 3.11 or newer; try: make demo PYTHON=python3.13")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+
+demo: $(BIN)/assets ## materialize the example on real data and show plan, lineage and result
+	@sh $(EXAMPLE)/demo.sh $(abspath $(BIN))/assets
+
+test: lint types imports unit ## everything that decides a landing
+
+lint: $(READY) ## ruff, all rules, and its formatter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(READY) ## the import contract: imports go down only
+	$(BIN)/lint-imports
+
+unit: $(READY) ## the whole test suite, docs included
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+docs: $(READY) ## write the generated pages of docs/reference anew
+	$(BIN)/python docs/generate.py
+
+bench: $(READY) ## time assets beside ninja and make; writes benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/compare.py
+
+soak: $(READY) ## long property and fault runs, with their own seed and budget
+	$(BIN)/python -m pytest -n 2 tests/properties tests/faults --hypothesis-profile=soak
+
+clean: ## forget the environment and the caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

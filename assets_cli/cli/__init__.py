@@ -1,0 +1,1 @@
+"""The command line: parse, call `project`, print, exit code. Knows nothing of how anything is decided."""

@@ -1,0 +1,76 @@
+"""The table of commands: names, where they live, one line of help, their options. Imports nothing.
+
+The root `--help` and shell completion read it, so that neither has to import eleven modules; a test holds it against
+the commands themselves.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One command. `module` is below `assets_cli.cli` and holds a function `command`.
+
+    `words` says what its arguments are, for completion: "assets", "runs", "codes", "schemas", "directories" or "".
+    """
+
+    name: str
+    section: str
+    help: str
+    options: tuple[str, ...] = ()
+    words: str = ""
+
+    @property
+    def module(self) -> str:
+        """The dotted name of the module that holds the command."""
+        return f"assets_cli.cli.{self.name}"
+
+
+_PLANNING = ("--upstream", "--downstream", "--force")
+
+TABLE: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry("init", "Begin", "write a small working project", (), "directories"),
+        Entry("validate", "Begin", "find everything wrong without running anything", ("--strict", "--format", "--json")),
+        Entry(
+            "plan",
+            "Run",
+            "show what is stale or overdue, why, and what would run",
+            (*_PLANNING, "--all", "--json", "--exit-code"),
+            "assets",
+        ),
+        Entry(
+            "materialize",
+            "Run",
+            "run the plan: bring exactly that up to date",
+            (*_PLANNING, "--jobs", "--fail-fast", "--json"),
+            "assets",
+        ),
+        Entry("why", "Understand", "follow an asset's causes down to their roots", ("--json",), "assets"),
+        Entry(
+            "lineage",
+            "Understand",
+            "show what an asset depends on and what depends on it",
+            ("--upstream", "--downstream", "--depth", "--format", "--json"),
+            "assets",
+        ),
+        Entry("list", "Understand", "list the assets with their state", ("--json",), "assets"),
+        Entry("runs", "Look back", "list past runs, or show one", ("--limit", "--json"), "runs"),
+        Entry("logs", "Look back", "print what the commands of a run wrote", ("--json",), "runs"),
+        Entry("explain", "Look up", "explain an error code such as A0102", ("--json",), "codes"),
+        Entry("schema", "Look up", "print a JSON schema, of the manifest by default", ("--list",), "schemas"),
+    )
+}
+
+# Options before the command, with what their value is called ("" for a flag) and a line of help.
+GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("-C",), "DIR", "look for the project from DIR instead of the working directory"),
+    (("--env",), "NAME", "use this environment of the manifest"),
+    (("--var",), "K=V", "set a variable of the manifest; may be repeated"),
+    (("--state",), "PATH", "keep history in this file instead of the manifest's (or set ASSETS_STATE)"),
+    (("--completion",), "SHELL", "print the completion script for bash, zsh or fish"),
+    (("--version", "-V"), "", "print the version"),
+    (("--help", "-h"), "", "print this help, or the help of a command"),
+)

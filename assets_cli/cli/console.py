@@ -1,0 +1,53 @@
+"""Printing: data to stdout, problems and remarks to stderr. Every command and the outermost catch go through here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from assets_cli.cli.screens import problems as screen
+from assets_cli.cli.terminal import Terminal, terminal
+from assets_cli.model.problem import Problem
+
+
+def out() -> Terminal:
+    """Where data goes."""
+    return terminal(sys.stdout)
+
+
+def err() -> Terminal:
+    """Where everything else goes."""
+    return terminal(sys.stderr)
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print lines of data."""
+    out().write(lines)
+
+
+def remark(lines: Iterable[str]) -> None:
+    """Print lines that are no data."""
+    err().write(lines)
+
+
+def show_problems(problems: Sequence[Problem], view: screen.Viewpoint = screen.HERE, *, total: bool = True) -> None:
+    """Print problems to stderr; a single one needs no line that counts it."""
+    with_total = total and len(problems) > 1
+    target = err()
+    lines = list(screen.report(problems, target, view))
+    target.write(lines if with_total else lines[:-2])
+
+
+def show_json(document: Any, *, indent: int | None = 2) -> None:
+    """Print one JSON document, in one piece. Beyond ASCII only where the stream is sure to take it."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
+    sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=encoding != "utf8") + "\n")
+    sys.stdout.flush()
+
+
+def indented(lines: Iterable[str], by: int) -> Iterator[str]:
+    """The lines moved to the right; empty ones stay empty."""
+    for line in lines:
+        yield " " * by + line if line else line

@@ -1,0 +1,288 @@
+"""The JSON documents, field by field as `schemas/` describes them. Values in, plain dicts out; prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from assets_cli.cli.words import promise, rfc3339
+from assets_cli.model.answers import AssetStatus, Lineage, Why
+from assets_cli.model.duration import SECOND
+from assets_cli.model.event import (
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepRetrying,
+    StepStarted,
+    StepWaiting,
+    Warned,
+)
+from assets_cli.model.history import Attempt, RunRecord, StepRecord
+from assets_cli.model.plan import Cause, Plan
+from assets_cli.model.problem import Problem
+
+VERSION = 1
+
+
+def seconds(microseconds: int | None) -> float | None:
+    """A length of time as JSON has it."""
+    return None if microseconds is None else microseconds / SECOND
+
+
+def cause(value: Cause) -> dict[str, Any]:
+    """One cause, all its fields always there."""
+    return value._asdict()
+
+
+def problem(value: Problem) -> dict[str, Any]:
+    """One problem; `file`, `line` and `column` are null where it has no place."""
+    place = value.place
+    return {
+        "code": value.code,
+        "severity": value.severity,
+        "message": value.message,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "hint": value.hint,
+        "asset": value.asset,
+        "related": [
+            {"file": at.place.file, "line": at.place.line, "column": at.place.column, "message": at.message}
+            for at in value.related
+        ],
+    }
+
+
+def plan(value: Plan) -> dict[str, Any]:
+    """The plan: what would run and why, what would not, which promises are broken."""
+    return {
+        "version": VERSION,
+        "environment": value.environment,
+        "now": rfc3339(value.now),
+        "selection": list(value.selection),
+        "jobs": value.jobs,
+        "estimated_seconds": seconds(value.estimated),
+        "critical_path": list(value.critical_path),
+        "steps": [
+            {
+                "asset": step.asset,
+                "partition": step.partition or None,
+                "kind": step.kind,
+                "causes": [cause(one) for one in step.causes],
+                "tentative": step.is_tentative,
+                "after": list(step.after),
+                "estimated_seconds": seconds(step.estimated),
+            }
+            for step in value.steps
+        ],
+        "skipped": [{"asset": skip.asset, "reason": skip.reason, "detail": skip.detail} for skip in value.skips],
+        "overdue": [
+            {
+                "asset": late.asset,
+                "data_time": rfc3339(late.data_time),
+                "promise": promise(late.max_lag),
+                "held_by": list(late.held_by),
+            }
+            for late in value.overdue
+        ],
+        "removed": list(value.removed),
+        "warnings": [problem(one) for one in value.warnings],
+    }
+
+
+def status(value: AssetStatus) -> dict[str, Any]:
+    """One asset with its verdicts."""
+    asset = value.asset
+    return {
+        "name": asset.name,
+        "kind": asset.kind,
+        "description": asset.description,
+        "group": asset.group,
+        "owners": list(asset.owners),
+        "tags": list(asset.tags),
+        "upstreams": list(asset.upstreams),
+        "status": value.status,
+        "overdue": value.overdue,
+        "tentative": value.tentative,
+        "causes": [cause(one) for one in value.causes],
+        "materialized": rfc3339(value.materialized),
+        "run": value.run,
+        "data_time": rfc3339(value.data_time),
+        "rows": value.rows,
+    }
+
+
+def listing(values: Iterable[AssetStatus]) -> dict[str, Any]:
+    """`list --json`."""
+    return {"version": VERSION, "assets": [status(value) for value in values]}
+
+
+def lineage(value: Lineage) -> dict[str, Any]:
+    """`lineage --json`: nodes hold the asset itself; `from` is the upstream."""
+    return {
+        "version": VERSION,
+        "asset": value.asset,
+        "nodes": [
+            {
+                **status(node),
+                "upstream_depth": value.upstream_depth.get(node.asset.name),
+                "downstream_depth": value.downstream_depth.get(node.asset.name),
+            }
+            for node in value.nodes
+        ],
+        "edges": [{"from": start, "to": end} for start, end in value.edges],
+    }
+
+
+def why(value: Why) -> dict[str, Any]:
+    """`why --json`: the asset first, then each asset that its causes lead to, once; `roots` lead no further."""
+    found: dict[str, dict[str, Any]] = {}
+    roots: list[str] = []
+    waiting = [value]
+    while waiting:
+        one = waiting.pop(0)
+        name = one.status.asset.name
+        if name in found:
+            continue
+        found[name] = {**status(one.status), "because_of": [up.status.asset.name for up in one.upstreams]}
+        if not one.upstreams:
+            roots.append(name)
+        waiting += one.upstreams
+    return {"version": VERSION, "asset": value.status.asset.name, "assets": list(found.values()), "roots": roots}
+
+
+def validation(problems: Sequence[Problem], assets: int, files: int) -> dict[str, Any]:
+    """`validate --json`."""
+    errors = sum(one.severity == "error" for one in problems)
+    return {
+        "version": VERSION,
+        "problems": [problem(one) for one in problems],
+        "errors": errors,
+        "warnings": len(problems) - errors,
+        "assets": assets,
+        "files": files,
+    }
+
+
+def run(value: RunRecord) -> dict[str, Any]:
+    """One run of the history."""
+    return {
+        "run": value.id,
+        "environment": value.environment,
+        "status": value.status,
+        "started": rfc3339(value.started),
+        "finished": rfc3339(value.finished),
+        "duration_seconds": seconds(value.finished - value.started) if value.finished is not None else None,
+        "jobs": value.jobs,
+        "selection": list(value.selection),
+        "host": value.host,
+        "pid": value.pid,
+        "counts": dict(value.counts),
+    }
+
+
+def runs(values: Iterable[RunRecord]) -> dict[str, Any]:
+    """`runs --json`, newest first."""
+    return {"version": VERSION, "runs": [run(value) for value in values]}
+
+
+def run_detail(record: RunRecord, steps: Iterable[StepRecord], attempts: Iterable[Attempt]) -> dict[str, Any]:
+    """`runs RUN --json`."""
+    return {
+        "version": VERSION,
+        **run(record),
+        "steps": [
+            {
+                "asset": step.asset,
+                "partition": step.partition or None,
+                "kind": step.kind,
+                "result": step.result,
+                "unchanged": step.unchanged,
+                "forced": step.forced,
+                "causes": [dict(one) for one in step.causes],
+                "detail": step.detail,
+            }
+            for step in steps
+        ],
+        "attempts": [attempt(one) for one in attempts],
+    }
+
+
+def attempt(value: Attempt) -> dict[str, Any]:
+    """One try of a step."""
+    return {
+        "asset": value.asset,
+        "partition": value.partition or None,
+        "number": value.number,
+        "state": value.state,
+        "started": rfc3339(value.started),
+        "finished": rfc3339(value.finished),
+        "exit_code": value.exit_code,
+        "reason": value.reason,
+        "log": value.log,
+    }
+
+
+def event(value: RunEvent) -> dict[str, Any]:
+    """One line of `materialize --json`."""
+    head: Mapping[str, Any]
+    match value:
+        case RunStarted():
+            head = {"event": "run_started", "run": value.run, "steps": list(value.steps), "jobs": value.jobs}
+        case StepWaiting():
+            head = {"event": "step_waiting", "asset": value.asset, "holder": value.holder}
+        case StepStarted():
+            head = {
+                "event": "step_started",
+                "asset": value.asset,
+                "number": value.number,
+                "causes": [cause(one) for one in value.causes],
+                "log": value.log,
+                "estimated_seconds": seconds(value.usual),
+            }
+        case StepRetrying():
+            head = {
+                "event": "step_retrying",
+                "asset": value.asset,
+                "number": value.number,
+                "reason": value.reason,
+                "delay_seconds": seconds(value.delay),
+            }
+        case StepFinished():
+            head = _finished(value)
+        case Warned():
+            head = {"event": "warning", "asset": value.asset, "message": value.message}
+        case RunFinished():
+            head = _ended(value)
+    return {**head, "at": rfc3339(value.at), "version": VERSION}
+
+
+def _finished(value: StepFinished) -> dict[str, Any]:
+    return {
+        "event": "step_finished",
+        "asset": value.asset,
+        "result": value.result,
+        "unchanged": value.unchanged,
+        "detail": value.detail,
+        "duration_seconds": seconds(value.duration),
+        "rows": value.rows,
+        "log": value.log,
+        "tail": list(value.tail),
+    }
+
+
+def _ended(value: RunFinished) -> dict[str, Any]:
+    return {
+        "event": "run_finished",
+        "run": value.run,
+        "status": value.status,
+        "succeeded": list(value.succeeded),
+        "unchanged": list(value.unchanged),
+        "failed": list(value.failed),
+        "skipped": list(value.skipped),
+        "blocked": list(value.blocked),
+        "cancelled": list(value.cancelled),
+        "duration_seconds": seconds(value.duration),
+        "still_stale": list(value.still_stale),
+    }

@@ -1,0 +1,91 @@
+"""Writes the small working project of `assets init`. Knows nothing of the command line, nor of what the files say."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import resources
+from pathlib import Path
+
+from assets_cli.model.problem import AssetsError, Problem
+
+# Where a file comes from in `templates` and what it is called in the project. A wheel may drop a .gitignore.
+TEMPLATES = {
+    "assets.yml": "assets.yml",
+    "generate.py": "generate.py",
+    "sql/orders.sql": "sql/orders.sql",
+    "sql/customers.sql": "sql/customers.sql",
+    "sales_report.py": "sales_report.py",
+    "README.md": "README.md",
+    "gitignore": ".gitignore",
+}
+# The schema goes beside the manifest, to be committed: an editor then needs no network, every clone has it (which
+# .assets/, being ignored, would not give), and it is the one of the version that the project was written for.
+SCHEMA = "assets.schema.json"
+# A project that has one of these has a manifest already.
+OTHER_MANIFESTS = ("assets.yaml",)
+_PLACEHOLDER = "__PROJECT__"
+
+
+def write_project(directory: Path) -> tuple[str, ...]:
+    """Write a new project into a directory, made if need be, and return the names of the files, the manifest first.
+
+    Either all of them are written or, where one is in the way or the disk is full, none.
+
+    Raises:
+        AssetsError: a file is there already (A0801), or the directory cannot be written to (A0802).
+    """
+    name = project_name(directory)
+    contents = {target: _template(source).replace(_PLACEHOLDER, name) for source, target in TEMPLATES.items()}
+    contents[SCHEMA] = _schema()
+    _refuse_to_overwrite(directory, (*contents, *OTHER_MANIFESTS))
+    written: list[Path] = []
+    for target, text in contents.items():
+        path = directory / target
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # "x": a file that appeared since we looked is not overwritten either.
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                written.append(path)
+                file.write(text)
+        except OSError as error:
+            for mine in written:
+                mine.unlink(missing_ok=True)
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                reason = f"{error.filename} is in the way"
+            else:
+                reason = (error.strerror or str(error)).lower()
+            raise AssetsError(
+                Problem("A0802", f"cannot write {path}: {reason}", hint="name a directory that you may write to")
+            ) from error
+    return tuple(contents)
+
+
+def project_name(directory: Path) -> str:
+    """A project's name from its directory's: letters of any script, digits, `_`, `-`, `.`; `project` if none is left."""
+    return re.sub(r"[^\w.-]+", "_", directory.resolve().name).strip("_.-") or "project"
+
+
+def _template(name: str) -> str:
+    return (resources.files("assets_cli.cli") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _schema() -> str:
+    """The manifest's schema: inside an installed package, beside it in a checkout."""
+    package = resources.files("assets_cli")
+    installed = package / "schemas" / "manifest.schema.json"
+    if installed.is_file():
+        return installed.read_text(encoding="utf-8")
+    return (Path(str(package)).parent / "schemas" / "manifest.schema.json").read_text(encoding="utf-8")
+
+
+def _refuse_to_overwrite(directory: Path, targets: tuple[str, ...]) -> None:
+    there = [target for target in targets if os.path.lexists(directory / target)]
+    if there:
+        raise AssetsError(
+            Problem(
+                "A0801",
+                f"init would overwrite {', '.join(there)} in {directory}",
+                hint="nothing was written; name another directory: assets init my_project",
+            )
+        )

@@ -1,0 +1,18 @@
+"""Options and arguments that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Selection = Annotated[list[str] | None, typer.Argument(metavar="[SEL]...", help="Which assets.", show_default=False)]
+Upstream = Annotated[bool, typer.Option("--upstream", help="Also everything that the selection is made from.")]
+Downstream = Annotated[bool, typer.Option("--downstream", help="Also everything that is made from the selection.")]
+Force = Annotated[bool, typer.Option("--force", help="Run what the selection names, whatever its state.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document instead.")]
+
+
+def flags_of(**flags: bool) -> tuple[str, ...]:
+    """The flags that are set, as they are typed."""
+    return tuple(f"--{name.replace('_', '-')}" for name, is_set in flags.items() if is_set)

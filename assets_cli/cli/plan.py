@@ -1,0 +1,46 @@
+"""`assets plan`: what is stale or overdue, why, and what would run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assets_cli.cli import console, documents
+from assets_cli.cli.options import AsJson, Downstream, Force, Selection, Upstream, flags_of
+from assets_cli.cli.session import Session
+
+
+def command(
+    ctx: typer.Context,
+    selection: Selection = None,
+    upstream: Upstream = False,
+    downstream: Downstream = False,
+    force: Force = False,
+    everything: Annotated[bool, typer.Option("--all", help="List every step, and what would not run with why.")] = False,
+    as_json: AsJson = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the plan has a step.")] = False,
+) -> int:
+    """Show what is stale or overdue, why, and what would run. Changes nothing.
+
+    SEL names assets: a name, raw/*, tag:x, group:x, owner:x, kind:sql, is:stale, +x (with all ancestors),
+    x+ (with all descendants), and, or, not, ( ). Several are a union; none is the whole project.
+    """
+    from assets_cli.cli.screens import plan as screen
+
+    session: Session = ctx.obj
+    project = session.open()
+    made = project.plan(tuple(selection or ()), upstream=upstream, downstream=downstream, force=force)
+    if as_json:
+        console.show_json(documents.plan(made))
+    else:
+        page = screen.Page(
+            project.manifest,
+            console.out(),
+            session.command,
+            everything=everything,
+            view=session.view(),
+            flags=flags_of(upstream=upstream, downstream=downstream, force=force),
+        )
+        console.show(screen.lines(made, page))
+    return 3 if exit_code and (made.steps or made.overdue) else 0

@@ -1,0 +1,341 @@
+"""The plan as people read it: what would run, for which cause, what it replaces, what it waits for, how long it takes.
+
+A reader of the `Plan` value: it orders, aligns and counts, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from assets_cli.cli.screens.problems import HERE, Viewpoint, block
+from assets_cli.cli.terminal import Terminal, cells, clean
+from assets_cli.cli.words import count, some, tally
+from assets_cli.model.duration import show as duration
+from assets_cli.model.manifest import Manifest
+from assets_cli.model.plan import Overdue, Plan, Skip, Step
+
+MOST = 40
+_MOST_ROOTS = 10
+_MOST_GROUPS = 20
+_MOST_CAUSES = 5
+_MOST_NAMED = 20
+_NARROWEST_CAUSE = 30
+_SKIP_WORDS = {"up_to_date": "up to date", "external": "external", "not_selected_upstream": "not selected"}
+# What a step does to its asset: the sign and the word say the same, so that colour need say nothing.
+_SIGNS = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "may change": ("?", "cyan"),
+    "overdue": ("!", "red"),
+    "forced": ("*", "magenta"),
+    "recheck": ("=", "blue"),
+}
+_KINDS = {
+    "missing": "never materialized",
+    "code_changed": "code changed",
+    "upstream_changed": "upstream changed",
+    "upstreams_added": "upstreams added",
+    "upstreams_removed": "upstreams removed",
+    "output_missing": "output missing",
+    "output_changed": "output changed by others",
+    "last_run_failed": "last run failed",
+    "check_failed": "check failed",
+    "overdue": "overdue",
+    "forced": "forced",
+    "upstream_stale": "upstream may change",
+}
+
+
+class Page(NamedTuple):
+    """What the screen needs besides the plan. `everything` lists what is otherwise counted; `command` suggests one."""
+
+    manifest: Manifest
+    terminal: Terminal
+    command: Callable[..., str]
+    everything: bool = False
+    view: Viewpoint = HERE
+    flags: tuple[str, ...] = ()
+
+
+def lines(plan: Plan, page: Page) -> Iterator[str]:
+    """The whole screen."""
+    yield heading(plan, page)
+    yield ""
+    if len(plan.steps) > MOST and not page.everything:
+        yield from _grouped(plan, page)
+        yield ""
+    elif plan.steps:
+        yield from _steps(plan.steps, plan, page)
+        yield ""
+    if page.everything and plan.skips:
+        yield from _skips(plan.skips, page)
+        yield ""
+    if plan.overdue:
+        yield from _overdue(plan, page)
+        yield ""
+    if plan.removed:
+        yield from _removed(plan, page)
+        yield ""
+    for warning in plan.warnings:
+        yield from block(warning, page.terminal, page.view)
+        yield ""
+    yield from _end(plan, page)
+
+
+def heading(plan: Plan, page: Page) -> str:
+    """`customer_analytics · environment default · 6 assets · 2 jobs`."""
+    name = page.terminal.paint(page.manifest.project, "bold")
+    return f"{name} · environment {plan.environment} · {count(len(page.manifest.assets), 'asset')} · " + count(
+        plan.jobs, "job"
+    )
+
+
+def summary(plan: Plan) -> str:
+    """`3 to materialize (1 may be cut off), 4 up to date · about 12 s with 2 jobs`."""
+    checks = sum(step.kind == "check" for step in plan.steps)
+    tentative = sum(step.is_tentative for step in plan.steps)
+    parts: list[str] = []
+    if len(plan.steps) > checks:
+        parts.append(f"{len(plan.steps) - checks:,} to materialize")
+        if tentative:
+            parts[-1] += f" ({tentative:,} may be cut off)"
+    if checks:
+        parts.append(f"{checks:,} to check again")
+    parts += _skip_counts(plan.skips)
+    text = ", ".join(parts)
+    if plan.estimated is not None:
+        return f"{text} · about {duration(plan.estimated)} with {count(plan.jobs, 'job')}"
+    unknown = sum(step.estimated is None for step in plan.steps)
+    return f"{text} · time unknown: {count(unknown, 'step')} never timed" if unknown else text
+
+
+def word(step: Step) -> str:
+    """What a step does to its asset, in a word of `_SIGNS`."""
+    kinds = {cause.kind for cause in step.causes if not cause.is_tentative}
+    if step.kind == "check":
+        return "recheck"
+    if "missing" in kinds:
+        return "create"
+    if "forced" in kinds:
+        return "forced"
+    if not kinds:
+        return "may change"
+    return "overdue" if kinds == {"overdue"} else "update"
+
+
+def _steps(steps: Sequence[Step], plan: Plan, page: Page) -> Iterator[str]:
+    """One block a step: sign, word, name and causes; below, what it writes, how long, after whom."""
+    terminal = page.terminal
+    longest_word = max(len(word(step)) for step in steps)
+    lead = 2 + 2 + longest_word + 2
+    longest = max(cells(step.asset) for step in steps)
+    beside = lead + longest + 2
+    stacked = terminal.width - beside < _NARROWEST_CAUSE and terminal.wraps
+    for step in steps:
+        verb = word(step)
+        sign, colour = _SIGNS[verb]
+        start = f"  {terminal.paint(f'{sign} {verb}', 'bold', colour)}{' ' * (longest_word - len(verb))}  "
+        indent = 6 if stacked else beside
+        said = [line for text in _sentences(step) for line in terminal.wrap(text, terminal.width - indent)]
+        details = _details(step, plan, page)
+        said += [terminal.paint(line, "dim") for line in terminal.wrap(details, terminal.width - indent) if line]
+        name = terminal.paint(step.asset, "bold")
+        if stacked:
+            yield start + name
+        else:
+            yield f"{start}{name}{' ' * (longest - cells(step.asset))}  {said.pop(0)}"
+        for line in said:
+            yield " " * indent + line
+
+
+def _sentences(step: Step) -> list[str]:
+    """Why the step is there: its real causes; or, for a tentative one, the upstreams on which it hangs."""
+    real = [clean(cause.detail) for cause in step.causes if not cause.is_tentative]
+    if not real:
+        return [f"if {some(_tentative_upstreams(step), last='or')} changes"]
+    if len(real) > _MOST_CAUSES:
+        return [*real[: _MOST_CAUSES - 1], f"and {count(len(real) - _MOST_CAUSES + 1, 'more cause')} (--json)"]
+    return real
+
+
+def _tentative_upstreams(step: Step) -> list[str]:
+    return [cause.upstream or "an upstream" for cause in step.causes if cause.is_tentative]
+
+
+def _details(step: Step, plan: Plan, page: Page) -> str:
+    """`replaces table sessions · usually 2.0 s · after raw_events`."""
+    parts = [] if step.kind == "check" else [_output(step, page.manifest)]
+    if step.estimated is not None:
+        parts.append(f"usually {duration(step.estimated)}")
+    named = set() if not step.is_tentative else set(_tentative_upstreams(step))
+    others = [name for name in step.after if name not in named]
+    if others:
+        parts.append(f"after {some(others)}")
+    if step.promise and step.promise.asked_by and set(step.promise.asked_by) != {step.asset}:
+        parts.append(f"asked for by {some([name for name in step.promise.asked_by if name != step.asset])}")
+    return " · ".join(part for part in parts if part)
+
+
+def _output(step: Step, manifest: Manifest) -> str:
+    """What happens to the output: `creates table sessions`, `replaces data/raw.parquet`."""
+    asset = manifest.assets.get(step.asset)
+    output = asset.output if asset else None
+    if output is None:
+        return "no declared output"
+    if output.materialization == "script":
+        verb = "runs a script for"
+    else:
+        verb = "creates" if word(step) == "create" else "replaces"
+    if output.table:
+        kind = "view" if output.materialization == "view" else "table"
+        at = f" in {output.connection}" if output.connection not in (None, manifest.default_connection) else ""
+        return f"{verb} {kind} {output.table}{at}"
+    return f"{verb} {output.path}" if output.path else ""
+
+
+def _grouped(plan: Plan, page: Page) -> Iterator[str]:
+    """A long plan: where the change starts, which causes there are, and how many steps each group has."""
+    terminal = page.terminal
+    roots = [step for step in plan.steps if not step.is_tentative and not step.after]
+    yield terminal.paint("Where it starts", "bold")
+    yield from _steps(roots[:_MOST_ROOTS], plan, page)
+    if len(roots) > _MOST_ROOTS:
+        yield f"  … and {len(roots) - _MOST_ROOTS:,} more"
+    yield ""
+    yield terminal.paint("Why", "bold")
+    causes = tally(step.causes[0].kind for step in plan.steps)
+    width = max(len(f"{number:,}") for number in causes.values())
+    for kind, number in sorted(causes.items(), key=lambda item: -item[1]):
+        yield f"  {number:>{width},}  {_KINDS[kind]}"
+    yield ""
+    yield from _groups(plan, page)
+
+
+def _groups(plan: Plan, page: Page) -> Iterator[str]:
+    terminal = page.terminal
+    assets = page.manifest.assets
+    table: dict[str, dict[str, int]] = {}
+    for step in plan.steps:
+        group = (assets[step.asset].group if step.asset in assets else None) or "(no group)"
+        row = table.setdefault(group, {})
+        verb = word(step)
+        row[verb] = row.get(verb, 0) + 1
+    ordered = sorted(table.items(), key=lambda item: -sum(item[1].values()))
+    longest = max(max(cells(group) for group, _ in ordered[:_MOST_GROUPS]), len("Groups"))
+    yield terminal.paint("Groups", "bold")
+    for group, row in ordered[:_MOST_GROUPS]:
+        counts = ", ".join(f"{row[verb]:,} {verb}" for verb in _SIGNS if verb in row)
+        name = terminal.fit(group, min(longest, max(terminal.width - cells(counts) - 4, 12)))
+        yield f"  {name}  {counts}"
+    if len(ordered) > _MOST_GROUPS:
+        rest = sum(sum(row.values()) for _, row in ordered[_MOST_GROUPS:])
+        yield f"  … and {count(len(ordered) - _MOST_GROUPS, 'more group')} with {count(rest, 'step')}"
+    yield ""
+    yield terminal.paint(f"  --all lists all {count(len(plan.steps), 'step')}", "dim")
+
+
+def _skips(skips: Sequence[Skip], page: Page) -> Iterator[str]:
+    """Every asset that would not run, with its reason."""
+    terminal = page.terminal
+    yield terminal.paint("Not run", "bold")
+    longest = min(max(cells(skip.asset) for skip in skips), max(terminal.width // 2, 12))
+    for skip in skips:
+        reason = _SKIP_WORDS[skip.reason] + (f": {clean(skip.detail)}" if skip.detail else "")
+        gap = " " * max(longest - cells(skip.asset), 0)
+        first, *rest = terminal.wrap(reason, terminal.width - longest - 6)
+        yield f"    {skip.asset}{gap}  {first}"
+        for line in rest:
+            yield " " * (longest + 6) + line
+
+
+def _skip_counts(skips: Sequence[Skip]) -> list[str]:
+    counts = tally(skip.reason for skip in skips)
+    return [f"{counts[reason]:,} {text}" for reason, text in _SKIP_WORDS.items() if reason in counts]
+
+
+def _overdue(plan: Plan, page: Page) -> Iterator[str]:
+    """Broken promises: how old the data is, what was promised, and who holds it back."""
+    terminal = page.terminal
+    yield terminal.paint("Overdue", "bold", "red")
+    shown = plan.overdue if page.everything else plan.overdue[:_MOST_NAMED]
+    in_plan = {step.asset for step in plan.steps}
+    for entry in shown:
+        texts = [
+            f"data is {duration(max(plan.now - entry.data_time, 0))} old, promised at most {duration(entry.max_lag)}",
+            _holders(entry, in_plan, page),
+        ]
+        yield f"  {terminal.paint('!', 'bold', 'red')} {terminal.paint(entry.asset, 'bold')}"
+        for text in texts:
+            for line in terminal.wrap(text, terminal.width - 6):
+                yield f"      {line}"
+    if len(plan.overdue) > len(shown):
+        yield f"  … and {len(plan.overdue) - len(shown):,} more (--all)"
+
+
+def _holders(entry: Overdue, in_plan: set[str], page: Page) -> str:
+    """Who holds an asset back, and whether this plan does something about it."""
+    if not entry.held_by:
+        return "nobody above holds it back"
+    said: list[str] = []
+    for name in entry.held_by:
+        asset = page.manifest.assets.get(name)
+        if name in in_plan:
+            note = "runs in this plan"
+        elif asset is not None and asset.is_external:
+            note = "external: only those who produce it can renew it"
+        else:
+            note = "not in this plan: --upstream adds it"
+        said.append(f"{name} ({note})")
+    return f"held back by {some(said)}"
+
+
+def _removed(plan: Plan, page: Page) -> Iterator[str]:
+    names = plan.removed if page.everything else plan.removed[:_MOST_NAMED]
+    more = f" and {len(plan.removed) - len(names):,} more" if len(names) < len(plan.removed) else ""
+    text = f"No longer in the manifest: {', '.join(names)}{more}; what they wrote is left as it is"
+    yield from page.terminal.wrap(text, page.terminal.width)
+
+
+def _end(plan: Plan, page: Page) -> Iterator[str]:
+    """The last lines: how much, how long, and what to type next."""
+    terminal = page.terminal
+    if not plan.steps:
+        yield from terminal.wrap(nothing(plan), terminal.width)
+        return
+    label, _, rest = f"Plan: {summary(plan)}".partition(" ")
+    wrapped = terminal.wrap(rest, terminal.width - 6)
+    yield f"{terminal.paint(label, 'bold')} {wrapped[0]}"
+    for line in wrapped[1:]:
+        yield f"      {line}"
+    if len(plan.critical_path) > 1:
+        for line in terminal.wrap(_path(plan), terminal.width - 6):
+            yield f"      {line}"
+    yield ""
+    yield f"run: {page.command('materialize', *plan.selection, *page.flags)}"
+
+
+def _path(plan: Plan) -> str:
+    """The longest path, with its middle counted where it is long, and how long it takes where that is known."""
+    path = plan.critical_path
+    named = path if len(path) <= 5 else (*path[:2], f"{len(path) - 4} more", *path[-2:])  # noqa: PLR2004 - what fits
+    estimates = {step.asset: step.estimated for step in plan.steps}
+    times = [estimates.get(name) for name in path]
+    known = [time for time in times if time is not None]
+    took = f", {duration(sum(known))}" if len(known) == len(times) else ""
+    return f"longest path: {' → '.join(named)}{took}"
+
+
+def nothing(plan: Plan) -> str:
+    """What to say of a plan without steps."""
+    counts = tally(skip.reason for skip in plan.skips)
+    good, external = counts.get("up_to_date", 0), counts.get("external", 0)
+    fresh = [skip.asset for skip in plan.skips if skip.reason == "up_to_date"]
+    if good == 0:
+        text = f"Nothing to do: {count(external, 'external asset')}, which others produce." if external else ""
+        return text or "Nothing to do: no asset is selected."
+    if plan.selection and good <= len(plan.selection):
+        return f"Nothing to do: {some(fresh)} {'is' if good == 1 else 'are'} up to date."
+    subject = "the only asset is" if good == 1 else f"all {good:,} assets are"
+    text = f"Nothing to do: {subject} up to date"
+    return f"{text}, {external:,} external." if external else f"{text}."

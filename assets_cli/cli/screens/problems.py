@@ -1,0 +1,109 @@
+"""Problems as people read them: what is wrong, where, the line itself with the place marked, and what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from assets_cli.cli.terminal import Terminal, cells, clean
+from assets_cli.cli.words import count, some, tally
+from assets_cli.model.problem import Place, Problem
+
+MOST = 50
+_TOKEN = re.compile(r"\"[^\"]*\"?|'[^']*'?|\$\{[^}]*\}?|[^\s:,\[\]{}#]+|.")
+_MOST_EXCERPT = 400
+
+
+class Viewpoint(NamedTuple):
+    """Where the project is and where the user stands, so that a place can be clicked from there."""
+
+    root: Path | None = None
+    directory: Path | None = None
+
+    def path(self, file: str) -> str:
+        """A file of the project as seen from the user's directory."""
+        if self.root is None or self.directory is None or self.root == self.directory:
+            return file
+        return os.path.relpath(self.root / file, self.directory)
+
+    def place(self, place: Place) -> str:
+        """`file:line:column` as seen from the user's directory."""
+        return f"{self.path(place.file)}:{place.line}:{place.column}"
+
+
+HERE = Viewpoint()
+
+
+def report(problems: Sequence[Problem], terminal: Terminal, view: Viewpoint = HERE) -> Iterator[str]:
+    """All problems up to `MOST`, the rest counted by code, and a last line that counts them all."""
+    for problem in problems[:MOST]:
+        yield from block(problem, terminal, view)
+        yield ""
+    if len(problems) > MOST:
+        rest = tally(problem.code for problem in problems[MOST:])
+        yield f"… and {len(problems) - MOST:,} more: " + some([f"{n:,} of {code}" for code, n in rest.items()], 5)
+        yield "  hint: assets validate --json lists them all"
+        yield ""
+    if problems:
+        yield totals(problems, terminal)
+
+
+def totals(problems: Sequence[Problem], terminal: Terminal) -> str:
+    """`3 errors, 1 warning in 2 files`."""
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    parts = [terminal.paint(count(errors, "error"), "bold", "red")] if errors else []
+    parts += [terminal.paint(count(warnings, "warning"), "bold", "yellow")] if warnings else []
+    files = {problem.place.file for problem in problems if problem.place}
+    return ", ".join(parts) + (f" in {count(len(files), 'file')}" if files else "")
+
+
+def block(problem: Problem, terminal: Terminal, view: Viewpoint = HERE) -> Iterator[str]:
+    """One problem: head, place, excerpt, related places, hint."""
+    colour = "red" if problem.severity == "error" else "yellow"
+    head = f"{problem.severity}[{problem.code}]"
+    first, *rest = _paragraphs(clean(problem.message), terminal, len(head) + 2, 2)
+    yield f"{terminal.paint(head, 'bold', colour)}: {terminal.paint(first, 'bold')}"
+    for line in rest:
+        yield f"  {terminal.paint(line, 'bold')}"
+    if problem.place:
+        yield f"  {terminal.paint('-->', 'blue')} {view.place(problem.place)}"
+        if problem.excerpt is not None:
+            yield from _excerpt(problem.excerpt, problem.place, terminal, colour)
+    for related in problem.related:
+        yield f"  {terminal.paint('-->', 'blue')} {view.place(related.place)}: {clean(related.message)}"
+    if problem.hint:
+        for number, line in enumerate(_paragraphs(clean(problem.hint), terminal, 8, 8)):
+            yield f"  {terminal.paint('hint', 'cyan')}: {line}" if number == 0 else f"        {line}"
+
+
+def _paragraphs(text: str, terminal: Terminal, first: int, indent: int) -> list[str]:
+    """A text in lines, the first of which starts at column `first` and the others at `indent`."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        wrapped = terminal.wrap("x" * (first - indent if not lines else 0) + paragraph, terminal.width - indent)
+        if not lines:
+            wrapped[0] = wrapped[0][first - indent :]
+        lines += wrapped
+    return lines
+
+
+def _excerpt(source: str, place: Place, terminal: Terminal, colour: str) -> Iterator[str]:
+    """The source line with the word at the column underlined; a long line is shown around it."""
+    source = source.rstrip("\r\n")
+    at = min(max(place.column - 1, 0), len(source))
+    before, after = clean(source[:at].expandtabs(4)), clean(source[at : at + _MOST_EXCERPT])
+    number = str(place.line)
+    room = max(terminal.width - len(number) - 5, 10)
+    if cells(before) + cells(after) > room and terminal.wraps:
+        lead = min(len(before), room // 3)
+        before = ("…" + before[-lead:].lstrip()) if lead < len(before) else before
+        after = terminal.fit(after, max(room - cells(before), 8)).rstrip()
+    token = _TOKEN.match(after)
+    length = max(cells(token[0]) if token else 1, 1)
+    bar = terminal.paint("|", "blue")
+    yield f" {terminal.paint(number, 'blue')} {bar} {before}{after}"
+    yield f" {' ' * len(number)} {bar} {' ' * cells(before)}{terminal.paint('^' * length, 'bold', colour)}"

@@ -1,0 +1,108 @@
+"""Trees as lines: downwards, and upwards with the root of the drawing below. Knows neither assets nor causes.
+
+A node that was drawn before is drawn once more by name only; how deep and how wide a drawing gets is bounded, and
+what was left out is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from assets_cli.cli.terminal import Terminal
+
+_ROOM_FOR_TEXT = 30
+
+
+class Bounds(NamedTuple):
+    """How much is drawn: children of one node, levels, nodes in all."""
+
+    wide: int = 50
+    deep: int | None = None
+    most: int = 500
+
+
+class Drawing:
+    """One tree. `children` gives the nodes below a node; `text` the lines that stand for it."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        children: Callable[[str], Sequence[str]],
+        text: Callable[[str], Sequence[str]],
+        *,
+        bounds: Bounds = Bounds(),
+        repeated: Callable[[str], str] | None = None,
+    ) -> None:
+        self._terminal = terminal
+        self._children = children
+        self._text = text
+        self._bounds = bounds
+        self._repeated = repeated or (lambda node: f"{node}  (shown above)")
+        self._drawn: set[str] = set()
+        # Beyond this there is no room left for names, and Python's stack is no place for a chain of ten thousand.
+        self._deepest = bounds.deep or max((terminal.width - _ROOM_FOR_TEXT) // 3, 3)
+
+    def below(self, node: str, prefix: str = "") -> Iterator[str]:
+        """The lines under a node that has been drawn already."""
+        waiting = [self._siblings(node, prefix, upwards=False, level=1)]
+        yield from self._run(waiting)
+
+    def above(self, node: str, prefix: str = "") -> Iterator[str]:
+        """The lines over a node that will be drawn below them."""
+        waiting = [self._siblings(node, prefix, upwards=True, level=1)]
+        yield from self._run(waiting)
+
+    def _run(self, waiting: list[Iterator[str | Iterator[str]]]) -> Iterator[str]:  # type: ignore[type-arg]
+        """Drive nested iterators without nesting calls."""
+        while waiting:
+            item = next(waiting[-1], None)
+            if item is None:
+                waiting.pop()
+            elif isinstance(item, str):
+                yield item
+            else:
+                waiting.append(item)
+
+    def _siblings(self, node: str, prefix: str, *, upwards: bool, level: int) -> Iterator[str | Iterator[str]]:  # type: ignore[type-arg]
+        children = list(self._children(node))
+        room = self._bounds.most - len(self._drawn)
+        shown = children[: max(min(self._bounds.wide, room), 1)]
+        hidden = len(children) - len(shown)
+        if hidden and upwards:
+            yield f"{prefix}┌─ … and {hidden:,} more (--depth, --json)"
+        for number, child in enumerate(shown):
+            if upwards:
+                edge = number == 0 and not hidden
+                corner = "┌─ " if edge else "├─ "
+            else:
+                edge = number == len(shown) - 1 and not hidden
+                corner = "└─ " if edge else "├─ "
+            further = prefix + ("   " if edge else "│  ")
+            yield self._node(child, prefix + corner, further, upwards=upwards, level=level)
+        if hidden and not upwards:
+            yield f"{prefix}└─ … and {hidden:,} more (--depth, --json)"
+
+    def _node(
+        self, node: str, prefix: str, further: str, *, upwards: bool, level: int
+    ) -> Iterator[str | Iterator[str]]:  # type: ignore[type-arg]
+        if node in self._drawn:
+            yield prefix + self._repeated(node)
+            return
+        self._drawn.add(node)
+        first, *rest = self._text(node)
+        cut_off = level >= self._deepest and bool(self._children(node))
+        if upwards:
+            if cut_off:
+                yield f"{further}┌─ … more above (--depth, --json)"
+            else:
+                yield self._siblings(node, further, upwards=True, level=level + 1)
+            yield prefix + first
+            return
+        yield prefix + first
+        for line in rest:
+            yield further + line
+        if cut_off:
+            yield f"{further}└─ … more below (--depth, --json)"
+        else:
+            yield self._siblings(node, further, upwards=False, level=level + 1)

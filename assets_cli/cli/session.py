@@ -1,0 +1,54 @@
+"""What the global options say, and the one place where the command line opens a project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, NamedTuple
+
+from assets_cli.cli.screens.problems import Viewpoint
+
+if TYPE_CHECKING:
+    from assets_cli.project import Project
+
+
+class Session(NamedTuple):
+    """One call of the command line. `typed` are the global options as they were typed, for commands that we suggest."""
+
+    directory: Path
+    environment: str = "default"
+    variables: Mapping[str, str] = {}
+    state: str | None = None
+    typed: tuple[str, ...] = ()
+
+    def open(self) -> Project:
+        """The project at or above the directory.
+
+        Raises:
+            AssetsError: there is none, or it cannot be used.
+        """
+        from assets_cli.project import Project  # most of the start-up of a command; --help does without
+
+        return Project.open(
+            self.directory, environment=self.environment, variables=self.variables, state=self.state
+        )
+
+    def command(self, *words: str) -> str:
+        """A command to suggest: with the global options of this call, ready to be pasted."""
+        return " ".join(("assets", *map(quote, self.typed), *map(_quote, words)))
+
+    def view(self) -> Viewpoint:
+        """How files of the project are named from where the user stands."""
+        from assets_cli.manifest import find
+        from assets_cli.model.problem import AssetsError
+
+        try:
+            return Viewpoint(find(self.directory).parent.resolve(), Path.cwd().resolve())
+        except (AssetsError, OSError):
+            return Viewpoint()
+
+
+def _quote(word: str) -> str:
+    """Quoted for a shell where it must be; a selection such as `raw/*` must, `tag:x` and `+x` need not."""
+    return word if word and all(c.isalnum() or c in "_-./:+=@," for c in word) else quote(word)

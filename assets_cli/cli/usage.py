@@ -1,0 +1,201 @@
+"""Mistakes in a call of the command line, and the rest that only an unusual call needs: help, completion, reports."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from assets_cli.cli import console
+from assets_cli.cli.commands import GLOBAL_OPTIONS, TABLE
+from assets_cli.cli.words import nearest
+from assets_cli.model.problem import AssetsError, Problem
+
+_ABOUT = (
+    "Declare the data that should exist; see what is stale and why; bring exactly that up to date.",
+    "",
+    "Usage: assets [OPTIONS] COMMAND [ARGUMENTS]",
+    "",
+)
+# Words that people bring from other tools, and what they are here.
+_ELSEWHERE = {
+    "apply": "materialize",
+    "build": "materialize",
+    "execute": "materialize",
+    "make": "materialize",
+    "run": "materialize",
+    "refresh": "materialize",
+    "check": "validate",
+    "lint": "validate",
+    "new": "init",
+    "create": "init",
+    "status": "plan",
+    "diff": "plan",
+    "dag": "lineage",
+    "graph": "lineage",
+    "tree": "lineage",
+    "history": "runs",
+    "log": "logs",
+    "ls": "list",
+}
+
+
+def help_text() -> str:
+    """The help of `assets` itself."""
+    return "\n".join((*_ABOUT, *_help_commands(), *_help_options())) + "\n"
+
+
+def _help_commands() -> Iterator[str]:
+    width = max(map(len, TABLE))
+    section = ""
+    for entry in TABLE.values():
+        if entry.section != section:
+            section = entry.section
+            yield f"{section}:"
+        yield f"  {entry.name:<{width}}  {entry.help}"
+    yield ""
+
+
+def _help_options() -> Iterator[str]:
+    yield "Options:"
+    for names, value, text in GLOBAL_OPTIONS:
+        yield f"  {' '.join(filter(None, (', '.join(names), value))):<18}  {text}"
+    yield ""
+    yield "Exit codes: 0 done or nothing to do, 1 a step failed, 2 refused, 3 with --exit-code: there is something"
+    yield "to do, 130 interrupted."
+
+
+def print_version() -> None:
+    """`assets 0.1.0`."""
+    from assets_cli import __version__
+
+    console.show([f"assets {__version__}"])
+
+
+def print_completion(shell: str) -> None:
+    """The script that teaches a shell to complete.
+
+    Raises:
+        AssetsError: there is none for this shell.
+    """
+    from assets_cli.cli.completion import SCRIPTS
+
+    if shell not in SCRIPTS:
+        hint = f"there are scripts for {', '.join(SCRIPTS)}"
+        raise AssetsError(Problem("A0815", f"--completion: unknown shell {shell!r}", hint=hint))
+    console.show(SCRIPTS[shell].splitlines())
+
+
+def unknown_command(word: str) -> Problem:
+    """There is no such command; perhaps another one was meant."""
+    if word.startswith("-"):
+        return Problem("A0812", f"no such option {word}", hint=_did_you_mean(word, _global_names(), "assets --help"))
+    guess = nearest(word, TABLE) or _ELSEWHERE.get(word)
+    hint = f"did you mean {guess}?" if guess else "assets --help lists the commands"
+    return Problem("A0811", f"unknown command {word!r}", hint=hint)
+
+
+def mistake(error: Exception) -> Problem:
+    """A usage error of Click in our words. Click's classes are told apart by name: Typer carries its own copy."""
+    kind = type(error).__name__
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "assets"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = (message[:1].lower() + message[1:]).rstrip(".")
+    help_hint = f"{path} --help says how it is used"
+    if kind == "NoSuchOption":
+        name = getattr(error, "option_name", "")
+        known = [opt for option in context.command.params for opt in option.opts] if context is not None else []
+        hint = _did_you_mean(name, [*known, *_global_names()], f"{path} --help")
+        return Problem("A0812", f"no such option {name}", hint=hint)
+    if kind == "MissingParameter":
+        parameter = getattr(error, "param", None)
+        name = parameter.make_metavar(context) if parameter is not None else ""
+        return Problem("A0813", f"{path} needs {name.strip('[]') or 'another argument'}", hint=help_hint)
+    if kind == "BadOptionUsage":
+        return Problem("A0813", f"option {getattr(error, 'option_name', '')} needs a value", hint=help_hint)
+    if kind == "BadParameter":
+        return Problem("A0815", message, hint=help_hint)
+    return Problem("A0814", f"{path}: {message}", hint=help_hint)
+
+
+def _global_names() -> list[str]:
+    return [name for names, _, _ in GLOBAL_OPTIONS for name in names]
+
+
+def _did_you_mean(word: str, known: Sequence[str], help_command: str) -> str:
+    guess = nearest(word, known)
+    return f"did you mean {guess}?" if guess else f"{help_command} lists the options"
+
+
+def parse_variables(pairs: Sequence[str]) -> dict[str, str]:
+    """`K=V` pairs as a mapping; the last of equal names counts.
+
+    Raises:
+        AssetsError: one is no pair.
+    """
+    values: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            hint = "write --var name=value, such as --var currency=EUR"
+            raise AssetsError(Problem("A0815", f"--var {pair}: not of the form K=V", hint=hint))
+        values[name] = value
+    return values
+
+
+def require_directory(directory: Path) -> None:
+    """Refuse a `-C` that leads nowhere.
+
+    Raises:
+        AssetsError: it is no directory.
+    """
+    if not directory.is_dir():
+        what = "is not a directory" if directory.exists() else "does not exist"
+        raise AssetsError(Problem("A0815", f"-C {directory}: {what}", hint="-C names the directory to start from"))
+
+
+def directory_of(arguments: Sequence[str]) -> Path:
+    """The directory that `-C` names, as far as it can be told from words that may not even parse."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "-C" and following:
+            return Path(following).absolute()
+    return Path.cwd()
+
+
+def internal_error(error: Exception, directory: Path) -> Problem:
+    """A bug of ours: the traceback goes into a file for its report, the user gets one line and the file's path."""
+    import traceback
+
+    from assets_cli import __version__
+
+    text = "".join(
+        (
+            f"assets {__version__}, Python {sys.version.split()[0]}, {sys.platform}\n",
+            *traceback.format_exception(error),
+        )
+    )
+    saved = _save(text, directory)
+    what = str(error).strip().split("\n", 1)[0][:200]
+    message = f"internal error: {type(error).__name__}{': ' if what else ''}{what}"
+    return Problem("A0819", message, hint=f"this is a bug in assets, not in your project; {saved}")
+
+
+def _save(text: str, directory: Path) -> str:
+    """Where the report went, as a sentence. Only its owner may read it: values of the project can be in it."""
+    import tempfile
+
+    logs = next((at / ".assets" for at in (directory, *directory.parents) if (at / ".assets").is_dir()), None)
+    for folder in (logs / "logs" if logs else None, Path(tempfile.gettempdir())):
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix="internal-error-", suffix=".txt", dir=folder)
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+        except OSError:
+            continue
+        return f"please report it with {name}"
+    return "please report it"

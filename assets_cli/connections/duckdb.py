@@ -1,0 +1,288 @@
+"""DuckDB: tables in a file, published in one transaction, fingerprinted by DuckDB's own row hash.
+
+Knows nothing of assets. The driver is imported when a database is opened: it takes longer than the rest of a command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assets_cli.connections import files, names
+from assets_cli.connections.protocol import VIEW_DIGEST, DatabaseError, Kind, TableState
+
+_PREFIX_LINES = 1
+"""A query is put on the line after our `create … as`: what DuckDB calls line 2 is the user's line 1."""
+
+_HOLDER = re.compile(r"\(PID (\d+)\)")
+_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
+_NO_TABLE = re.compile(r'Table with name "?(.+?)"? does not exist')
+_NESTED = re.compile(r"\]$|^(?:STRUCT|MAP|UNION|VARIANT)\b")
+_SCRIPT_HINT = "declare `materialization: script` to run statements as they stand"
+
+
+def database(options: Mapping[str, str], root: Path) -> DuckDBDatabase:
+    """The database of a connection of type `duckdb`; its only option is `path`, relative to the project root.
+
+    Raises:
+        DatabaseError: an option is missing or unknown.
+    """
+    written, file = files.path_option("duckdb", options, root)
+    return DuckDBDatabase(written, file)
+
+
+class DuckDBDatabase(NamedTuple):
+    """A DuckDB file, not opened. `written` is its path as declared, `file` the real one."""
+
+    written: str
+    file: Path
+    dialect: str = "duckdb"
+
+    @property
+    def location(self) -> str:
+        """The path as declared, so that a checkout elsewhere has the same code version."""
+        return f"duckdb:{self.written}"
+
+    def open(self, *, read_only: bool = False) -> DuckDBSession:
+        """Connect; DuckDB takes a lock on the file, which excludes every other process.
+
+        Raises:
+            DatabaseError: it cannot be opened.
+        """
+        if files.prepare(self.file, self.written, read_only=read_only).startswith(b"SQLite format 3"):
+            raise DatabaseError(f"{self.written} is an SQLite database", hint="declare the connection `type: sqlite`")
+        import duckdb  # heavy: on use
+
+        try:
+            try:
+                raw = duckdb.connect(str(self.file), read_only=read_only)
+            except duckdb.ConnectionException:
+                if not read_only:
+                    raise
+                # Somebody in this process, such as a user's function, still holds it open for writing.
+                raw = duckdb.connect(str(self.file))
+        except duckdb.Error as error:
+            raise self._cannot_open(str(error)) from None
+        return DuckDBSession(raw)
+
+    def _cannot_open(self, text: str) -> DatabaseError:
+        if "Could not set lock" in text:
+            holder = _HOLDER.search(text)
+            who = f" (PID {holder[1]})" if holder else ""
+            message = f"the database {self.written} is in use by another program{who}"
+            return DatabaseError(message, hint="close it there: DuckDB lets in one process at a time", in_use=True)
+        if "not a valid DuckDB database" in text:
+            return DatabaseError(f"{self.written} is not a DuckDB database", hint="check the connection's `path`")
+        return DatabaseError(_first_line(text), detail=text)
+
+
+class DuckDBSession:
+    """One open connection. `raw` is a `duckdb.DuckDBPyConnection`."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+        self._catalog: str = raw.execute("select current_database()").fetchone()[0]
+
+    def existing(self, tables: Sequence[str]) -> set[str]:
+        """Which of these tables or views exist."""
+        with self._refusals():
+            there = self._relations()
+            return {table for table in tables if self._key(self._resolve(table)) in there}
+
+    def table_state(self, table: str) -> TableState:
+        """Count and sum of row hashes: the same for the same rows in any order."""
+        with self._refusals():
+            name = self._resolve(table)
+            kind = self._relations().get(self._key(name))
+            if kind is None:
+                hint = names.nearest(table, self._table_names())
+                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+            return self._state(name, kind)
+
+    def publish_select(
+        self, table: str, query: str, kind: Kind, before_commit: Callable[[TableState], None]
+    ) -> TableState:
+        """Fill `table` from a SELECT in one transaction."""
+        with self._refusals():
+            self._check_select(query)
+            name = self._resolve(table)
+        with self._refusals(_PREFIX_LINES), self._transaction():
+            self.raw.execute(f"create schema if not exists {names.quote(*name[:2])}")
+            self._replace(name, query, kind)
+            state = self._state(name, kind)
+            before_commit(state)
+        return state
+
+    def run_script(self, script: str) -> None:
+        """Run the statements of a script as they stand: each commits by itself unless the script says `begin`."""
+        with self._refusals():
+            try:
+                self.raw.execute(script)
+            except BaseException:
+                self._rollback()
+                raise
+            if self._rollback():
+                raise DatabaseError("the script leaves a transaction open", hint="end it with `commit`")
+
+    def scalar(self, query: str) -> Any:
+        """The first column of the first row of a query; None where it returns no row."""
+        with self._refusals():
+            row = self.raw.execute(query).fetchone()
+        return row[0] if row else None
+
+    def commit(self) -> None:
+        """Commit a transaction that a user began and did not end; nothing where there is none, or no connection."""
+        import duckdb  # loaded long since
+
+        with self._refusals(), suppress(duckdb.ConnectionException):
+            try:
+                self.raw.commit()
+            except duckdb.TransactionException as error:
+                if "no transaction is active" not in str(error):
+                    raise
+
+    def close(self) -> None:
+        """Close the connection, and with it the file."""
+        self.raw.close()
+
+    def _replace(self, name: tuple[str, str, str], query: str, kind: Kind) -> None:
+        target = names.quote(*name)
+        before = self._relations().get(self._key(name))
+        if before == "table" and kind == "view":
+            self.raw.execute(f"drop table {target}")
+        if before == "view" and kind == "table":
+            # Built beside, since the query may read the view that it replaces.
+            beside = "__assets_new_" + name[2]
+            self.raw.execute(f"create table {names.quote(*name[:2], beside)} as\n{query}")
+            self.raw.execute(f"drop view {target}")
+            self.raw.execute(f"alter table {names.quote(*name[:2], beside)} rename to {names.quote(name[2])}")
+            return
+        self.raw.execute(f"create or replace {kind} {target} as\n{query}")
+
+    def _state(self, name: tuple[str, str, str], kind: Kind) -> TableState:
+        import duckdb  # loaded long since
+
+        target = names.quote(*name)
+        described = self.raw.execute(f"describe {target}").fetchall()
+        columns = tuple((str(row[0]), str(row[1])) for row in described)
+        if kind == "view":
+            return TableState(None, VIEW_DIGEST, columns)
+        # DuckDB hashes null, an empty list and a struct of nulls alike, so nested values count as text too.
+        hashed = [names.quote(column) for column, _ in columns]
+        hashed += [f"{names.quote(column)}::varchar" for column, type_ in columns if _NESTED.search(type_)]
+        rows, total = self.raw.execute(f"select count(*), sum(hash({', '.join(hashed)})) from {target}").fetchone()
+        text = json.dumps([columns, rows, int(total or 0)])
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return TableState(rows, f"duckdb-{duckdb.__version__}-rows:{digest}", columns)
+
+    def _check_select(self, query: str) -> None:
+        import duckdb  # loaded long since
+
+        statements = self.raw.extract_statements(query)
+        if not statements:
+            raise DatabaseError("the query is empty")
+        if len(statements) > 1:
+            raise DatabaseError(f"expected one SELECT, found {len(statements)} statements", hint=_SCRIPT_HINT)
+        # A PIVOT is parsed as MULTI: it first looks up the values that become columns.
+        kind = statements[0].type
+        if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI):
+            raise DatabaseError(f"expected a SELECT, found {kind.name}", hint=_SCRIPT_HINT)
+
+    def _resolve(self, table: str) -> tuple[str, str, str]:
+        """Database, schema and name. `x.orders` is in schema x unless there is none and the database itself is x."""
+        parts = names.split(table)
+        if len(parts) == 1:
+            return (self._catalog, "main", parts[0])
+        if len(parts) == 2:  # noqa: PLR2004 - schema and name
+            own = names.fold(parts[0]) == names.fold(self._catalog)
+            if own and names.fold(parts[0]) not in self._schemas():
+                return (self._catalog, "main", parts[1])
+            return (self._catalog, parts[0], parts[1])
+        if len(parts) == 3:  # noqa: PLR2004 - database, schema and name
+            return (parts[0], parts[1], parts[2])
+        raise DatabaseError(f"{table} has too many parts", hint="write `schema.table`")
+
+    def _schemas(self) -> set[bytes]:
+        rows = self.raw.execute("select schema_name from duckdb_schemas() where database_name = ?", [self._catalog])
+        return {names.fold(row[0]) for row in rows.fetchall()}
+
+    def _relations(self) -> dict[tuple[bytes, ...], Kind]:
+        rows = self.raw.execute(
+            "select database_name, schema_name, table_name, 'table' from duckdb_tables() where not internal "
+            "union all select database_name, schema_name, view_name, 'view' from duckdb_views() where not internal"
+        )
+        return {self._key(row[:3]): row[3] for row in rows.fetchall()}
+
+    def _table_names(self) -> list[str]:
+        rows = self.raw.execute(
+            "select schema_name, table_name from duckdb_tables() where not internal "
+            "union all select schema_name, view_name from duckdb_views() where not internal"
+        )
+        return [name if schema == "main" else f"{schema}.{name}" for schema, name in rows.fetchall()]
+
+    @staticmethod
+    def _key(name: Sequence[str]) -> tuple[bytes, ...]:
+        return tuple(names.fold(part) for part in name)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.raw.execute("begin transaction")
+        try:
+            yield
+            self.raw.execute("commit")
+        except BaseException:
+            self._rollback()
+            raise
+
+    def _rollback(self) -> bool:
+        """Whether there was a transaction to undo."""
+        import duckdb  # loaded long since
+
+        try:
+            self.raw.execute("rollback")
+        except duckdb.Error:
+            return False
+        return True
+
+    @contextmanager
+    def _refusals(self, prefix_lines: int = 0) -> Iterator[None]:
+        """Turn what DuckDB raises into a `DatabaseError`; entered before any transaction, so as to be left after it."""
+        import duckdb  # loaded long since
+
+        try:
+            yield
+        except duckdb.Error as error:
+            raise self._refusal(str(error), prefix_lines) from None
+
+    def _refusal(self, text: str, prefix_lines: int) -> DatabaseError:
+        line = _LINE.search(text)
+        hint = _second_line(text)
+        missing = _NO_TABLE.search(text)
+        if missing:
+            import duckdb  # loaded long since
+
+            with suppress(duckdb.Error):  # no better hint is worth losing the error for
+                hint = names.nearest(missing[1], self._table_names())
+        number = max(int(line[1]) - prefix_lines, 1) if line else None
+        return DatabaseError(_first_line(text), hint=hint, line=number, detail=_without_our_line(text, prefix_lines))
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0].strip()
+
+
+def _second_line(text: str) -> str | None:
+    """What DuckDB says below its first line, such as `Candidate bindings: …`, as a hint."""
+    lines = [line.strip() for line in _LINE.split(text.strip())[0].split("\n")[1:]]
+    said = " ".join(line for line in lines if line)
+    return said[0].lower() + said[1:] if said else None
+
+
+def _without_our_line(text: str, prefix_lines: int) -> str:
+    """The text with its line numbers as the user counts them."""
+    return _LINE.sub(lambda match: f"LINE {max(int(match[1]) - prefix_lines, 1)}:", text).strip()

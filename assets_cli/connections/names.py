@@ -1,0 +1,58 @@
+"""Names of tables as people write them: parts split at dots, quotes taken off and put on, near misses found.
+
+Knows no database: what holds for one kind only is in that kind's module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from assets_cli.connections.protocol import DatabaseError
+
+_PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^".]+))\s*(\.|$)')
+_SHOWN = 8
+
+
+def split(name: str) -> tuple[str, ...]:
+    """The parts of a name: `mart."my.table"` gives `("mart", "my.table")`. Dots within double quotes don't split.
+
+    Raises:
+        DatabaseError: the text is no name.
+    """
+    parts: list[str] = []
+    position, more = 0, True
+    while more:
+        match = _PART.match(name, position)
+        if match is None or "\0" in match[0]:
+            raise DatabaseError(f"{name!r} is not a table's name", hint='write `table`, `schema.table` or `"my table"`')
+        parts.append(match[1].replace('""', '"') if match[1] is not None else match[2].strip())
+        position, more = match.end(), match[3] == "."
+    if not all(parts):
+        raise DatabaseError(f"{name!r} is not a table's name", hint='write `table`, `schema.table` or `"my table"`')
+    return tuple(parts)
+
+
+def quote(*parts: str) -> str:
+    """A name for a statement: every part in double quotes, joined by dots."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def fold(name: str) -> bytes:
+    """A name for comparisons. DuckDB and SQLite ignore the case of ASCII letters only, quoted or not."""
+    return name.encode("utf-8", "surrogatepass").lower()
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """A hint for a table that is not there: the nearest name, or the first of the tables that are."""
+    import difflib  # on use: only after an error
+
+    by_lower = {each.lower(): each for each in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {by_lower[close[0]]}?"
+    if not by_lower:
+        return "the database has no tables yet"
+    shown = list(by_lower.values())[:_SHOWN]
+    more = f" and {len(by_lower) - _SHOWN} more" if len(by_lower) > _SHOWN else ""
+    return f"tables there: {', '.join(shown)}{more}"

@@ -1,0 +1,142 @@
+"""The asset graph: direct edges, their closures, a topological order, and cycles that a person can read.
+
+Knows the manifest's assets and their upstreams; knows nothing of state, disks or selections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+
+from assets_cli.model.manifest import Asset, Manifest
+from assets_cli.model.problem import AssetsError, Problem, Related
+
+
+class AssetGraph:
+    """The assets of a manifest with their edges.
+
+    `order` lists all names so that upstreams come first; among assets that could come in either order, the manifest's
+    order rules, so that the same manifest always gives the same order.
+
+    Raises:
+        AssetsError: the upstreams form a cycle (A0207).
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        found = cycles(manifest)
+        if found:
+            raise AssetsError(*found)
+        self.manifest = manifest
+        self.order = _order(manifest.assets)
+
+    @property
+    def assets(self) -> Mapping[str, Asset]:
+        """The assets by name, in the manifest's order."""
+        return self.manifest.assets
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """Each asset's place in the topological order."""
+        return {name: index for index, name in enumerate(self.order)}
+
+    @cached_property
+    def _downstreams(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {name: [] for name in self.assets}
+        for name in self.order:
+            for upstream in self.assets[name].upstreams:
+                found[upstream].append(name)
+        return {name: tuple(below) for name, below in found.items()}
+
+    def upstreams(self, name: str) -> tuple[str, ...]:
+        """The direct upstreams, as declared."""
+        return self.assets[name].upstreams
+
+    def downstreams(self, name: str) -> tuple[str, ...]:
+        """The direct downstreams, in topological order."""
+        return self._downstreams[name]
+
+    def ancestors(self, names: Iterable[str], depth: int | None = None) -> dict[str, int]:
+        """Everything above these assets, without them unless one is above another, with its distance."""
+        return _closure(names, self.upstreams, depth)
+
+    def descendants(self, names: Iterable[str], depth: int | None = None) -> dict[str, int]:
+        """Everything below these assets, without them unless one is below another, with its distance."""
+        return _closure(names, self.downstreams, depth)
+
+    def sort(self, names: Iterable[str]) -> list[str]:
+        """These names in topological order."""
+        return sorted(names, key=self.position.__getitem__)
+
+
+def _closure(names: Iterable[str], neighbours: Callable[[str], tuple[str, ...]], depth: int | None) -> dict[str, int]:
+    found: dict[str, int] = {}
+    layer = list(dict.fromkeys(names))
+    distance = 0
+    while layer and (depth is None or distance < depth):
+        distance += 1
+        following: dict[str, None] = {}
+        for name in layer:
+            for neighbour in neighbours(name):
+                if neighbour not in found:
+                    found[neighbour] = distance
+                    following[neighbour] = None
+        layer = list(following)
+    return found
+
+
+def _order(assets: Mapping[str, Asset]) -> tuple[str, ...]:
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for name, asset in assets.items():
+        sorter.add(name, *asset.upstreams)
+    return tuple(sorter.static_order())
+
+
+def cycles(manifest: Manifest) -> tuple[Problem, ...]:
+    """One problem for each knot of assets that are upstreams of themselves, as a loop with the place of each edge."""
+    try:
+        _order(manifest.assets)
+    except CycleError:
+        return tuple(_cycle_problem(manifest, loop) for loop in _loops(manifest.assets))
+    return ()
+
+
+def _loops(assets: Mapping[str, Asset]) -> list[list[str]]:
+    """A shortest-found loop for each strongly connected knot: every asset's edges are walked once."""
+    unvisited, on_path, done = 0, 1, 2
+    state = dict.fromkeys(assets, unvisited)
+    loops: list[list[str]] = []
+    for start in assets:
+        if state[start] != unvisited:
+            continue
+        path = [start]
+        walks = [iter(assets[start].upstreams)]
+        state[start] = on_path
+        while path:
+            upstream = next(walks[-1], None)
+            if upstream is None:
+                state[path.pop()] = done
+                walks.pop()
+            elif state.get(upstream, done) == on_path:
+                loops.append(path[path.index(upstream) :])
+            elif state.get(upstream, done) == unvisited:
+                state[upstream] = on_path
+                path.append(upstream)
+                walks.append(iter(assets[upstream].upstreams))
+    return loops
+
+
+def _cycle_problem(manifest: Manifest, loop: list[str]) -> Problem:
+    """The loop is written against the edges: each asset reads the next one."""
+    edges = []
+    for name, upstream in zip(loop, [*loop[1:], loop[0]], strict=True):
+        index = manifest.assets[name].upstreams.index(upstream)
+        edges.append(Related(manifest.locate(name, "upstreams", index), f"{name} reads {upstream}"))
+    return Problem(
+        "A0207",
+        f"a cycle: {' -> '.join([*reversed(loop), loop[-1]])}",
+        place=edges[0].place,
+        related=tuple(edges),
+        hint="remove one of these upstreams; an asset cannot be made from itself",
+        asset=loop[0],
+    )

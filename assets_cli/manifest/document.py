@@ -1,0 +1,121 @@
+"""One text with the values that it holds, and the place of each value.
+
+Places are kept as offsets into the text beside each container, and become lines and columns only when somebody asks:
+most readings end without a problem. Knows nothing of YAML's grammar or of the manifest's keys.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from assets_cli.model.problem import Place, Problem, Related
+
+EXCERPT = 200
+_BREAK = re.compile(r"\r\n|\n|\r")
+
+Key = str | int
+
+
+class Document:
+    """A file as read. `values` is None where it holds none; `problems` is what was found while reading.
+
+    `marks` maps the id of each container to the offsets of its entries: one per item of a list, two (key, value) per
+    entry of a mapping, in order. `keep` holds what the marks refer to and `values` does not, so that no id is reused.
+    """
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self.values: Any = None
+        self.start = 0
+        self.marks: dict[int, list[int]] = {}
+        self.raw: dict[int, str] = {}
+        """What numbers, booleans and nulls look like in the text, by offset."""
+        self.keep: list[Any] = []
+        self.problems: list[Problem] = []
+        self.offsets: list[int] = []
+        """Where each of the problems is."""
+        self.flagged: set[int] = set()
+        """Offsets of values that a problem was reported for; what follows from it is not worth a second one."""
+        self._positions: dict[int, dict[str, int]] = {}
+
+    @cached_property
+    def _lines(self) -> list[int]:
+        if "\r" in self.text:
+            return [0, *(match.end() for match in _BREAK.finditer(self.text))]
+        starts, find, end = [0], self.text.find, 0
+        while end := find("\n", end) + 1:
+            starts.append(end)
+        return starts
+
+    def place_at(self, offset: int) -> Place:
+        """The place of an offset, in lines and columns of characters."""
+        line = bisect_right(self._lines, offset)
+        return Place(self.file, line, offset - self._lines[line - 1] + 1)
+
+    def excerpt_at(self, offset: int) -> str:
+        """The source line around an offset, at most 200 characters of it."""
+        line = bisect_right(self._lines, offset)
+        start = self._lines[line - 1]
+        end = self._lines[line] if line < len(self._lines) else len(self.text)
+        if end - start > EXCERPT:
+            start = max(start, min(offset - EXCERPT // 2, end - EXCERPT))
+            end = min(end, start + EXCERPT)
+        return self.text[start:end].rstrip("\r\n")
+
+    def find(self, path: Sequence[Key], *, key: bool = False) -> tuple[int, int]:
+        """The offset of the value at a path (of its key, on request), and how many steps of the path exist."""
+        node, offset = self.values, self.start
+        for depth, step in enumerate(path):
+            marks = self.marks.get(id(node))
+            if marks is None:
+                return offset, depth
+            if isinstance(node, dict):
+                if step not in node:
+                    return offset, depth
+                position = 2 * self._position(node, str(step))
+                offset = marks[position + (0 if key and depth == len(path) - 1 else 1)]
+            elif isinstance(step, int) and step < len(node):
+                offset = marks[step]
+            else:
+                return offset, depth
+            node = node[step]
+        return offset, len(path)
+
+    def _position(self, node: dict[str, Any], key: str) -> int:
+        positions = self._positions.get(id(node))
+        if positions is None:
+            positions = self._positions[id(node)] = {name: index for index, name in enumerate(node)}
+        return positions[key]
+
+    def place(self, path: Sequence[Key], *, key: bool = False) -> Place:
+        """The place of the value at a path, or of the nearest enclosing one that exists."""
+        return self.place_at(self.find(path, key=key)[0])
+
+    def problem_at(self, offset: int, code: str, message: str, hint: str | None = None) -> Problem:
+        """An error at an offset, with its line."""
+        return Problem(code, message, place=self.place_at(offset), excerpt=self.excerpt_at(offset), hint=hint)
+
+    def problem(
+        self,
+        path: Sequence[Key],
+        code: str,
+        message: str,
+        hint: str | None = None,
+        *,
+        key: bool = False,
+        related: tuple[Related, ...] = (),
+    ) -> Problem:
+        """An error at the value of a path, with its line."""
+        found = self.problem_at(self.find(path, key=key)[0], code, message, hint)
+        return found._replace(related=related) if related else found
+
+    def report(self, offset: int, code: str, message: str, hint: str | None = None) -> None:
+        """Add an error found while reading, and remember its offset."""
+        self.flagged.add(offset)
+        self.offsets.append(offset)
+        self.problems.append(self.problem_at(offset, code, message, hint))

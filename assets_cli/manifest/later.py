@@ -1,0 +1,57 @@
+"""Keys and values that a later version brings: refused as not yet supported, not as unknown.
+
+Whoever brings one deletes it here and describes it in the schema. A path names a mapping of the manifest, or a value
+of it; `*` stands for any item or name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+_ASSET = frozenset(
+    {
+        *("checks", "observe"),
+        *("columns", "moved", "isolated", "pool"),
+        *("schedule", "alerts"),
+        *("partitions", "resources"),
+    }
+)
+_FRESHNESS = frozenset({"cron", "timezone", "retry_every"})
+
+LATER_KEYS: Final[dict[str, frozenset[str]]] = {
+    "": frozenset(
+        {
+            *("environments", "pools"),
+            *("alerts", "policies"),
+            *("partitions", "dbt", "openlineage", "resources"),
+        }
+    ),
+    "assets.*": _ASSET,
+    "assets.*.output": frozenset({"atomic", "unique_key", "time_column"}),
+    "assets.*.freshness": _FRESHNESS,
+    "defaults": _ASSET - {"moved"},
+    "defaults.freshness": _FRESHNESS,
+}
+LATER_VALUES: Final[dict[str, frozenset[str]]] = {
+    "assets.*.output.materialization": frozenset({"append", "incremental"}),
+    "connections.*.type": frozenset({"postgres", "sqlalchemy"}),
+}
+
+
+def pattern(path: Sequence[str | int]) -> str:
+    """A path with `*` for items of lists and names of connections."""
+    steps = ["*" if isinstance(step, int) else step for step in path]
+    if steps[:1] == ["connections"] and len(steps) > 1:
+        steps[1] = "*"
+    return ".".join(steps)
+
+
+def is_later_key(path: Sequence[str | int], key: str) -> bool:
+    """Whether this key of the mapping at a path is one of a later version."""
+    return key in LATER_KEYS.get(pattern(path), ())
+
+
+def is_later_value(path: Sequence[str | int], value: object) -> bool:
+    """Whether this value at a path is one of a later version."""
+    return isinstance(value, str) and value in LATER_VALUES.get(pattern(path), ())

@@ -1,0 +1,211 @@
+"""The plan: steps with their causes in order, skips with their reasons, and what was refused.
+
+Pure: everything it knows comes in its arguments. What is stale is `staleness`'s decision, how old data is `freshness`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from assets_cli.graph.graph import AssetGraph
+from assets_cli.model import duration
+from assets_cli.model.history import StateSnapshot
+from assets_cli.model.manifest import Asset, SqlCommand
+from assets_cli.model.plan import Cause, Overdue, Plan, Promise, Skip, Step
+from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.world import World
+from assets_cli.planning import freshness, schedule
+from assets_cli.planning.staleness import name_some, stale_causes
+
+
+class Selection(NamedTuple):
+    """What the user asked for. `names` are all assets that may run; `forced` the ones that run whatever their state.
+
+    `expressions` are as typed, for the record.
+    """
+
+    names: frozenset[str]
+    forced: frozenset[str] = frozenset()
+    expressions: tuple[str, ...] = ()
+
+
+class _Situation(NamedTuple):
+    graph: AssetGraph
+    snapshot: StateSnapshot
+    world: World
+    now: int
+    promises: Mapping[str, Promise]
+
+    def causes(self, name: str) -> list[Cause]:
+        return stale_causes(name, self.graph, self.snapshot, self.world, self.promises, self.now)
+
+
+def plan(
+    graph: AssetGraph, selection: Selection, snapshot: StateSnapshot, world: World, now: int, *, jobs: int = 1
+) -> Plan:
+    """What is stale or overdue among the selected assets, why, and what would run.
+
+    `world` covers the selected assets and their direct upstreams. `now` is in microseconds UTC.
+
+    Raises:
+        AssetsError: code that cannot be read (A03xx), or an upstream outside the selection that a step would read and
+            that is not there or not whole (A0602); all of them at once.
+    """
+    _refuse_unreadable_code(selection, world)
+    view = freshness.view(graph, snapshot, world, now)
+    promises = freshness.promises(view)
+    situation = _Situation(graph, snapshot, world, now, promises)
+    steps = _steps(situation, selection)
+    overdue = freshness.overdue(view, selection.names)
+    warnings = [*world.warnings, *_unselected_upstreams(situation, selection, steps)]
+    warnings += _overdue_unreachable(graph, overdue, steps, selection)
+    uncovered = frozenset(freshness.never_refreshed(graph))
+    estimate = schedule.estimate({step.asset: step for step in steps.values()}, jobs)
+    return Plan(
+        environment=snapshot.environment,
+        now=now,
+        selection=selection.expressions,
+        steps=tuple(steps.values()),
+        skips=tuple(_skips(graph, selection, steps, uncovered)),
+        overdue=overdue,
+        removed=tuple(sorted(name for name in snapshot.latest if name not in graph.assets)),
+        warnings=tuple(warnings),
+        jobs=jobs,
+        estimated=estimate.duration,
+        critical_path=estimate.critical_path,
+    )
+
+
+def _refuse_unreadable_code(selection: Selection, world: World) -> None:
+    problems = [probe.problem for name, probe in world.code.items() if probe.problem and name in selection.names]
+    if problems:
+        raise AssetsError(*problems)
+
+
+def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
+    graph = situation.graph
+    steps: dict[str, Step] = {}
+    names = selection.names
+    for name in graph.order:
+        asset = graph.assets[name]
+        if name not in names or asset.is_external:
+            continue
+        causes = situation.causes(name)
+        if name in selection.forced:
+            causes.append(Cause("forced", "forced by --force"))
+        after = tuple(upstream for upstream in asset.upstreams if upstream in steps)
+        causes += [
+            Cause("upstream_stale", f"upstream {upstream} is to be materialized", upstream=upstream)
+            for upstream in after
+        ]
+        if causes:
+            latest = situation.snapshot.of(name)
+            promise = situation.promises.get(name)
+            steps[name] = Step(name, tuple(causes), after, schedule.usual(latest.durations), promise)
+    return steps
+
+
+def _skips(
+    graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], uncovered: frozenset[str]
+) -> list[Skip]:
+    skips: list[Skip] = []
+    beside: set[str] = set()
+    for name in graph.order:
+        if name not in selection.names:
+            continue
+        asset = graph.assets[name]
+        if asset.is_external:
+            skips.append(Skip(name, "external", "others produce it"))
+        elif name not in steps:
+            detail = "nothing will refresh it: no freshness policy on it or below" if name in uncovered else ""
+            skips.append(Skip(name, "up_to_date", detail))
+        beside.update(upstream for upstream in asset.upstreams if upstream not in selection.names)
+    for name in graph.sort(beside):
+        external = graph.assets[name].is_external
+        skips.append(Skip(name, "external" if external else "not_selected_upstream"))
+    return skips
+
+
+def _unselected_upstreams(situation: _Situation, selection: Selection, steps: Mapping[str, Step]) -> list[Problem]:
+    """Warnings for stale upstreams that are read as they stand.
+
+    Raises:
+        AssetsError: upstreams that cannot be read as they stand.
+    """
+    graph = situation.graph
+    readers: dict[str, list[str]] = {}
+    for name in steps:
+        for upstream in graph.upstreams(name):
+            if upstream not in selection.names and not graph.assets[upstream].is_external:
+                readers.setdefault(upstream, []).append(name)
+    refused, warnings = [], []
+    for upstream, names in readers.items():
+        causes = situation.causes(upstream)
+        unfit = next((cause for cause in causes if _is_unfit(cause, graph.assets[upstream])), None)
+        who = name_some(names)
+        if unfit is not None:
+            refused.append(
+                Problem(
+                    "A0602",
+                    f"{who} cannot run: its upstream {upstream} is not selected and {_as_found(unfit)}",
+                    hint="add --upstream to materialize what is above, too",
+                    asset=names[0],
+                )
+            )
+        elif causes:
+            warnings.append(
+                Problem(
+                    "A0603",
+                    f"{who} will read {upstream} as it stands, although it is stale ({causes[0].detail})",
+                    severity="warning",
+                    hint="add --upstream to materialize what is above, too",
+                    asset=names[0],
+                )
+            )
+    if refused:
+        raise AssetsError(*refused)
+    return warnings
+
+
+def _is_unfit(cause: Cause, asset: Asset) -> bool:
+    """Whether a downstream must not read an asset that is stale for this cause."""
+    if cause.kind == "last_run_failed":
+        return not _publishes_whole(asset)
+    return cause.kind in ("missing", "output_missing", "output_changed", "check_failed")
+
+
+def _publishes_whole(asset: Asset) -> bool:
+    """Whether we write its output, in a transaction, so that a failed attempt cannot leave it half-written."""
+    return isinstance(asset.command, SqlCommand) and asset.output is not None and asset.output.materialization != "script"
+
+
+def _as_found(cause: Cause) -> str:
+    if cause.kind == "missing":
+        return "was never materialized"
+    if cause.kind == "last_run_failed":
+        return f"may be half-written ({cause.detail})"
+    return f"is not as recorded ({cause.detail})"
+
+
+def _overdue_unreachable(
+    graph: AssetGraph, overdue: tuple[Overdue, ...], steps: Mapping[str, Step], selection: Selection
+) -> list[Problem]:
+    """Broken promises that this plan does nothing for, with who holds them back."""
+    warnings = []
+    for broken in overdue:
+        if any(holder in steps for holder in broken.held_by):
+            continue
+        externals = [name for name in broken.held_by if graph.assets[name].is_external]
+        outside = [name for name in broken.held_by if name not in selection.names and name not in externals]
+        if outside:
+            held, hint = name_some(outside), "add --upstream to materialize what holds it back, too"
+        elif externals:
+            held, hint = f"{name_some(externals)}, external", "whoever produces it has to deliver"
+        else:
+            continue
+        promised = duration.show(broken.max_lag)
+        message = f"{broken.asset} is overdue: its data may be at most {promised} old, and waits for {held}"
+        warnings.append(Problem("A0604", message, severity="warning", hint=hint, asset=broken.asset))
+    return warnings
+

@@ -1,0 +1,78 @@
+"""Comparing versions: which component of a code version changed, which version of an upstream stands now.
+
+Pure. Where digests come from is `probing`'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from assets_cli.model.history import Component, Input, Materialization, Observation, StateSnapshot
+
+DECLARED = "code_version"
+"""The component that stands alone where the manifest declares a version."""
+
+
+class ComponentChange(NamedTuple):
+    """A named part of the code version that differs; None where it was not there, or is not there now."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+def same(old: Component, new: Component) -> bool:
+    """Whether two states of a component mean the same.
+
+    Equal bytes do; otherwise equal normalised digests of the same normaliser do, so that comments do not count and an
+    upgrade of a parser changes nothing by itself.
+    """
+    if old.raw == new.raw:
+        return True
+    return old.normalised is not None and old.normalised == new.normalised and old.normaliser == new.normaliser
+
+
+def component_changes(recorded: Mapping[str, Component], now: Mapping[str, Component]) -> list[ComponentChange]:
+    """What differs between the components on record and those now, by name."""
+    if recorded is now:
+        return []
+    if (DECLARED in recorded) != (DECLARED in now):
+        # From files to a declared version or back: one change, instead of one for every file.
+        old, new = recorded.get(DECLARED), now.get(DECLARED)
+        return [ComponentChange(DECLARED, old.raw if old else None, new.raw if new else None)]
+    changes = []
+    for name in sorted({*recorded, *now}):
+        before, after = recorded.get(name), now.get(name)
+        if before is None or after is None or not same(before, after):
+            changes.append(ComponentChange(name, before.raw if before else None, after.raw if after else None))
+    return changes
+
+
+def code_version(recorded: Materialization | None, now: Mapping[str, Component]) -> str:
+    """The digest over all components; the recorded one where nothing that counts has changed."""
+    if recorded is not None and not component_changes(recorded.components, now):
+        return recorded.code_version
+    digest = hashlib.sha256()
+    for name in sorted(now):
+        component = now[name]
+        for field in (name, component.normalised or component.raw):
+            digest.update(f"{len(field)}:{field};".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def current_input(
+    upstream: str, snapshot: StateSnapshot, observations: Mapping[str, Observation], *, external: bool
+) -> Input:
+    """The version of an upstream that a downstream would read now: its latest record that is not blocked."""
+    found = observations.get(upstream) if external else snapshot.of(upstream).usable
+    return Input(found.data_version, found.seq) if found else Input(None, None)
+
+
+def short(digest: str | None) -> str:
+    """A digest for people: the first eight hex digits, or all of it where it is something else."""
+    if digest is None:
+        return "none"
+    _, colon, value = digest.rpartition(":")
+    return value[:8] if colon else digest[:12]

@@ -1,0 +1,9 @@
+"""The probing floor: look at the world once and say what is there. It does not know what is stale.
+
+Code digests, output fingerprints and observations end in one `World` value.
+"""
+
+from assets_cli.probing.files import FileDigests
+from assets_cli.probing.look import ProbeSurroundings, look, look_at_one
+
+__all__ = ["FileDigests", "ProbeSurroundings", "look", "look_at_one"]

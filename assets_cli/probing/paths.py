@@ -1,0 +1,199 @@
+"""What is at a declared output path: a file, a directory or a glob, as one fingerprint; and whether it may be there.
+
+Knows nothing of assets, tables or history.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+from typing import Literal, NamedTuple
+
+from assets_cli.model.history import Fingerprint
+from assets_cli.model.world import OutputProbe
+from assets_cli.probing.files import EMPTY, FileDigests, gate, is_racy
+
+FILE, TREE = "sha256", "sha256-tree"
+LEAVES = "it leaves the project through a symlink"
+_EMPTY_FILE = f"{FILE}:{EMPTY}"
+_MISSING = OutputProbe("missing")
+
+
+class Walls:
+    """Where the project ends, for one look: the real folder of each path is resolved once."""
+
+    def __init__(self, root: str) -> None:
+        self._root = os.path.realpath(root)
+        self._folders: dict[str, bool] = {}
+
+    def contain(self, full: str) -> bool:
+        """Whether the real path of something below the root is below the real root too."""
+        real = os.path.realpath(full)
+        return real == self._root or real.startswith(self._root.rstrip("/") + "/")
+
+    def contain_folder_of(self, full: str) -> bool:
+        """Whether the folder that a path is in really is inside."""
+        folder = full[: full.rfind("/")]
+        known = self._folders.get(folder)
+        if known is None:
+            known = self._folders[folder] = self.contain(folder)
+        return known
+
+
+def is_glob(path: str) -> bool:
+    """Whether a declared path is a pattern."""
+    return "*" in path or "?" in path or "[" in path
+
+
+def probe_path(
+    path: str, recorded: Fingerprint | None, files: FileDigests, walls: Walls | None = None
+) -> OutputProbe:
+    """What is at a declared path (relative to the root of `files`, or absolute), its variables filled in.
+
+    The recorded fingerprint is the answer, without reading, while its gate stands and can be trusted. A directory is
+    the names and contents of all files in it, hidden ones too; a pattern those of the files that it matches. An empty
+    directory is there; a pattern without a match is missing.
+    """
+    absolute = path.startswith("/")
+    full = path.rstrip("/") if absolute else f"{files.root}/{path.rstrip('/')}"
+    if not absolute and walls is None:
+        walls = Walls(files.root)
+    try:
+        if "*" in path or "?" in path or "[" in path:
+            return _probe_glob(path, recorded, files, None if absolute else walls)
+        if walls is not None and not absolute and not walls.contain_folder_of(full):
+            return OutputProbe("unknown", detail=LEAVES)
+        stat = os.lstat(full)
+        if S_ISLNK(stat.st_mode):
+            if walls is not None and not absolute and not walls.contain(full):
+                return OutputProbe("unknown", detail=LEAVES)
+            stat = os.stat(full)  # noqa: PTH116 - strings, ten thousand times a plan
+        if S_ISREG(stat.st_mode):
+            return _probe_file(path, stat, recorded, files)
+        if S_ISDIR(stat.st_mode):
+            return _probe_tree(_walk(full, ""), full, recorded, files)
+    except (FileNotFoundError, NotADirectoryError):
+        return _MISSING
+    except OSError as error:
+        return OutputProbe("unknown", detail=f"it cannot be read: {(error.strerror or str(error)).lower()}")
+    return OutputProbe("present", Fingerprint("exists:special"))  # a device or a pipe has no content to compare
+
+
+def data_version_of_path(fingerprint: Fingerprint, mode: Literal["content", "stat"]) -> str:
+    """The data version that a fingerprint of a path gives: its content, or sizes, mtimes and inodes only."""
+    if mode == "content":
+        return fingerprint.digest
+    return f"stat:{hashlib.sha256((fingerprint.stat or fingerprint.digest).encode()).hexdigest()}"
+
+
+def _probe_file(path: str, stat: os.stat_result, recorded: Fingerprint | None, files: FileDigests) -> OutputProbe:
+    if (
+        recorded is not None
+        and recorded.stat == f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
+        and recorded.digest.startswith("sha256:")
+        # No write can hide in an empty file: its size would move.
+        and (recorded.digest == _EMPTY_FILE or not is_racy(stat.st_mtime_ns, recorded.taken))
+    ):
+        return OutputProbe("present", recorded)
+    content = files.content(path, stat)
+    return OutputProbe(
+        "present",
+        Fingerprint(f"{FILE}:{content.digest}", gate(content.stat), content.stat.st_mtime_ns, content.taken),
+    )
+
+
+class _Entry(NamedTuple):
+    """One file of a tree. `link` is where a symlink points that leads to a directory or to nothing."""
+
+    name: str
+    stat: os.stat_result
+    link: str | None = None
+
+
+def _walk(folder: str, prefix: str) -> Iterator[_Entry]:
+    with os.scandir(folder) as entries:
+        found = list(entries)
+    for entry in found:
+        name = prefix + entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, name + "/")
+        else:
+            yield _entry(name, entry.path)
+
+
+def _entry(name: str, full: str) -> _Entry:
+    stat = os.lstat(full)
+    if not S_ISLNK(stat.st_mode):
+        return _Entry(name, stat)
+    try:
+        behind = os.stat(full)  # noqa: PTH116
+    except OSError:
+        return _Entry(name, stat, os.readlink(full))  # noqa: PTH115
+    if S_ISDIR(behind.st_mode):
+        # Not followed: it may lead in a circle, or to half the disk.
+        return _Entry(name, stat, os.readlink(full))  # noqa: PTH115
+    return _Entry(name, behind)
+
+
+def _probe_glob(path: str, recorded: Fingerprint | None, files: FileDigests, walls: Walls | None) -> OutputProbe:
+    entries: dict[str, _Entry] = {}
+    base = "/" if path.startswith("/") else files.root
+    matched = glob.glob(path.rstrip("/"), root_dir=files.root, recursive=True)  # noqa: PTH207 - takes a root
+    if not matched:
+        return _MISSING
+    for match in matched:
+        name = match.strip("/") if base == "/" else match.rstrip("/")
+        full = f"{base.rstrip('/')}/{name}"
+        if walls is not None and not walls.contain_folder_of(full):
+            return OutputProbe("unknown", detail=LEAVES)
+        entry = _entry(name, full)
+        if entry.link is not None or os.path.islink(full):  # noqa: PTH114
+            if walls is not None and not walls.contain(full):
+                return OutputProbe("unknown", detail=LEAVES)
+            entries[name] = entry
+        elif S_ISDIR(entry.stat.st_mode):
+            entries.update({found.name: found for found in _walk(full, name + "/")})
+        else:
+            entries[name] = entry
+    return _probe_tree(entries.values(), base, recorded, files)
+
+
+def _probe_tree(
+    found: Iterable[_Entry], base: str, recorded: Fingerprint | None, files: FileDigests
+) -> OutputProbe:
+    taken = files.now_ns()
+    entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
+    newest = max((entry.stat.st_mtime_ns for entry in entries), default=0)
+    stat = _digest_of((entry.name, gate(entry.stat), entry.link or "") for entry in entries)
+    if (
+        recorded is not None
+        and recorded.stat == stat
+        and recorded.algorithm == TREE
+        and not is_racy(recorded.newest, recorded.taken)
+    ):
+        return OutputProbe("present", recorded)
+    base = base.rstrip("/")
+    relative = base == files.root or base.startswith(files.root + "/")
+    parts = []
+    for entry in entries:
+        if entry.link is not None:
+            parts.append((entry.name, "link", entry.link))
+        elif S_ISREG(entry.stat.st_mode):
+            full = f"{base}/{entry.name}"
+            content = files.content(full[len(files.root) + 1 :] if relative else full, entry.stat)
+            parts.append((entry.name, "file", content.digest))
+        else:
+            parts.append((entry.name, "special", ""))
+    return OutputProbe("present", Fingerprint(f"{TREE}:{_digest_of(parts)}", stat, newest, taken))
+
+
+def _digest_of(rows: Iterable[tuple[str, ...]]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        for field in row:
+            data = os.fsencode(field)
+            digest.update(b"%d:%b;" % (len(data), data))
+    return digest.hexdigest()

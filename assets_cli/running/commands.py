@@ -1,0 +1,176 @@
+"""From an asset to the process that makes it: argument list, environment, job for a worker, secrets to mask.
+
+Variables of the environment are filled in here, at the last moment. Knows nothing of order, locks or records.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assets_cli.computes import shell
+from assets_cli.connections import open_database
+from assets_cli.connections.protocol import Database
+from assets_cli.model import template
+from assets_cli.model.manifest import Asset, Manifest, Output, PythonCommand, ShellCommand, SqlCommand
+from assets_cli.running.executors.local import Invocation
+from assets_cli.running.secrets import secrets_in
+
+WORKER = (sys.executable, "-m", "assets_cli.running.worker")
+
+
+class CannotStartError(Exception):
+    """A step cannot start: an unset variable, a file that is not there. The message says which and where."""
+
+
+class Target(NamedTuple):
+    """A run and the place for one attempt's files."""
+
+    run: str
+    environment: str
+    log: Path
+    result: Path
+
+
+def invocation(
+    manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str, str], descriptors: tuple[int, ...]
+) -> Invocation:
+    """The process that makes an asset once.
+
+    Raises:
+        CannotStartError: a variable is not set, or the SQL file cannot be read.
+    """
+    texts = [*asset.env.values(), *_command_texts(manifest, asset)]
+    own = {name: _fill(text, environ, f"env.{name}") for name, text in asset.env.items()}
+    command = asset.command
+    if isinstance(command, ShellCommand):
+        output = locate_output(manifest, asset, environ)
+        upstreams = {name: _address(locate_output(manifest, manifest.assets[name], environ)) for name in asset.upstreams}
+        extra = shell.environment(
+            environ,
+            asset=asset.name,
+            run=target.run,
+            environment=target.environment,
+            output=_address(output),
+            upstreams=upstreams,
+            result=str(target.result),
+        )
+        argv = (*command.interpreter, _fill(command.run, environ, "command.shell"))
+        job = None
+    else:
+        argv, extra = WORKER, {"PATH": shell.path_with_interpreter(environ)}
+        job = _job(manifest, asset, target, environ)
+    return Invocation(
+        argv=argv,
+        env={**environ, **extra, **own},
+        cwd=manifest.root,
+        log=target.log,
+        descriptors=descriptors,
+        timeout=asset.timeout,
+        job=job,
+        masks=secrets_in(texts, environ),
+    )
+
+
+def locate_output(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> Output | None:
+    """The declared output with its variables filled in and its path made absolute."""
+    output = asset.output
+    if output is None:
+        return None
+    path = None
+    if output.path is not None:
+        path = str(Path(manifest.root, _fill(output.path, environ, "output.path")))
+    connection = manifest.connection_of(asset)
+    return output._replace(path=path, connection=connection.name if connection else None)
+
+
+def databases(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> dict[str, Database]:
+    """The databases that a step touches: of its SQL, its output and its upstreams' outputs, by connection name."""
+    names: dict[str, None] = {}
+    for each in (asset, *(manifest.assets[upstream] for upstream in asset.upstreams)):
+        touches_table = each.output is not None and each.output.table is not None
+        if touches_table or (each is asset and isinstance(asset.command, SqlCommand)):
+            connection = manifest.connection_of(each)
+            if connection is not None:
+                names[connection.name] = None
+    return {name: database(manifest, name, environ) for name in names}
+
+
+def database(manifest: Manifest, name: str, environ: Mapping[str, str]) -> Database:
+    """The database of a connection, its variables filled in."""
+    connection = manifest.connections[name]
+    return open_database(connection.type, _options(connection.options, environ), Path(manifest.root))
+
+
+def _options(options: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {key: _fill(value, environ, f"connections.{key}") for key, value in options.items()}
+
+
+def _command_texts(manifest: Manifest, asset: Asset) -> Iterator[str]:
+    command = asset.command
+    if isinstance(command, ShellCommand):
+        yield command.run
+    elif isinstance(command, SqlCommand):
+        yield command.query or _read_sql(manifest, command)
+
+
+def _read_sql(manifest: Manifest, command: SqlCommand) -> str:
+    try:
+        text = Path(manifest.root, command.path or "").read_text(encoding="utf-8")
+        return template.fill_vars(text, manifest.vars)
+    except template.UnknownVariable as unknown:
+        raise CannotStartError(f"{command.path} uses ${{{unknown.name}}}, which has no value") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotStartError(f"{command.path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _job(manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The document of the worker protocol; see `worker`."""
+    command = asset.command
+    if isinstance(command, SqlCommand):
+        compute, text = "sql", command.query or _read_sql(manifest, command)
+        document: dict[str, Any] = {"query": _fill(text, environ, "command.sql"), "path": command.path}
+    else:
+        assert isinstance(command, PythonCommand)  # noqa: S101 - the union is closed, mypy cannot see it from here
+        compute, document = "python", {"module": command.module, "function": command.function}
+    output = locate_output(manifest, asset, environ)
+    upstreams = {name: locate_output(manifest, manifest.assets[name], environ) for name in asset.upstreams}
+    return {
+        "compute": compute,
+        "asset": asset.name,
+        "run": target.run,
+        "environment": target.environment,
+        "root": manifest.root,
+        "command": document,
+        "output": output._asdict() if output else None,
+        "connections": {
+            name: {"type": connection.type, "options": _options(connection.options, environ)}
+            for name, connection in manifest.connections.items()
+        },
+        "default_connection": manifest.default_connection,
+        "upstreams": {
+            name: {
+                "path": where.path if where else None,
+                "table": where.table if where else None,
+                "connection": where.connection if where else None,
+            }
+            for name, where in upstreams.items()
+        },
+        "vars": dict(manifest.vars),
+        "data_version": asset.data_version,
+        "data_version_sql": asset.data_version_sql,
+    }
+
+
+def _address(output: Output | None) -> str | None:
+    return (output.path or output.table) if output else None
+
+
+def _fill(text: str, environ: Mapping[str, str], where: str) -> str:
+    try:
+        return template.fill_environment(text, environ)
+    except template.UnknownVariable as unknown:
+        name = unknown.name.removeprefix("env.")
+        raise CannotStartError(f"the environment variable {name} is not set, {where} uses it") from None

@@ -1,0 +1,113 @@
+"""The latest facts during a run, kept in memory and true to the state file.
+
+Every record of this run goes through here, so that what is read next needs no query; what other processes recorded
+meanwhile is read when the state file says that it changed. Also keeps data times, which must be frozen in the
+transaction that supersedes a version. Knows nothing of commands or schedules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from assets_cli.graph.graph import AssetGraph
+from assets_cli.model.history import Attempt, Input, Latest, Materialization, Observation, StateSnapshot
+from assets_cli.model.world import World
+from assets_cli.planning import freshness
+from assets_cli.planning.versions import current_input
+from assets_cli.state.record import Recorder
+
+RECENT = 7
+"""How many durations are kept for estimates."""
+
+
+class Ledger:
+    """The latest facts of one environment. Its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        graph: AssetGraph,
+        snapshot: StateSnapshot,
+        observations: Mapping[str, Observation],
+        clock: Callable[[], int],
+    ) -> None:
+        self._recorder = recorder
+        self._graph = graph
+        self._clock = clock
+        self._latest = dict(snapshot.latest)
+        self._frozen = dict(snapshot.frozen)
+        self._world = World({}, {}, observations)
+        self._times: dict[str, int | None] = {}
+        self._seen = recorder.newest_materialization()
+        self.snapshot = StateSnapshot(snapshot.environment, self._latest, observations, self._frozen)
+
+    def refresh(self, name: str) -> None:
+        """Take in what other processes recorded, if they did: `name`, its upstreams, and whatever else is new."""
+        with self._recorder.transaction():
+            if not self._recorder.changed_elsewhere():
+                return
+            environment = self.snapshot.environment
+            changed, self._seen = self._recorder.materialized_since(environment, self._seen)
+            names = {name, *self._graph.upstreams(name), *changed}
+            fresh = self._recorder.snapshot(environment, names)
+            self._latest.update(fresh.latest)
+            self._frozen.update(fresh.frozen)
+            self._times.clear()
+
+    def input_of(self, upstream: str) -> Input:
+        """The version of an upstream that a step reads now."""
+        external = self._graph.assets[upstream].is_external
+        return current_input(upstream, self.snapshot, self._world.observations, external=external)
+
+    def record(self, made: Materialization, *, unblocked: bool = True) -> Materialization:
+        """Commit a success: the materialization, its attempt's end and the data time that it supersedes."""
+        with self._recorder.transaction():
+            before = self.snapshot.of(made.asset)
+            frozen = None
+            if before.usable is not None and before.usable.data_version != made.data_version:
+                frozen = (before.usable.data_version, self._data_time(made.asset))
+            took = made.finished - made.started
+            seq = self._recorder.add_materialization(made, frozen, took)
+            made = made._replace(seq=seq)
+            attempt = before.attempt._replace(state="succeeded", finished=made.finished) if before.attempt else None
+            durations = (*before.durations, took)[-RECENT:]
+            self._latest[made.asset] = Latest(made, made if unblocked else before.usable, attempt, durations)
+            if frozen is not None:
+                self._frozen[made.asset, frozen[0]] = frozen[1]
+            self._forget_times(made.asset)
+            return made
+
+    def note_attempt(self, attempt: Attempt) -> None:
+        """Remember the newest attempt of an asset, as it was recorded."""
+        self._latest[attempt.asset] = self.snapshot.of(attempt.asset)._replace(attempt=attempt)
+
+    def _data_time(self, name: str) -> int | None:
+        """The data time now, from what is remembered; what is not is worked out, upstreams first, without recursion."""
+        waiting = [name]
+        while waiting:
+            current = waiting[-1]
+            if current in self._times:
+                waiting.pop()
+                continue
+            unknown = [up for up in self._graph.upstreams(current) if up not in self._times]
+            if unknown:
+                waiting += unknown
+                continue
+            waiting.pop()
+            asset = self._graph.assets[current]
+            self._times[current] = freshness.data_time(
+                asset, self._graph, self.snapshot, self._world, self._clock(), self._times.__getitem__
+            )
+        return self._times[name]
+
+    def _forget_times(self, name: str) -> None:
+        """Forget the data times that a new record of `name` may have moved; an asset forgotten has all below forgotten."""
+        waiting = [name]
+        while waiting:
+            current = waiting.pop()
+            if self._times.pop(current, _ABSENT) is not _ABSENT or current == name:
+                waiting += self._graph.downstreams(current)
+
+
+_ABSENT: Any = object()

@@ -1,0 +1,295 @@
+"""One step, under its locks: look again, decide again, run the command, verify what it left, record.
+
+The states of a step, and the one place of each transition:
+
+    ready ── locks taken ─▶ checked ── no cause left ─▶ skipped
+                               └─ attempt opened ─▶ running ─▶ succeeded | failed | timed out | cancelled
+                                        ▲                          │ retries left
+                                        └──────────────────────────┘
+
+Knows nothing of other steps or of order. What is stale is `planning`'s decision, asked again here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from assets_cli.computes.reported import Reported
+from assets_cli.computes.shell import read_result
+from assets_cli.connections.protocol import Database
+from assets_cli.graph.graph import AssetGraph
+from assets_cli.model import duration, event
+from assets_cli.model.history import Attempt, AttemptState, Component, Materialization, Result
+from assets_cli.model.manifest import Asset, ShellCommand
+from assets_cli.model.plan import Step
+from assets_cli.model.problem import Problem
+from assets_cli.model.world import OutputProbe, World
+from assets_cli.planning.staleness import stale_causes
+from assets_cli.planning.versions import code_version
+from assets_cli.probing import look_at_one
+from assets_cli.running import commands, outputs
+from assets_cli.running.executors.local import Cancellation, Outcome, tail
+from assets_cli.running.ledger import Ledger
+from assets_cli.running.secrets import mask
+from assets_cli.running.surroundings import Surroundings
+from assets_cli.state.locks import Held, LockRequest, asset_key, database_key
+
+
+class StepOutcome(NamedTuple):
+    """How a step ended. `detail` is a sentence; `duration` is in microseconds."""
+
+    asset: str
+    result: Result
+    unchanged: bool = False
+    detail: str = ""
+    duration: int = 0
+    log: str | None = None
+    tail: tuple[str, ...] = ()
+    rows: int | None = None
+
+
+class RunContext(NamedTuple):
+    """What all steps of a run share."""
+
+    run: str
+    graph: AssetGraph
+    ledger: Ledger
+    surroundings: Surroundings
+    cancellation: Cancellation
+    planned: Mapping[str, int]
+    """The sequence number of each step's materialization when the plan was made."""
+
+
+def perform(step: Step, context: RunContext) -> StepOutcome:
+    """Carry out one step and record its attempts; the caller records the step's result.
+
+    Raises:
+        AssetsError: history cannot be written.
+    """
+    asset = context.graph.assets[step.asset]
+    around = context.surroundings
+    try:
+        touched = commands.databases(context.graph.manifest, asset, around.environ)
+    except commands.CannotStartError:
+        touched = {}  # the attempt fails on the same variable, and says so
+    held = _take_locks(step, asset, touched, context)
+    if held is None:
+        return StepOutcome(step.asset, "cancelled", detail="interrupted while waiting")
+    try:
+        context.ledger.refresh(step.asset)
+        return _Performance(step, asset, touched, context, held).carry_out()
+    finally:
+        held.release()
+
+
+def _take_locks(step: Step, asset: Asset, touched: Mapping[str, Database], context: RunContext) -> Held | None:
+    environment = context.ledger.snapshot.environment
+    around = context.surroundings
+    requests = [LockRequest(asset_key(environment, asset.name), exclusive=True)]
+    requests += [
+        LockRequest(asset_key(environment, upstream), exclusive=False)
+        for upstream in asset.upstreams
+        if not context.graph.assets[upstream].is_external
+    ]
+    requests += [
+        LockRequest(database_key(database.file), exclusive=True) for database in touched.values() if database.file
+    ]
+
+    def on_wait(holder: str) -> None:
+        around.emit(event.StepWaiting(step.asset, around.clock(), holder))
+
+    return around.locks.acquire(
+        requests,
+        holder=f"run {context.run}, materializing {asset.name}",
+        on_wait=on_wait,
+        cancelled=context.cancellation.is_set,
+    )
+
+
+class _Performance:
+    """The carrying out of one step by the thread that holds its locks."""
+
+    def __init__(
+        self, step: Step, asset: Asset, touched: Mapping[str, Database], context: RunContext, held: Held
+    ) -> None:
+        self.step = step
+        self.asset = asset
+        self.touched = touched
+        self.context = context
+        self.held = held
+        self.around = context.surroundings
+        self.components: Mapping[str, Component] = {}
+        self.problem: Problem | None = None
+        self.before: OutputProbe | None = None
+
+    def carry_out(self) -> StepOutcome:
+        skipped = self._look_again()
+        if skipped is not None:
+            return skipped
+        number = 0
+        while True:
+            number += 1
+            outcome, state, exit_code = self._attempt(number)
+            delay = self._delay_before_retry(number, state, exit_code)
+            if delay is None:
+                return outcome
+            self.around.emit(
+                event.StepRetrying(self.asset.name, self.around.clock(), number, outcome.detail, delay)
+            )
+            if self.context.cancellation.wait(delay / duration.SECOND):
+                return outcome._replace(result="cancelled", detail=f"interrupted; {outcome.detail}")
+
+    def _look_again(self) -> StepOutcome | None:
+        """The re-check: the causes as they are now, under the lock. None where the step has to run."""
+        snapshot = self.context.ledger.snapshot
+        latest = snapshot.of(self.asset.name)
+        code, self.before = look_at_one(self.context.graph, self.asset, latest, self.around.probes)
+        self.components, self.problem = code.components, code.problem
+        if self.step.is_forced or code.problem is not None:
+            return None
+        name = self.asset.name
+        world = World({name: code}, {name: self.before} if self.before else {}, snapshot.observations)
+        promises = {name: self.step.promise} if self.step.promise else {}
+        if stale_causes(name, self.context.graph, snapshot, world, promises, self.around.clock()):
+            return None
+        made = latest.materialization
+        if made is not None and made.run != self.context.run and made.seq != self.context.planned.get(name):
+            return StepOutcome(name, "skipped", detail=f"done by run {made.run} meanwhile")
+        if self.step.is_tentative:
+            return StepOutcome(name, "skipped", detail="its upstreams came out unchanged")
+        return StepOutcome(name, "skipped", detail="nothing is left to do")
+
+    def _delay_before_retry(self, number: int, state: AttemptState, exit_code: int | None) -> int | None:
+        retries = self.asset.retries
+        if state not in ("failed", "timed_out") or number > retries.max or self.context.cancellation.is_set():
+            return None
+        if retries.retry_on is not None and exit_code not in retries.retry_on:
+            return None
+        return retries.delay * 2 ** (number - 1) if retries.backoff == "exponential" else retries.delay
+
+    def _attempt(self, number: int) -> tuple[StepOutcome, AttemptState, int | None]:
+        name = self.asset.name
+        started = self.around.clock()
+        log = f"{self.around.logs}/{self.context.run}/{quote(name, safe='')}.{number}.log"
+        seq = self.around.recorder.open_attempt(self.context.run, name, number, started, log)
+        attempt = Attempt(seq, self.context.run, name, number, "open", started, log=log)
+        self.context.ledger.note_attempt(attempt)
+        usual = self.step.estimated
+        self.around.emit(event.StepStarted(name, started, number, self.step.causes, log, usual))
+        result = Path(self.around.root, log).with_suffix(".result.json")
+        target = commands.Target(self.context.run, self.context.ledger.snapshot.environment, _log_file(self.around.root, log), result)
+        exit_code: int | None = None
+        if self.problem is not None:
+            return self._failed(attempt, "failed", self.problem.message, None)
+        try:
+            call = commands.invocation(
+                self.context.graph.manifest, self.asset, target, self.around.environ, self.held.descriptors
+            )
+            outputs.make_room(self.context.graph.manifest, self.asset, self.around.environ)
+        except commands.CannotStartError as error:
+            return self._failed(attempt, "failed", str(error), None)
+        stats = outputs.database_stats(self.touched)
+        outcome = self.around.executor.run(
+            call,
+            on_start=lambda group: self.around.recorder.note_process(seq, group),
+            on_prepared=lambda document: self._prepare(attempt, document),
+            cancelled=self.context.cancellation,
+        )
+        exit_code = outcome.exit_code
+        self._warn_about_escape(outcome)
+        if outcome.state != "succeeded":
+            outputs.forget_databases(self.around, self.touched)
+            return self._failed(attempt, outcome.state, mask(outcome.reason or "failed", call.masks), exit_code)
+        try:
+            reported = self._reported(outcome, result)
+            left = outputs.inspect(self.context.graph, self.asset, outcome, self.around, self.touched, stats)
+        except outputs.OutputError as error:
+            return self._failed(attempt, "failed", mask(str(error), call.masks), exit_code)
+        made = self._materialization(attempt, left, reported._replace(metadata=mask(reported.metadata, call.masks)))
+        return self._succeeded(made, left, log), "succeeded", exit_code
+
+    def _reported(self, outcome: Outcome, result: Path) -> Reported:
+        if isinstance(self.asset.command, ShellCommand):
+            try:
+                return read_result(result)
+            except ValueError as error:
+                raise outputs.OutputError(str(error)) from None
+            finally:
+                with suppress(OSError):
+                    result.unlink(missing_ok=True)
+        return outcome.reported
+
+    def _failed(
+        self, attempt: Attempt, state: AttemptState, reason: str, exit_code: int | None
+    ) -> tuple[StepOutcome, AttemptState, int | None]:
+        finished = self.around.clock()
+        self.around.recorder.end_attempt(attempt.seq, state, finished, exit_code, reason)
+        self.context.ledger.note_attempt(attempt._replace(state=state, finished=finished, reason=reason))
+        result: Result = "cancelled" if state == "cancelled" else "failed"
+        lines = tail(Path(self.around.root, attempt.log)) if attempt.log else ()
+        took = finished - attempt.started
+        outcome = StepOutcome(attempt.asset, result, detail=reason, duration=took, log=attempt.log, tail=lines)
+        return outcome, state, exit_code
+
+    def _succeeded(self, made: Materialization, left: outputs.Left, log: str) -> StepOutcome:
+        made = self.context.ledger.record(made)
+        if left.untouched:
+            where = self.asset.output.path if self.asset.output else ""
+            self._warn(f"the command left {where} untouched")
+        took = made.finished - made.started
+        return StepOutcome(made.asset, "succeeded", made.unchanged, "", took, log, rows=left.rows)
+
+    def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
+        """Put on record what is about to be published, so that a death in between can be told from one before."""
+        left = outputs.prepared(self.asset, document)
+        made = self._materialization(attempt, left, Reported(None, None, {}))
+        self.around.recorder.prepare(attempt.seq, made)
+
+    def _materialization(self, attempt: Attempt, left: outputs.Left, reported: Reported) -> Materialization:
+        ledger = self.context.ledger
+        name = self.asset.name
+        latest = ledger.snapshot.of(name).materialization
+        inputs = {upstream: ledger.input_of(upstream) for upstream in self.asset.upstreams}
+        version = code_version(latest, self.components)
+        data_version = outputs.data_version(self.asset, left, reported, version, inputs, f"{attempt.run}/{attempt.seq}")
+        metadata = dict(left.metadata)
+        metadata.update(reported.metadata)
+        return Materialization(
+            seq=0,
+            asset=name,
+            run=attempt.run,
+            attempt=attempt.seq,
+            started=attempt.started,
+            finished=self.around.clock(),
+            code_version=version,
+            components=self.components,
+            data_version=data_version,
+            fingerprint=left.fingerprint,
+            data_time=reported.data_time,
+            inputs=inputs,
+            unchanged=latest is not None and latest.data_version == data_version,
+            metadata=metadata,
+        )
+
+    def _warn_about_escape(self, outcome: Outcome) -> None:
+        if outcome.escaped:
+            self._warn("a process that the command started left its process group and still runs; assets cannot end it")
+
+    def _warn(self, message: str) -> None:
+        self.around.emit(event.Warned(self.asset.name, self.around.clock(), message))
+
+
+def _log_file(root: str, log: str) -> Path:
+    path = Path(root, log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def now_us() -> int:
+    """The wall clock in microseconds UTC."""
+    return time.time_ns() // 1_000

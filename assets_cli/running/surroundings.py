@@ -1,0 +1,35 @@
+"""What a run is surrounded by: recorder, locks, listeners, clock, environment. Handed in, so that tests hand in others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from assets_cli.model.event import RunEvent, Warned
+from assets_cli.probing.look import ProbeSurroundings
+from assets_cli.running.executors.local import LocalExecutor
+from assets_cli.state.locks import LockService
+from assets_cli.state.record import Recorder
+
+
+class Surroundings(NamedTuple):
+    """`clock` gives microseconds UTC. `logs` is the folder of logs, relative to the root."""
+
+    root: str
+    recorder: Recorder
+    locks: LockService
+    probes: ProbeSurroundings
+    executor: LocalExecutor
+    listeners: tuple[Callable[[RunEvent], None], ...]
+    clock: Callable[[], int]
+    environ: Mapping[str, str]
+    logs: str = ".assets/logs"
+
+    def emit(self, event: RunEvent) -> None:
+        """Tell every listener. One that fails is dropped from this event only: listeners decide nothing."""
+        for listener in self.listeners:
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001 - a listener that fails must never stop a run
+                if not isinstance(event, Warned):
+                    self.emit(Warned(None, self.clock(), f"a listener failed: {type(error).__name__}: {error}"))

@@ -1,0 +1,282 @@
+"""Locks between processes: who is at work on which asset, which database, which run. Knows nothing of SQL or plans.
+
+Kernel locks (`flock`) on files that are never deleted, since a deleted one could be held by one process and made anew
+by another. The kernel frees them when the last descriptor is closed, however its owners died, and a child that
+inherited the descriptor keeps the lock: so an asset stays locked until a killed coordinator's commands are gone too.
+Linux and macOS. On a network file system `flock` may hold within one machine only, or not at all: no guarantee there.
+
+Locks of one call are always taken in the order of their keys, whoever calls: so nobody waits in a circle.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from assets_cli.model.problem import AssetsError, Problem
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1  # seconds
+_HOLDER_BYTES = 1_000
+_SHARED = "a step that reads it"
+_UNNAMED = "another process"
+
+
+class LockRequest(NamedTuple):
+    """One lock to take: `exclusive` to change what the key stands for, shared to read it."""
+
+    key: str
+    exclusive: bool
+
+
+class Held:
+    """Locks that are held until `release`, or until this process and all that inherited the descriptors are gone."""
+
+    __slots__ = ("_descriptors",)
+
+    def __init__(self, descriptors: Sequence[int]) -> None:
+        self._descriptors = tuple(descriptors)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What to hand to a child by `pass_fds`, so that the locks outlive us; empty after `release`."""
+        return self._descriptors
+
+    def release(self) -> None:
+        """Unlock explicitly, also for children that still hold the descriptors, and close. A second call does nothing."""
+        descriptors, self._descriptors = self._descriptors, ()
+        for descriptor in reversed(descriptors):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            finally:
+                os.close(descriptor)
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def asset_key(environment: str, asset: str, partition: str = "") -> str:
+    """The key of one asset (or one slice of it) in one environment."""
+    return f"asset\0{environment}\0{asset}\0{partition}"
+
+
+def database_key(path: str | Path) -> str:
+    """The key of a file database, by its real path: links to it are the same database."""
+    return f"database\0{os.path.realpath(path)}"
+
+
+def run_key(run: str) -> str:
+    """The key of one run, held as long as its coordinator lives."""
+    return f"run\0{run}"
+
+
+def folder_for(state: Path) -> Path:
+    """Where the locks of a state file are: `locks` in its `.assets`, or `FILE-locks` beside a file put elsewhere.
+
+    They go with the state file, not with the project: runs of two checkouts that share a history see each other.
+    """
+    real = Path(os.path.realpath(state))
+    return real.with_name("locks") if real.parent.name == ".assets" else real.with_name(f"{real.name}-locks")
+
+
+def _never() -> bool:
+    return False
+
+
+class LockService:
+    """The locks of one folder, which is made when the first lock is taken. Safe to use from many threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._files: dict[str, str] = {}
+
+    def acquire(
+        self,
+        requests: Sequence[LockRequest],
+        *,
+        holder: str,
+        on_wait: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] = _never,
+    ) -> Held | None:
+        """Take all the locks, waiting for those that are held elsewhere. A key asked twice is exclusive if either is.
+
+        Args:
+            requests: what to lock, in any order.
+            holder: who we are, for those who will wait for us: `run 2026… (pid 123), materializing orders`.
+            on_wait: told once for each holder that we wait for.
+            cancelled: asked while waiting; when it says yes, everything is released.
+
+        Returns:
+            What is held, or None when `cancelled` said yes.
+
+        Raises:
+            AssetsError: the folder cannot be written, or its file system has no locks.
+        """
+        wanted: dict[str, bool] = {}
+        for key, exclusive in requests:
+            wanted[key] = exclusive or wanted.get(key, False)
+        taken: list[int] = []
+        try:
+            for key in sorted(wanted):
+                exclusive = wanted[key]
+                descriptor = self._open(key, exclusive=exclusive)
+                taken.append(descriptor)
+                if not _try(descriptor, exclusive=exclusive) and not _wait(
+                    descriptor, exclusive=exclusive, on_wait=on_wait, cancelled=cancelled
+                ):
+                    Held(taken).release()
+                    return None
+                if exclusive:
+                    _sign(descriptor, holder)
+        except OSError as error:
+            Held(taken).release()
+            raise AssetsError(self._problem(error)) from error
+        except BaseException:
+            Held(taken).release()
+            raise
+        return Held(taken)
+
+    def hold_run(self, run: str) -> Held:
+        """Hold a run's own lock: everybody else sees the run as alive until it is released or this process dies.
+
+        Take it before the run is recorded, since a recorded run whose lock is free counts as dead. Never hand its
+        descriptor to a child: a run is as alive as its coordinator, whatever commands it left behind.
+
+        Raises:
+            AssetsError: as `acquire`.
+        """
+        held = self.acquire([LockRequest(run_key(run), exclusive=True)], holder=f"run {run} (pid {os.getpid()})")
+        assert held is not None  # noqa: S101 - for mypy: nothing cancels this
+        return held
+
+    def is_run_alive(self, run: str) -> bool:
+        """Whether a coordinator holds the run's lock. Writes nothing; works in a folder that is read-only.
+
+        A lock file that we may not open counts as held: a run must never be taken for dead while it works.
+        """
+        try:
+            descriptor = os.open(self._file(run_key(run)), os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        try:
+            return not _try(descriptor, exclusive=False)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def try_database(self, path: str | Path, seconds: float) -> Iterator[str | None]:
+        """Hold a file database for a look at it, but wait no longer than `seconds`.
+
+        Yields:
+            None while we hold it, and where locks cannot be had at all (a read-only project): go on without. Else the
+            text of the holder, who keeps it: leave the database alone.
+        """
+        deadline = time.monotonic() + seconds
+        holders: list[str] = []
+        held: Held | None = None
+        try:
+            held = self.acquire(
+                [LockRequest(database_key(path), exclusive=True)],
+                holder=f"a look at the project (pid {os.getpid()})",
+                on_wait=holders.append,
+                cancelled=lambda: time.monotonic() >= deadline,
+            )
+        except AssetsError:
+            holders.clear()
+        try:
+            yield holders[-1] if held is None and holders else None
+        finally:
+            if held is not None:
+                held.release()
+
+    def _file(self, key: str) -> str:
+        file = self._files.get(key)
+        if file is None:
+            # surrogateescape: file names that are no UTF-8 are still file names.
+            digest = sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+            file = self._files[key] = f"{self.directory}/{digest}"
+        return file
+
+    def _open(self, key: str, *, exclusive: bool) -> int:
+        file = self._file(key)
+        # Descriptors are close-on-exec: only a child that is handed one by pass_fds inherits the lock.
+        flags = (os.O_RDWR if exclusive else os.O_RDONLY) | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(file, flags, 0o666)
+        except FileNotFoundError:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            return os.open(file, flags, 0o666)
+        except OSError:
+            # Another user's file: enough to lock it, though not to write our name into it.
+            with suppress(FileNotFoundError):
+                return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            raise
+
+    def _problem(self, error: OSError) -> Problem:
+        return Problem(
+            "A0508",
+            f"cannot take a lock in {self.directory}: {error.strerror or error}",
+            hint="check the permissions of the folder; it must be on a local disk, where file locks work",
+        )
+
+
+def _try(descriptor: int, *, exclusive: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait(
+    descriptor: int, *, exclusive: bool, on_wait: Callable[[str], None] | None, cancelled: Callable[[], bool]
+) -> bool:
+    """Poll until the lock is ours (True) or `cancelled` says yes (False)."""
+    told: set[str] = set()
+    pause = _FIRST_PAUSE
+    while not cancelled():
+        if exclusive and _try(descriptor, exclusive=False):
+            # Only readers are in the way, or nobody any more: the name in the file is an older holder's.
+            if _try(descriptor, exclusive=True):
+                return True
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            holder = _SHARED
+        else:
+            holder = _holder(descriptor)
+        if holder not in told:
+            told.add(holder)
+            if on_wait is not None:
+                on_wait(holder)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+        if _try(descriptor, exclusive=exclusive):
+            return True
+    return False
+
+
+def _holder(descriptor: int) -> str:
+    line, _, _ = os.pread(descriptor, _HOLDER_BYTES, 0).partition(b"\n")
+    return line.decode("utf-8", "replace") or _UNNAMED
+
+
+def _sign(descriptor: int, holder: str) -> None:
+    # One write, ended by a line feed: what a longer name left behind is never read. Nobody's work depends on the
+    # name, so a full disk or another user's file is no reason to stop.
+    line = holder.replace("\n", " ").encode("utf-8", "replace")[: _HOLDER_BYTES - 1] + b"\n"
+    with suppress(OSError):
+        os.pwrite(descriptor, line, 0)

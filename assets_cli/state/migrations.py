@@ -1,0 +1,227 @@
+"""The schema of the state file, as named migrations, and the check that a file is ours and that we know its schema.
+
+Knows tables; neither what is written into them nor how the file is opened for reading.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from assets_cli.model.problem import AssetsError
+from assets_cli.state import failures
+
+APPLICATION_ID = 0x41535445  # "ASTE", in the file's header: another program's database is recognised and refused
+Step = Callable[[sqlite3.Connection], None]
+_HISTORY = (
+    """CREATE TABLE runs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        environment TEXT NOT NULL,
+        status TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        finished INTEGER,
+        jobs INTEGER NOT NULL,
+        selection TEXT NOT NULL,
+        host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        version TEXT NOT NULL
+    )""",
+    # What may have died is found without reading the history.
+    "CREATE INDEX runs_running ON runs (seq) WHERE status = 'running'",
+    """CREATE TABLE run_steps (
+        run_seq INTEGER NOT NULL REFERENCES runs (seq),
+        asset TEXT NOT NULL,
+        partition TEXT NOT NULL DEFAULT '',
+        position INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        causes TEXT NOT NULL,
+        forced INTEGER NOT NULL,
+        result TEXT,
+        unchanged INTEGER NOT NULL,
+        detail TEXT,
+        PRIMARY KEY (run_seq, asset, partition)
+    ) WITHOUT ROWID""",
+    # AUTOINCREMENT wherever a number is quoted elsewhere (inputs, saved plans): it is never given out a second time.
+    """CREATE TABLE attempts (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        run_seq INTEGER NOT NULL REFERENCES runs (seq),
+        environment TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        partition TEXT NOT NULL DEFAULT '',
+        number INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        finished INTEGER,
+        exit_code INTEGER,
+        reason TEXT,
+        log TEXT,
+        process_group INTEGER,
+        prepared TEXT
+    )""",
+    "CREATE INDEX attempts_of_run ON attempts (run_seq)",
+    "CREATE INDEX attempts_open ON attempts (run_seq) WHERE state = 'open'",
+    """CREATE TABLE materializations (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        environment TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        partition TEXT NOT NULL DEFAULT '',
+        run TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        finished INTEGER NOT NULL,
+        code_version TEXT NOT NULL,
+        components TEXT NOT NULL,
+        data_version TEXT NOT NULL,
+        fingerprint TEXT,
+        fingerprint_stat TEXT,
+        fingerprint_newest INTEGER NOT NULL DEFAULT 0,
+        fingerprint_taken INTEGER NOT NULL DEFAULT 0,
+        data_time INTEGER,
+        inputs TEXT NOT NULL,
+        unchanged INTEGER NOT NULL,
+        blocked INTEGER NOT NULL,
+        metadata TEXT NOT NULL
+    )""",
+    "CREATE INDEX materializations_of_asset ON materializations (environment, asset, partition)",
+    # History is never updated: that a blocked materialization may be used after all is a record of its own.
+    """CREATE TABLE unblocks (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        materialization INTEGER NOT NULL UNIQUE REFERENCES materializations (seq),
+        run TEXT,
+        at INTEGER NOT NULL
+    )""",
+    """CREATE TABLE observations (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        environment TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        partition TEXT NOT NULL DEFAULT '',
+        observed INTEGER NOT NULL,
+        data_version TEXT NOT NULL,
+        data_time INTEGER,
+        metadata TEXT NOT NULL
+    )""",
+    """CREATE TABLE check_results (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        environment TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        partition TEXT NOT NULL DEFAULT '',
+        run TEXT,
+        materialization INTEGER,
+        name TEXT NOT NULL,
+        passed INTEGER NOT NULL,
+        severity TEXT NOT NULL,
+        blocking INTEGER NOT NULL,
+        details TEXT NOT NULL,
+        at INTEGER NOT NULL
+    )""",
+    # The latest record per key, written in the transaction of the record itself: reading the state costs what the
+    # assets cost, never what the history costs.
+    """CREATE TABLE latest (
+        environment TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        partition TEXT NOT NULL DEFAULT '',
+        materialization INTEGER,
+        usable INTEGER,
+        attempt INTEGER,
+        observation INTEGER,
+        durations TEXT NOT NULL DEFAULT '[]',
+        PRIMARY KEY (environment, asset, partition)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE frozen_data_times (
+        environment TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        partition TEXT NOT NULL DEFAULT '',
+        data_version TEXT NOT NULL,
+        data_time INTEGER,
+        PRIMARY KEY (environment, asset, partition, data_version)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE state_events (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        environment TEXT,
+        asset TEXT,
+        partition TEXT NOT NULL DEFAULT '',
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        details TEXT NOT NULL
+    )""",
+)
+
+
+def m0001_history(connection: sqlite3.Connection) -> None:
+    """Runs, attempts, materializations, observations, check results, and the latest of each."""
+    for statement in _HISTORY:
+        connection.execute(statement)
+
+
+# In the order in which they are applied. A released one is never edited: what changes is a new one at the end.
+STEPS: tuple[Step, ...] = (m0001_history,)
+SCHEMA_VERSION = len(STEPS)
+
+
+def schema_of(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version of an open file; 0 for one that holds nothing yet.
+
+    Raises:
+        AssetsError: the file is another program's (A0503), or a newer version's (A0501).
+        sqlite3.Error: it cannot be read.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application == APPLICATION_ID:
+        if version > SCHEMA_VERSION:
+            raise AssetsError(failures.newer(path, version, SCHEMA_VERSION))
+        return int(version)
+    if application or version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        raise AssetsError(failures.foreign(path))
+    return 0
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an open file up to date, all of it in one transaction, or leave it as it was.
+
+    The connection is in autocommit mode. Another process that migrates at the same moment is waited for.
+
+    Raises:
+        AssetsError, sqlite3.Error: as `schema_of`.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if schema_of(connection, path) < SCHEMA_VERSION:
+            _apply(connection)
+            _sign(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def blank() -> sqlite3.Connection:
+    """A database in memory with today's schema and nothing in it: what is on record where no file is."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    for step in STEPS:
+        step(connection)
+    return connection
+
+
+def _apply(connection: sqlite3.Connection) -> None:
+    # Imported on use: sqlite-utils takes longer to import than a whole no-op plan may take, and a file whose
+    # user_version is today's needs nothing of it.
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("assets")
+    for step in STEPS:
+
+        def apply(database: Database, /, step: Step = step) -> None:
+            step(database.conn)
+
+        migrations(name=step.__name__)(apply)
+    migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+
+
+def _sign(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -1,0 +1,450 @@
+"""Writes history: runs, attempts, materializations, observations, each with its latest record in one transaction.
+
+Decides nothing: what is recorded, and when, is its caller's business.
+
+Durable against the death of any process: what a method recorded outside of `transaction` is on record when it returns.
+After a power loss the last records may be missing (`synchronous = NORMAL`), never torn.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from assets_cli import __version__
+from assets_cli.model.history import (
+    Attempt,
+    AttemptState,
+    Materialization,
+    Observation,
+    Result,
+    RunRecord,
+    RunStatus,
+    StepRecord,
+)
+from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.state import failures, migrations, opening, rows
+from assets_cli.state.store import TIMEOUT, StateReader
+
+T = TypeVar("T")
+_DURATIONS = 7  # the median of so many tells how long a step usually takes
+
+
+class OpenAttempt(NamedTuple):
+    """An attempt that a dead run left open, with the materialization that it was about to publish, if it got so far."""
+
+    attempt: Attempt
+    prepared: Materialization | None
+
+
+class DeadRun(NamedTuple):
+    """A run whose coordinator died, and what it left open."""
+
+    run: RunRecord
+    attempts: tuple[OpenAttempt, ...]
+
+
+def open_recorder(path: Path, *, timeout: float = TIMEOUT, locks: Path | None = None) -> Recorder:
+    """A recorder on the state file at `path`, which is made, or migrated, where needed.
+
+    Args:
+        path: the state file. Its folder is made; a folder named `.assets` gets a `.gitignore`.
+        timeout: how many seconds to wait while another program keeps the file locked.
+        locks: the folder of the locks that tell live runs from dead ones; by default `locks.folder_for(path)`.
+
+    Raises:
+        AssetsError: as `store.open_reader`, or the file cannot be written (A0506). Nothing of it was changed then.
+    """
+    # Refuses a newer, a foreign or a damaged file before a connection that could write to it is opened.
+    opening.read(path, timeout, lambda connection: None)
+    with failures.explained(path, timeout):
+        _make_folder(path.parent)
+        connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path, timeout)
+        except BaseException:
+            connection.close()
+            raise
+    return Recorder(path, connection, timeout=timeout, locks=locks)
+
+
+class Recorder(StateReader):
+    """Reads and writes through one connection, from any thread; one thread at a time holds it."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, timeout: float = TIMEOUT, locks: Path | None = None
+    ) -> None:
+        super().__init__(path, timeout=timeout, locks=locks)
+        self._connection = connection
+        self._guard = threading.RLock()
+        self._failure: BaseException | None = None
+        self._runs_by_id: dict[str, tuple[int, str]] = {}
+        self._seen = self._data_version()
+
+    def close(self) -> None:
+        """Close the file. What was not committed is not recorded."""
+        with self._guard, failures.explained(self.path, self.timeout):
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is recorded inside is committed together at the end, or not at all.
+
+        Inside another transaction it is part of that one. If anything inside fails, nothing of the whole is recorded,
+        even if the failure was caught on the way: then the outermost raises it again.
+
+        Raises:
+            AssetsError: the file cannot be written.
+        """
+        with self._guard:
+            if self._connection.in_transaction:
+                try:
+                    yield
+                except BaseException as error:
+                    self._failure = self._failure or error
+                    raise
+                return
+            self._failure = None
+            with failures.explained(self.path, self.timeout):
+                self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                if self._failure is not None:
+                    raise self._failure
+                with failures.explained(self.path, self.timeout):
+                    self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another connection committed since this was last asked, or since the recorder was opened."""
+        with self._guard, failures.explained(self.path, self.timeout):
+            before, self._seen = self._seen, self._data_version()
+            return before != self._seen
+
+    def begin_run(self, run: RunRecord, steps: Sequence[StepRecord]) -> None:
+        """Record a run with its steps, in the plan's order. Its lock must be held already: see `locks.hold_run`."""
+        with self._writing():
+            seq = self._insert(
+                "INSERT INTO runs (id, environment, status, started, finished, jobs, selection, host, pid, version) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*run[:6], rows.dump(run.selection), run.host, run.pid, __version__),
+            )
+            self._connection.executemany(
+                "INSERT INTO run_steps (run_seq, asset, partition, position, kind, causes, forced, result, unchanged, "
+                "detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        seq,
+                        step.asset,
+                        step.partition,
+                        position,
+                        step.kind,
+                        rows.dump([dict(cause) for cause in step.causes]),
+                        step.forced,
+                        step.result,
+                        step.unchanged,
+                        rows.text(step.detail),
+                    )
+                    for position, step in enumerate(steps)
+                ],
+            )
+
+    def open_attempt(
+        self, run: str, asset: str, number: int, started: int, log: str | None, partition: str = ""
+    ) -> int:
+        """Record that a try of a step begins, as the newest attempt of its asset. Returns its sequence number."""
+        with self._writing():
+            run_seq, environment = self._run(run)
+            seq = self._insert(
+                "INSERT INTO attempts (run_seq, environment, asset, partition, number, state, started, log) "
+                "VALUES (?, ?, ?, ?, ?, 'open', ?, ?)",
+                (run_seq, environment, asset, partition, number, started, rows.text(log)),
+            )
+            self._connection.execute(
+                "INSERT INTO latest (environment, asset, partition, attempt) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET attempt = excluded.attempt",
+                (environment, asset, partition, seq),
+            )
+            return seq
+
+    def note_process(self, attempt: int, process_group: int) -> None:
+        """Record which process group an attempt's command runs in, so that it can be ended if we die."""
+        self._write("UPDATE attempts SET process_group = ? WHERE seq = ?", (process_group, attempt))
+
+    def prepare(self, attempt: int, materialization: Materialization) -> None:
+        """Record, before the output is published, what will be recorded when it is: see `promote`."""
+        self._write("UPDATE attempts SET prepared = ? WHERE seq = ?", (rows.prepared_text(materialization), attempt))
+
+    def add_materialization(
+        self,
+        materialization: Materialization,
+        frozen: tuple[str, int | None] | None,
+        duration: int,
+        exit_code: int | None = 0,
+    ) -> int:
+        """Record that an asset was produced; its attempt has succeeded. Returns the sequence number.
+
+        One that is blocked becomes the latest, but not the usable one.
+
+        Args:
+            materialization: its `seq` is ignored; its `attempt` says in which environment.
+            frozen: the data version that was current until now and the data time that it has now, kept for those who
+                read it. Kept as unknown where this is None. Ignored where the version stays current.
+            duration: how long the step took, in microseconds.
+            exit_code: the command's.
+        """
+        with self._writing():
+            self._connection.execute(
+                "UPDATE attempts SET state = 'succeeded', finished = ?, exit_code = ?, reason = NULL WHERE seq = ?",
+                (materialization.finished, exit_code, materialization.attempt),
+            )
+            environment = self._environment_of(materialization.attempt)
+            return self._add(environment, materialization, frozen, duration)
+
+    def promote(
+        self, attempt: int, materialization: Materialization, frozen: tuple[str, int | None] | None, duration: int
+    ) -> int | None:
+        """Record what a dead run had published but not yet recorded: `add_materialization`, at most once.
+
+        Returns:
+            The sequence number; None where the attempt is on record as succeeded already, as when another process
+            recovered it first.
+        """
+        with self._writing():
+            found = self._connection.execute("SELECT state FROM attempts WHERE seq = ?", (attempt,)).fetchone()
+            if found == ("succeeded",):
+                return None
+            return self.add_materialization(materialization._replace(attempt=attempt), frozen, duration, None)
+
+    def end_attempt(
+        self, attempt: int, state: AttemptState, finished: int, exit_code: int | None, reason: str | None
+    ) -> None:
+        """Record how an attempt ended that produced nothing."""
+        self._write(
+            "UPDATE attempts SET state = ?, finished = ?, exit_code = ?, reason = ? WHERE seq = ?",
+            (state, finished, exit_code, rows.text(reason), attempt),
+        )
+
+    def add_observation(self, environment: str, observation: Observation, partition: str = "") -> int:
+        """Record what an external asset held. Returns the sequence number; the observation's own is ignored.
+
+        Where the data version is another than the last, the last one's data time is kept for those who read it: what
+        its probe reported, else the time of the observation.
+        """
+        with self._writing():
+            key = (environment, observation.asset, partition)
+            last = self._connection.execute(
+                "SELECT o.data_version, coalesce(o.data_time, o.observed) FROM latest l "
+                "JOIN observations o ON o.seq = l.observation "
+                "WHERE l.environment = ? AND l.asset = ? AND l.partition = ?",
+                key,
+            ).fetchone()
+            if last is not None and last[0] != observation.data_version:
+                self._freeze(key, last)
+            seq = self._insert(
+                "INSERT INTO observations (environment, asset, partition, observed, data_version, data_time, metadata) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*key, *observation[2:5], rows.dump(dict(observation.metadata))),
+            )
+            self._connection.execute(
+                "INSERT INTO latest (environment, asset, partition, observation) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET observation = excluded.observation",
+                (*key, seq),
+            )
+            return seq
+
+    def finish_step(self, run: str, asset: str, result: Result, unchanged: bool, detail: str | None) -> None:
+        """Record how a step of a run ended."""
+        self._write(
+            "UPDATE run_steps SET result = ?, unchanged = ?, detail = ? "
+            "WHERE run_seq = (SELECT seq FROM runs WHERE id = ?) AND asset = ? AND partition = ''",
+            (result, unchanged, rows.text(detail), run, asset),
+        )
+
+    def end_run(self, run: str, status: RunStatus, finished: int) -> None:
+        """Record how a run ended."""
+        self._write("UPDATE runs SET status = ?, finished = ? WHERE id = ?", (status, finished, run))
+
+    def dead_runs(self, environment: str | None = None) -> list[DeadRun]:
+        """The runs, oldest first, that died before they were on record as ended, and the attempts that they left open.
+
+        Of one environment, or of all. Those of a run that is on record as ended count too, if it left any.
+        """
+
+        def work(connection: sqlite3.Connection) -> list[DeadRun]:
+            found = connection.execute(
+                "SELECT seq, id, environment, status, started, finished, jobs, selection, host, pid FROM runs "
+                "WHERE (?1 IS NULL OR environment = ?1) AND seq IN (SELECT seq FROM runs WHERE status = 'running' "
+                "UNION SELECT run_seq FROM attempts WHERE state = 'open') ORDER BY seq",
+                (environment,),
+            ).fetchall()
+            dead = self._dead_among({(row[1], row[3]) for row in found})
+            gone = [row for row in found if row[1] in dead]
+            return [
+                DeadRun(run, _left_open(connection, row[0]))
+                for row, run in zip(gone, self._runs(connection, gone), strict=True)
+            ]
+
+        return self._read(work)
+
+    def crash_attempts(self, runs: Collection[str], finished: int) -> None:
+        """Record these runs, and the attempts that they left open, as crashed. What has ended stays as it ended."""
+        with self._writing():
+            for run in runs:
+                self._connection.execute(
+                    "UPDATE attempts SET state = 'crashed', finished = ?, reason = ? "
+                    "WHERE state = 'open' AND run_seq = (SELECT seq FROM runs WHERE id = ?)",
+                    (finished, f"run {run} died", run),
+                )
+                self._connection.execute(
+                    "UPDATE runs SET status = 'crashed', finished = ? WHERE status = 'running' AND id = ?",
+                    (finished, run),
+                )
+
+    def _add(
+        self, environment: str, value: Materialization, frozen: tuple[str, int | None] | None, duration: int
+    ) -> int:
+        key = (environment, value.asset, value.partition)
+        durations, current = self._connection.execute(
+            "SELECT l.durations, m.data_version FROM (SELECT 1) LEFT JOIN latest l "
+            "ON l.environment = ? AND l.asset = ? AND l.partition = ? LEFT JOIN materializations m ON m.seq = l.usable",
+            key,
+        ).fetchone()
+        superseded = frozen or (current and (current, None))
+        if superseded and superseded[0] != value.data_version and not value.blocked:
+            self._freeze(key, superseded)
+        fingerprint = value.fingerprint or (None, None, 0, 0)
+        seq = self._insert(
+            "INSERT INTO materializations (environment, asset, partition, run, attempt, started, finished, "
+            "code_version, components, data_version, fingerprint, fingerprint_stat, fingerprint_newest, "
+            "fingerprint_taken, data_time, inputs, unchanged, blocked, metadata) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *key,
+                value.run,
+                value.attempt,
+                value.started,
+                value.finished,
+                value.code_version,
+                rows.components_text(value.components),
+                value.data_version,
+                *fingerprint,
+                value.data_time,
+                rows.inputs_text(value.inputs),
+                value.unchanged,
+                value.blocked,
+                rows.dump(dict(value.metadata)),
+            ),
+        )
+        recent = [*json.loads(durations or "[]"), duration][-_DURATIONS:]
+        self._connection.execute(
+            "INSERT INTO latest (environment, asset, partition, materialization, usable, attempt, durations) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET materialization = excluded.materialization, "
+            "usable = coalesce(excluded.usable, usable), durations = excluded.durations",
+            (*key, seq, None if value.blocked else seq, value.attempt, rows.dump(recent)),
+        )
+        return seq
+
+    def _freeze(self, key: tuple[str, str, str], superseded: tuple[str, int | None]) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO frozen_data_times (environment, asset, partition, data_version, data_time) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (*key, *superseded),
+        )
+
+    def _run(self, run: str) -> tuple[int, str]:
+        found = self._runs_by_id.get(run)
+        if found is None:
+            found = self._connection.execute("SELECT seq, environment FROM runs WHERE id = ?", (run,)).fetchone()
+            if found is None:
+                raise AssetsError(Problem("A0507", f"no run {run!r} is on record", hint="`assets runs` lists them"))
+            self._runs_by_id[run] = found
+        return found
+
+    def _environment_of(self, attempt: int) -> str:
+        found = self._connection.execute("SELECT environment FROM attempts WHERE seq = ?", (attempt,)).fetchone()
+        if found is None:
+            raise AssetsError(
+                failures.damaged(self.path, f"attempt {attempt} is not on record, so its output cannot be recorded")
+            )
+        return str(found[0])
+
+    def _insert(self, statement: str, values: Sequence[object]) -> int:
+        seq = self._connection.execute(statement, values).lastrowid
+        assert seq is not None  # noqa: S101 - for mypy: an INSERT gives a row id
+        return seq
+
+    def _write(self, statement: str, values: Sequence[object]) -> None:
+        with self._writing():
+            self._connection.execute(statement, values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self.transaction(), failures.explained(self.path, self.timeout):
+            yield
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._guard, failures.explained(self.path, self.timeout):
+            if self._connection.in_transaction:
+                return work(self._connection)
+            self._connection.execute("BEGIN")
+            try:
+                return work(self._connection)
+            finally:
+                self._roll_back()
+
+    def _roll_back(self) -> None:
+        # After a full disk SQLite may have rolled back by itself; an error here would hide the one that counts.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _data_version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _left_open(connection: sqlite3.Connection, run_seq: int) -> tuple[OpenAttempt, ...]:
+    found = connection.execute(
+        f"SELECT a.prepared, {rows.ATTEMPT} FROM attempts a JOIN runs r ON r.seq = a.run_seq "  # noqa: S608 - constants
+        "WHERE a.state = 'open' AND a.run_seq = ? ORDER BY a.seq",
+        (run_seq,),
+    ).fetchall()
+    return tuple(
+        OpenAttempt(rows.attempt(row[1:], is_dead=True), None if row[0] is None else rows.prepared(row[0]))
+        for row in found
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    # Only in a folder that is all ours: beside a state file put elsewhere it would hide the user's own files from git.
+    if folder.name == ".assets" and not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    if migrations.schema_of(connection, path) < migrations.SCHEMA_VERSION:
+        migrations.migrate(connection, path)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        return
+    # SQLite does not wait for a lock when it changes the mode, so that two first runs could refuse each other.
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if failures.primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,141 @@
+"""Rows to values and back: the columns of each table, in the order of the value's fields. Knows no query."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from assets_cli.model.history import Attempt, Component, Fingerprint, Input, Materialization, Observation
+
+# Columns are listed in the order of the fields, so that a row becomes a value without a name being looked up.
+MATERIALIZATION = (
+    "m.seq, m.asset, m.run, m.attempt, m.started, m.finished, m.code_version, m.components, m.data_version, "
+    "m.fingerprint, m.fingerprint_stat, m.fingerprint_newest, m.fingerprint_taken, m.data_time, m.inputs, "
+    "m.unchanged, m.blocked, m.metadata, m.partition"
+)
+ATTEMPT = (
+    "a.seq, r.id, a.asset, a.number, a.state, a.started, a.finished, a.exit_code, a.reason, a.log, a.process_group, "
+    "a.partition"
+)
+OBSERVATION = "o.seq, o.asset, o.observed, o.data_version, o.data_time, o.metadata"
+_INPUTS, _METADATA = 14, 17  # positions in MATERIALIZATION
+
+Row = Sequence[Any]
+
+
+class Components(Mapping[str, Component]):
+    """The components of a code version, decoded when they are first asked for.
+
+    A snapshot of ten thousand assets holds most of its bytes here, and many of its readers never look.
+    """
+
+    __slots__ = ("_decoded", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._decoded: dict[str, Component] | None = None
+
+    def _all(self) -> dict[str, Component]:
+        if self._decoded is None:
+            self._decoded = {name: Component(*fields) for name, fields in json.loads(self._text).items()}
+        return self._decoded
+
+    def __getitem__(self, name: str) -> Component:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all()
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
+def dump(value: Any) -> str:
+    """Compact JSON. What JSON has no word for, such as a decimal in the metadata, is kept as its text."""
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def text(value: str | None) -> str | None:
+    """A text that SQLite can hold: bytes of a log that are no UTF-8 come out escaped."""
+    return None if value is None else value.encode("utf-8", "backslashreplace").decode()
+
+
+def load_each(documents: Sequence[str]) -> list[Any]:
+    """Many small JSON documents in one call: ten times as fast as a call for each."""
+    return list(json.loads(f"[{','.join(documents)}]"))
+
+
+def materializations(rows: Sequence[Row]) -> list[Materialization]:
+    """Rows of the columns `MATERIALIZATION`, as values."""
+    inputs = load_each([row[_INPUTS] for row in rows])
+    metadata = load_each([row[_METADATA] for row in rows])
+    components: dict[str, Components] = {}  # equal texts share one value, and are decoded once
+    return [
+        Materialization(
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            row[5],
+            row[6],
+            components.get(row[7]) or components.setdefault(row[7], Components(row[7])),
+            row[8],
+            None if row[9] is None else Fingerprint(row[9], row[10], row[11], row[12]),
+            row[13],
+            {upstream: Input(*fields) for upstream, fields in read.items()},
+            bool(row[15]),
+            bool(row[16]),
+            told,
+            row[18],
+        )
+        for row, read, told in zip(rows, inputs, metadata, strict=True)
+    ]
+
+
+def attempt(row: Row, *, is_dead: bool) -> Attempt:
+    """A row of the columns `ATTEMPT`; one that is open while its run is dead has crashed."""
+    value = Attempt(*row)
+    return value._replace(state="crashed") if is_dead and value.state == "open" else value
+
+
+def observations(rows: Sequence[Row]) -> list[Observation]:
+    """Rows of the columns `OBSERVATION`, as values."""
+    metadata = load_each([row[5] for row in rows])
+    return [Observation(*row[:5], told) for row, told in zip(rows, metadata, strict=True)]
+
+
+def components_text(components: Mapping[str, Component]) -> str:
+    """The stored form of components."""
+    return dump({name: tuple(component) for name, component in components.items()})
+
+
+def inputs_text(inputs: Mapping[str, Input]) -> str:
+    """The stored form of inputs."""
+    return dump({name: tuple(read) for name, read in inputs.items()})
+
+
+def prepared_text(value: Materialization) -> str:
+    """A whole materialization as one document, for an attempt that is about to publish it."""
+    document = value._asdict()
+    document["components"] = {name: tuple(component) for name, component in value.components.items()}
+    document["inputs"] = {name: tuple(read) for name, read in value.inputs.items()}
+    document["metadata"] = dict(value.metadata)
+    return dump(document)
+
+
+def prepared(document: str) -> Materialization:
+    """The materialization that `prepared_text` wrote."""
+    fields = json.loads(document)
+    fields["components"] = {name: Component(*parts) for name, parts in fields["components"].items()}
+    fields["inputs"] = {name: Input(*parts) for name, parts in fields["inputs"].items()}
+    if fields["fingerprint"] is not None:
+        fields["fingerprint"] = Fingerprint(*fields["fingerprint"])
+    return Materialization(**fields)

@@ -1,0 +1,338 @@
+"""Reads history: snapshots of the latest facts, runs, steps, attempts. Never writes. Knows no planning.
+
+Every method is one read transaction, so that its answer is one consistent moment of the file.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from assets_cli.model.history import (
+    Attempt,
+    Latest,
+    Materialization,
+    Observation,
+    RunRecord,
+    StateSnapshot,
+    StepRecord,
+)
+from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.state import locks as kernel_locks
+from assets_cli.state import opening, rows
+
+T = TypeVar("T")
+TIMEOUT = 30.0  # seconds: "one that another program keeps locked beyond half a minute" is an error
+_RUN = "seq, id, environment, status, started, finished, jobs, selection, host, pid"
+_NEAR = 1_000  # a mistyped run id is compared with this many of the newest
+
+
+def open_reader(path: Path, *, timeout: float = TIMEOUT, locks: Path | None = None) -> StateReader:
+    """A reader of the state file at `path`; one that finds nothing where there is no file.
+
+    Args:
+        path: the state file. It and its folder may be read-only.
+        timeout: how many seconds to wait while another program keeps the file locked.
+        locks: the folder of the locks that tell live runs from dead ones; by default `locks.folder_for(path)`.
+
+    Raises:
+        AssetsError: the file is a newer version's (A0501), damaged (A0502), another program's (A0503), kept locked
+            (A0504) or cannot be opened (A0505). Its methods raise the same.
+    """
+    reader = StateReader(path, timeout=timeout, locks=locks)
+    reader.verify()
+    return reader
+
+
+class StateReader:
+    """What is on record, read anew at each call; between calls nothing is held open."""
+
+    def __init__(self, path: Path, *, timeout: float = TIMEOUT, locks: Path | None = None) -> None:
+        self.path = path
+        self.timeout = timeout
+        self.locks = kernel_locks.LockService(locks or kernel_locks.folder_for(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. A reader holds nothing between calls; a recorder does."""
+
+    def verify(self) -> None:
+        """Raise if the file cannot be read or is not ours to read; see `open_reader`."""
+        self._read(lambda connection: None)
+
+    def snapshot(self, environment: str, assets: Collection[str] | None = None) -> StateSnapshot:
+        """The latest facts of an environment, of all its assets or of those given.
+
+        Costs what the assets cost, never what the history costs. `frozen` holds each version that a latest or usable
+        materialization read and that is no longer its upstream's current one; None where its data time is unknown.
+        """
+        return self._read(lambda connection: _snapshot(connection, environment, assets, self._dead_among))
+
+    def runs(self, limit: int, environment: str | None = None, before: str | None = None) -> tuple[RunRecord, ...]:
+        """The newest runs, newest first; `before` is the id of the run to go on from."""
+
+        def work(connection: sqlite3.Connection) -> tuple[RunRecord, ...]:
+            found = connection.execute(
+                f"SELECT {_RUN} FROM runs WHERE (?1 IS NULL OR environment = ?1) "  # noqa: S608 - constants
+                "AND (?2 IS NULL OR seq < (SELECT seq FROM runs WHERE id = ?2)) ORDER BY seq DESC LIMIT ?3",
+                (environment, before, limit),
+            ).fetchall()
+            return tuple(self._runs(connection, found))
+
+        return self._read(work)
+
+    def find_run(self, text: str, environment: str | None = None) -> RunRecord:
+        """The run with this id, or the only one whose id begins or ends so, or the newest for `latest`.
+
+        Raises:
+            AssetsError: there is none, or more than one (A0507).
+        """
+
+        def work(connection: sqlite3.Connection) -> RunRecord:
+            found = connection.execute(
+                f"SELECT {_RUN} FROM runs WHERE (?1 IS NULL OR environment = ?1) AND {_matching(text)} "  # noqa: S608
+                "ORDER BY seq DESC LIMIT ?3",
+                (environment, text, 1 if text == "latest" else 4),
+            ).fetchall()
+            exact = [row for row in found if row[1] == text]
+            if not exact and len(found) != 1:
+                recent = connection.execute("SELECT id FROM runs ORDER BY seq DESC LIMIT ?", (_NEAR,)).fetchall()
+                raise AssetsError(_no_such_run(text, [row[1] for row in found], [name for (name,) in recent]))
+            return next(self._runs(connection, exact or found))
+
+        return self._read(work)
+
+    def steps(self, run: str) -> tuple[StepRecord, ...]:
+        """The steps of a run, in the plan's order; none for an unknown run."""
+
+        def work(connection: sqlite3.Connection) -> tuple[StepRecord, ...]:
+            found = connection.execute(
+                "SELECT asset, kind, causes, forced, result, s.unchanged, detail, partition FROM run_steps s "
+                "WHERE run_seq = (SELECT seq FROM runs WHERE id = ?) ORDER BY position",
+                (run,),
+            ).fetchall()
+            causes = rows.load_each([row[2] for row in found])
+            return tuple(
+                StepRecord(row[0], row[1], tuple(told), bool(row[3]), row[4], bool(row[5]), row[6], row[7])
+                for row, told in zip(found, causes, strict=True)
+            )
+
+        return self._read(work)
+
+    def attempts(self, run: str, asset: str | None = None) -> tuple[Attempt, ...]:
+        """The attempts of a run, oldest first, of one asset or of all; none for an unknown run."""
+
+        def work(connection: sqlite3.Connection) -> tuple[Attempt, ...]:
+            found = connection.execute(
+                f"SELECT r.status, {rows.ATTEMPT} FROM runs r JOIN attempts a ON a.run_seq = r.seq "  # noqa: S608
+                "WHERE r.id = ?1 AND (?2 IS NULL OR a.asset = ?2) ORDER BY a.seq",
+                (run, asset),
+            ).fetchall()
+            dead = self._dead_among({(row[2], row[0]) for row in found})
+            return tuple(rows.attempt(row[1:], is_dead=row[2] in dead) for row in found)
+
+        return self._read(work)
+
+    def materialization_history(
+        self, environment: str, asset: str, limit: int, partition: str = ""
+    ) -> tuple[Materialization, ...]:
+        """The newest materializations of an asset, newest first."""
+
+        def work(connection: sqlite3.Connection) -> tuple[Materialization, ...]:
+            found = connection.execute(
+                f"SELECT {rows.MATERIALIZATION}, u.seq FROM materializations m "  # noqa: S608 - constants
+                "LEFT JOIN unblocks u ON u.materialization = m.seq "
+                "WHERE m.environment = ? AND m.asset = ? AND m.partition = ? ORDER BY m.seq DESC LIMIT ?",
+                (environment, asset, partition, limit),
+            ).fetchall()
+            return tuple(
+                value._replace(blocked=False) if row[-1] else value
+                for row, value in zip(found, rows.materializations(found), strict=True)
+            )
+
+        return self._read(work)
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return opening.read(self.path, self.timeout, work)
+
+    def _runs(self, connection: sqlite3.Connection, found: Sequence[rows.Row]) -> Iterator[RunRecord]:
+        dead = self._dead_among({(row[1], row[3]) for row in found if row[3] == "running"})
+        for seq, name, environment, status, started, finished, jobs, selection, host, pid in found:
+            yield RunRecord(
+                name,
+                environment,
+                "crashed" if name in dead else status,
+                started,
+                finished,
+                jobs,
+                tuple(json.loads(selection)),
+                host,
+                pid,
+                _counts(connection, seq),
+            )
+
+    def _dead_among(self, runs: Iterable[tuple[str, str]]) -> frozenset[str]:
+        """Of runs with their recorded status, those that can finish nothing any more: ended, or lock not held."""
+        return frozenset(
+            run for run, status in set(runs) if status != "running" or not self.locks.is_run_alive(run)
+        )
+
+
+def _matching(text: str) -> str:
+    if text == "latest":
+        return "?2 = 'latest'"
+    if not text:
+        return "?2 <> ''"
+    return "(id = ?2 OR substr(id, 1, length(?2)) = ?2 OR substr(id, -length(?2)) = ?2)"
+
+
+def _no_such_run(text: str, found: Sequence[str], recent: Sequence[str]) -> Problem:
+    if not recent:
+        return Problem("A0507", "no run is on record", hint="start one with `assets materialize`")
+    if found:
+        names = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")  # noqa: PLR2004 - three show the pattern
+        return Problem("A0507", f"more than one run matches {text!r}: {names}", hint="give more of the id")
+    # Imported on use: only a mistyped id needs it.
+    from difflib import get_close_matches
+
+    near = get_close_matches(text, recent, n=3, cutoff=0.5) or recent[:3]
+    return Problem(
+        "A0507", f"no run {text!r} is on record", hint=f"did you mean {' or '.join(near)}? `assets runs` lists them all"
+    )
+
+
+def _counts(connection: sqlite3.Connection, seq: int) -> dict[str, int]:
+    """How many steps ended with each result that occurs, with `unchanged` besides, which is part of `succeeded`."""
+    found = connection.execute(
+        "SELECT result, count(*), sum(unchanged) FROM run_steps WHERE run_seq = ? AND result IS NOT NULL "
+        "GROUP BY result ORDER BY result",
+        (seq,),
+    ).fetchall()
+    counts = {result: count for result, count, _ in found}
+    if unchanged := sum(same for _, _, same in found):
+        counts["unchanged"] = unchanged
+    return counts
+
+
+DeadAmong = Callable[[Iterable[tuple[str, str]]], frozenset[str]]
+
+
+def _snapshot(
+    connection: sqlite3.Connection, environment: str, assets: Collection[str] | None, dead_among: DeadAmong
+) -> StateSnapshot:
+    with _without_collector():
+        where = "l.environment = ?1 AND l.partition = ''"
+        key: tuple[str, ...] = (environment,)
+        if assets is not None:
+            where += " AND l.asset IN (SELECT value FROM json_each(?2))"
+            key = (environment, json.dumps(list(assets)))
+
+        def select(columns: str, joined: str) -> list[rows.Row]:
+            query = f"SELECT {columns} FROM latest l {joined} WHERE {where}"  # noqa: S608 - constants
+            return connection.execute(query, key).fetchall()
+
+        kept = select("l.asset, l.materialization, l.usable, l.durations", "")
+        materialized = _materializations(select)
+        attempts = _attempts(select, dead_among)
+        found = rows.observations(select(rows.OBSERVATION, "CROSS JOIN observations o ON o.seq = l.observation"))
+        observations = {observation.asset: observation for observation in found}
+        durations = rows.load_each([row[3] for row in kept])
+        latest = {
+            asset: Latest(materialized.get(newest), materialized.get(usable), attempts.get(asset), tuple(times))
+            for (asset, newest, usable, _), times in zip(kept, durations, strict=True)
+        }
+        frozen = _frozen(connection, environment, latest, observations)
+    return StateSnapshot(environment, latest, observations, frozen)
+
+
+Select = Callable[[str, str], list[rows.Row]]
+
+
+def _materializations(select: Select) -> dict[int | None, Materialization]:
+    """By sequence number: of each key the latest and, where that is another, the usable one."""
+    # CROSS JOIN keeps SQLite to this order: each row of `latest` is one look-up by primary key, whatever the history.
+    newest = select(rows.MATERIALIZATION, "CROSS JOIN materializations m ON m.seq = l.materialization")
+    older = select(
+        rows.MATERIALIZATION, "CROSS JOIN materializations m ON m.seq = l.usable AND l.usable <> l.materialization"
+    )
+    found: dict[int | None, Materialization] = {value.seq: value for value in rows.materializations([*newest, *older])}
+    if any(value.blocked for value in found.values()):
+        # Recorded as blocked and usable all the same: it was unblocked since.
+        for (seq,) in select("l.usable", "CROSS JOIN materializations m ON m.seq = l.usable AND m.blocked = 1"):
+            found[seq] = found[seq]._replace(blocked=False)
+    return found
+
+
+def _attempts(select: Select, dead_among: DeadAmong) -> dict[str, Attempt]:
+    found = select(
+        f"r.status, {rows.ATTEMPT}",
+        "CROSS JOIN attempts a ON a.seq = l.attempt CROSS JOIN runs r ON r.seq = a.run_seq",
+    )
+    is_open = 5  # the position of the state
+    dead = dead_among({(row[2], row[0]) for row in found if row[is_open] == "open"})
+    return {row[3]: rows.attempt(row[1:], is_dead=row[2] in dead) for row in found}
+
+
+def _frozen(
+    connection: sqlite3.Connection,
+    environment: str,
+    latest: Mapping[str, Latest],
+    observations: Mapping[str, Observation],
+) -> dict[tuple[str, str], int | None]:
+    """The data times of the versions that were read and are no longer current."""
+    read: set[tuple[str, str]] = set()
+    for facts in latest.values():
+        newest, usable = facts.materialization, facts.usable
+        for value in (newest,) if newest is usable else (newest, usable):
+            if value is not None:
+                read.update((name, version) for name, (version, _) in value.inputs.items() if version is not None)
+    current: dict[str, str | None] = {name: observation.data_version for name, observation in observations.items()}
+    current.update((name, facts.usable.data_version) for name, facts in latest.items() if facts.usable is not None)
+    unknown = {name for name, _ in read if name not in latest}
+    if unknown:
+        current.update(_versions(connection, environment, unknown))
+    superseded = [pair for pair in read if current.get(pair[0]) != pair[1]]
+    frozen: dict[tuple[str, str], int | None] = dict.fromkeys(superseded)
+    if superseded:
+        found = connection.execute(
+            "SELECT f.asset, f.data_version, f.data_time FROM json_each(?2) j CROSS JOIN frozen_data_times f "
+            "ON f.environment = ?1 AND f.asset = j.value ->> 0 AND f.partition = '' AND f.data_version = j.value ->> 1",
+            (environment, json.dumps(superseded)),
+        )
+        frozen.update(((asset, version), data_time) for asset, version, data_time in found)
+    return frozen
+
+
+def _versions(connection: sqlite3.Connection, environment: str, names: Collection[str]) -> list[tuple[str, str]]:
+    """The current data versions of assets that are not part of the snapshot."""
+    return connection.execute(
+        "SELECT l.asset, coalesce(m.data_version, o.data_version) FROM json_each(?2) j CROSS JOIN latest l "
+        "ON l.environment = ?1 AND l.asset = j.value AND l.partition = '' "
+        "LEFT JOIN materializations m ON m.seq = l.usable LEFT JOIN observations o ON o.seq = l.observation",
+        (environment, json.dumps(list(names))),
+    ).fetchall()
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Many new values and no garbage among them: the cycle collector would walk them all again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,221 @@
+"""Data time and need, by hand and against a brute-force oracle."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.space import HOUR, NOON, Space, asset, promise
+
+from assets_cli.model.manifest import Asset
+from assets_cli.planning import freshness
+
+
+def diamond(**policy: object) -> Space:
+    """events, rates -> joined -> mart."""
+    return Space(asset("events"), asset("rates"), asset("joined", ["events", "rates"]), asset("mart", ["joined"], **policy))
+
+
+def test_a_table_is_as_old_as_the_oldest_thing_it_was_made_from():
+    """Rebuilt a minute ago from three-day-old events is three days old."""
+    space = diamond()
+    space.make("events")
+    space.now += 72 * HOUR
+    space.make("rates")
+    space.make("joined")
+    space.make("mart")
+
+    assert space.view().times == {"events": NOON, "rates": NOON + 72 * HOUR, "joined": NOON, "mart": NOON}
+
+
+def test_an_unchanged_refresh_moves_everything_below_forward():
+    """The version that was read is still the current one, so its data time counts, without a run below."""
+    space = diamond()
+    space.run()
+    space.now += HOUR
+    space.make("events")
+    space.make("rates")
+
+    assert set(space.view().times.values()) == {NOON + HOUR}
+
+
+def test_a_superseded_version_counts_as_of_just_before():
+    """What is below keeps the data time that the version had when it was replaced."""
+    space = diamond()
+    space.run()
+    space.now += HOUR
+    space.make("events", space.latest["events"].usable.data_version)
+    space.now += HOUR
+    space.make("events", "v2")
+    space.make("rates", space.latest["rates"].usable.data_version)
+
+    times = space.view().times
+    assert (times["events"], times["joined"]) == (NOON + 2 * HOUR, NOON + HOUR)
+
+
+def test_one_unknown_makes_it_unknown():
+    """An external without an observation has no data time, nor has anything below."""
+    space = Space(asset("crm", command=None, output=None), asset("raw"), asset("joined", ["crm", "raw"]))
+    space.run()
+
+    assert space.view().times == {"crm": None, "raw": NOON, "joined": None}
+
+
+def test_external_counts_by_what_it_reports_and_the_future_as_now():
+    """A reported time rules, else the time of observation; one from the future is cut to now."""
+    space = Space(*(asset(name, command=None, output=None) for name in ("crm", "web", "odd")))
+    space.observe("crm", "1", NOON - HOUR)
+    space.observe("web", "1")
+    space.observe("odd", "1", NOON + HOUR)
+
+    assert space.view().times == {"crm": NOON - HOUR, "web": NOON, "odd": NOON}
+
+
+def test_only_the_late_root_is_asked():
+    """`need` goes up only where the contribution is too old."""
+    space = diamond(freshness=promise(6))
+    space.run()
+    space.now += 7 * HOUR
+    space.make("rates", space.latest["rates"].usable.data_version)
+
+    assert space.causes()["events"] == ["overdue"]
+    assert "rates" not in space.causes()
+
+
+def test_the_strictest_of_several_promises_rules():
+    """A root with two policies below is asked by the one that needs newer data, and the message names who asks."""
+    space = Space(
+        asset("raw"), asset("daily", ["raw"], freshness=promise(24)), asset("hourly", ["raw"], freshness=promise(1))
+    )
+    space.run()
+    space.now += 2 * HOUR
+
+    (step, *_) = space.plan().steps
+    assert step.causes[0].detail == "overdue: its data is 2h old, hourly asks for at most 1h"
+
+
+def test_overdue_says_who_holds_it_back():
+    """The root that is too old, or the external that only others can refresh."""
+    space = Space(
+        asset("crm", command=None, output=None), asset("raw"), asset("mart", ["crm", "raw"], freshness=promise(6))
+    )
+    space.observe("crm", "1")
+    space.run()
+    space.now += 9 * HOUR
+    space.make("raw", space.latest["raw"].usable.data_version)
+
+    (broken,) = space.plan().overdue
+    assert (broken.asset, broken.data_time, broken.held_by) == ("mart", NOON, ("crm",))
+    assert [warning.message for warning in space.plan().warnings] == [
+        "mart is overdue: its data may be at most 6h old, and waits for crm, external"
+    ]
+
+
+def test_a_reader_of_an_old_version_holds_itself_back():
+    """Where the upstream is new enough and only the reader has not read it, the reader is who has to run."""
+    space = Space(asset("raw"), asset("mart", ["raw"], freshness=promise(6)))
+    space.run()
+    space.now += 9 * HOUR
+    space.make("raw", "v2")
+
+    (broken,) = space.plan().overdue
+    assert broken.held_by == ("mart",)
+    assert space.causes() == {"mart": ["upstream_changed(raw)"]}
+
+
+def test_selected_non_root_is_not_run_for_being_overdue():
+    """The plan names the root and the flag instead."""
+    space = diamond(freshness=promise(6))
+    space.run()
+    space.now += 7 * HOUR
+
+    plan = space.plan("mart")
+    assert plan.steps == ()
+    (warning,) = plan.warnings
+    assert (warning.message, warning.hint) == (
+        "mart is overdue: its data may be at most 6h old, and waits for events and rates",
+        "add --upstream to materialize what holds it back, too",
+    )
+
+
+def test_roots_that_nothing_refreshes():
+    """A policy covers a root from below, through any number of assets."""
+    space = Space(asset("lonely"), asset("raw"), asset("a", ["raw"]), asset("b", ["a"], freshness=promise(1)))
+
+    assert freshness.never_refreshed(space.graph) == ("lonely",)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Asset], list[tuple[str, int, str]]]:
+    """A small layered graph and a random story of materializations: (asset, hours later, version)."""
+    count = draw(st.integers(2, 6))
+    assets = []
+    for index in range(count):
+        above = draw(st.lists(st.sampled_from(range(index)), unique=True, max_size=3)) if index else []
+        policy = draw(st.sampled_from([None, promise(1), promise(3)]))
+        assets.append(asset(f"a{index}", [f"a{i}" for i in above], freshness=policy))
+    events = st.tuples(st.integers(0, count - 1), st.integers(0, 3), st.sampled_from("xyz"))
+    story = [(f"a{i}", hours, version) for i, hours, version in draw(st.lists(events, max_size=25))]
+    return assets, story
+
+
+class Oracle:
+    """Data time by replaying the whole history: what each asset's content was made from, without frozen values."""
+
+    def __init__(self, assets: list[Asset]) -> None:
+        self.upstreams = {each.name: each.upstreams for each in assets}
+        self.version: dict[str, str] = {}
+        self.started: dict[str, int] = {}
+        self.read: dict[str, dict[str, str | None]] = {}
+        self.left: dict[tuple[str, str], int | None] = {}
+
+    def time(self, name: str) -> int | None:
+        if name not in self.version:
+            return None
+        if not self.upstreams[name]:
+            return self.started[name]
+        times = [
+            self.time(up) if self.read[name][up] == self.version.get(up) else self.left.get((up, self.read[name][up] or ""))
+            for up in self.upstreams[name]
+        ]
+        return None if None in times else min(time for time in times if time is not None)
+
+    def make(self, name: str, version: str, now: int) -> None:
+        if self.version.get(name, version) != version:
+            self.left[name, self.version[name]] = self.time(name)
+        self.version[name], self.started[name] = version, now
+        self.read[name] = {up: self.version.get(up) for up in self.upstreams[name]}
+
+
+@given(histories())
+def test_data_times_and_needs_agree_with_the_oracle(history):
+    """One pass over the edges finds what replaying history finds, and asks exactly the roots that some policy needs."""
+    assets, story = history
+    space, oracle = Space(*assets), Oracle(assets)
+    for name, hours, version in story:
+        space.now += hours * HOUR
+        if all(up in space.latest for up in space.graph.upstreams(name)):
+            space.make(name, version)
+            oracle.make(name, version, space.now)
+    view = space.view()
+
+    assert view.times == {each.name: oracle.time(each.name) for each in assets}
+
+    needed: set[str] = set()
+
+    def need(name: str, bound: int) -> None:
+        above = space.graph.upstreams(name)
+        if not above:
+            if (time := oracle.time(name)) is not None and time < bound:
+                needed.add(name)
+            return
+        for up in above:
+            read = oracle.read.get(name, {}).get(up)
+            stands = name not in oracle.read or read == oracle.version.get(up)
+            time = oracle.time(up) if stands else oracle.left.get((up, read or ""))
+            if time is not None and time < bound:
+                need(up, bound)
+
+    for each in assets:
+        if each.freshness:
+            need(each.name, space.now - each.freshness.max_lag)
+    assert set(freshness.promises(view)) == needed
