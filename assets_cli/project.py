@@ -31,10 +31,9 @@ from assets_cli.planning.plan import Selection
 from assets_cli.planning.plan import plan as make_plan
 from assets_cli.probing import ProbeSurroundings, findings, look
 from assets_cli.probing.files import FileDigests
-from assets_cli.state import open_reader
-from assets_cli.state.locks import LockService
+from assets_cli.state.locks import LockService, folder_for
 from assets_cli.state.run_ids import new_run_id
-from assets_cli.state.store import StateReader
+from assets_cli.state.store import StateReader, open_reader
 
 if TYPE_CHECKING:
     from assets_cli.running.surroundings import Surroundings
@@ -191,15 +190,15 @@ class Project:
 
     @cached_property
     def _reader(self) -> StateReader:
-        return open_reader(self._state, locks=self._locks)
+        return open_reader(self._state)
 
     @cached_property
     def _locks(self) -> LockService:
-        return LockService(self._folder / "locks")
+        return LockService(folder_for(self._state))
 
     @cached_property
     def _files(self) -> FileDigests:
-        return FileDigests(self._folder / "cache" / "files.json")
+        return FileDigests(self.manifest.root, time.time_ns)
 
     @cached_property
     def _probes(self) -> ProbeSurroundings:
@@ -211,7 +210,7 @@ class Project:
         from assets_cli.running.surroundings import Surroundings
         from assets_cli.state.record import open_recorder
 
-        recorder = open_recorder(self._state, locks=self._locks)
+        recorder = open_recorder(self._state)
         try:
             yield Surroundings(
                 root=self.manifest.root,
@@ -316,7 +315,7 @@ def validate(
     found += knots
     if not knots:
         graph = AssetGraph(manifest)
-        files = FileDigests(Path(manifest.root, ".assets", "cache", "files.json"))
+        files = FileDigests(manifest.root, time.time_ns)
         found += findings(graph, environ, files)
         found += _never_refreshed(graph)
     return Validation(tuple(found), len(manifest.assets), len(manifest.files))

@@ -33,7 +33,7 @@ TABLE: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("init", "Begin", "write a small working project", (), "directories"),
-        Entry("validate", "Begin", "find everything wrong without running anything", ("--strict", "--format", "--json")),
+        Entry("validate", "Begin", "find what is wrong without running anything", ("--strict", "--format", "--json")),
         Entry(
             "plan",
             "Run",
@@ -66,10 +66,10 @@ TABLE: dict[str, Entry] = {
 
 # Options before the command, with what their value is called ("" for a flag) and a line of help.
 GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (("-C",), "DIR", "look for the project from DIR instead of the working directory"),
+    (("-C",), "DIR", "look for the project from DIR, not from here"),
     (("--env",), "NAME", "use this environment of the manifest"),
-    (("--var",), "K=V", "set a variable of the manifest; may be repeated"),
-    (("--state",), "PATH", "keep history in this file instead of the manifest's (or set ASSETS_STATE)"),
+    (("--var",), "K=V", "set a variable of the manifest; repeatable"),
+    (("--state",), "PATH", "keep history in this file (or set ASSETS_STATE)"),
     (("--completion",), "SHELL", "print the completion script for bash, zsh or fish"),
     (("--version", "-V"), "", "print the version"),
     (("--help", "-h"), "", "print this help, or the help of a command"),

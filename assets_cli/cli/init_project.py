@@ -7,6 +7,7 @@ import re
 from importlib import resources
 from pathlib import Path
 
+from assets_cli.manifest.schemas import schema_text
 from assets_cli.model.problem import AssetsError, Problem
 
 # Where a file comes from in `templates` and what it is called in the project. A wheel may drop a .gitignore.
@@ -37,7 +38,7 @@ def write_project(directory: Path) -> tuple[str, ...]:
     """
     name = project_name(directory)
     contents = {target: _template(source).replace(_PLACEHOLDER, name) for source, target in TEMPLATES.items()}
-    contents[SCHEMA] = _schema()
+    contents[SCHEMA] = schema_text("manifest")
     _refuse_to_overwrite(directory, (*contents, *OTHER_MANIFESTS))
     written: list[Path] = []
     for target, text in contents.items():
@@ -62,21 +63,12 @@ def write_project(directory: Path) -> tuple[str, ...]:
 
 
 def project_name(directory: Path) -> str:
-    """A project's name from its directory's: letters of any script, digits, `_`, `-`, `.`; `project` if none is left."""
+    """A project's name from its directory's: letters of any script, digits, `_`, `-`, `.`; or `project`."""
     return re.sub(r"[^\w.-]+", "_", directory.resolve().name).strip("_.-") or "project"
 
 
 def _template(name: str) -> str:
     return (resources.files("assets_cli.cli") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _schema() -> str:
-    """The manifest's schema: inside an installed package, beside it in a checkout."""
-    package = resources.files("assets_cli")
-    installed = package / "schemas" / "manifest.schema.json"
-    if installed.is_file():
-        return installed.read_text(encoding="utf-8")
-    return (Path(str(package)).parent / "schemas" / "manifest.schema.json").read_text(encoding="utf-8")
 
 
 def _refuse_to_overwrite(directory: Path, targets: tuple[str, ...]) -> None:

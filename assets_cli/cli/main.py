@@ -69,7 +69,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def root(  # noqa: D417 - the options have their help in the table
+def root(
     ctx: typer.Context,
     directory: Annotated[Path, typer.Option("-C", metavar="DIR")] = Path(),
     environment: Annotated[str, typer.Option("--env", metavar="NAME")] = "default",
@@ -112,7 +112,11 @@ def load(name: str) -> Any:
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
-    """The arguments with global options moved to the front; what follows `--` stays."""
+    """The arguments with global options moved to the front; what follows `--` stays.
+
+    Raises:
+        AssetsError: the last one lacks its value.
+    """
     moved: list[str] = []
     kept: list[str] = []
     rest = list(arguments)
@@ -122,8 +126,10 @@ def hoist(arguments: Sequence[str]) -> list[str]:
             kept += [word, *rest]
             break
         if word in _MOVABLE:
-            moved += [word, *rest[:1]]
-            rest = rest[1:]
+            if not rest:
+                # Moved, it would swallow the command.
+                raise AssetsError(Problem("A0813", f"option {word} needs a value", hint="assets --help says which"))
+            moved += [word, rest.pop(0)]
         elif word.partition("=")[0] in _MOVABLE:
             moved.append(word)
         else:
@@ -155,7 +161,7 @@ def _refuse(error: Exception, arguments: Sequence[str]) -> int:
     from assets_cli.cli import usage
 
     try:
-        directory = usage.directory_of(hoist(arguments))
+        directory = usage.directory_of(arguments)
         if isinstance(error, AssetsError):
             console.show_problems(error.problems, Session(directory).view())
         elif isinstance(error, _UsageError):

@@ -14,10 +14,11 @@ from assets_cli.cli.session import Session
 def command(
     ctx: typer.Context,
     selection: Selection = None,
+    *,
     upstream: Upstream = False,
     downstream: Downstream = False,
     force: Force = False,
-    everything: Annotated[bool, typer.Option("--all", help="List every step, and what would not run with why.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List every step, and what would not run.")] = False,
     as_json: AsJson = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the plan has a step.")] = False,
 ) -> int:
@@ -30,7 +31,8 @@ def command(
 
     session: Session = ctx.obj
     project = session.open()
-    made = project.plan(tuple(selection or ()), upstream=upstream, downstream=downstream, force=force)
+    chosen = tuple(selection or ())
+    made = project.plan(chosen, upstream=upstream, downstream=downstream, force=force)
     if as_json:
         console.show_json(documents.plan(made))
     else:
@@ -40,7 +42,7 @@ def command(
             session.command,
             everything=everything,
             view=session.view(),
-            flags=flags_of(upstream=upstream, downstream=downstream, force=force),
+            typed=(*chosen, *flags_of(upstream=upstream, downstream=downstream, force=force)),
         )
         console.show(screen.lines(made, page))
     return 3 if exit_code and (made.steps or made.overdue) else 0

@@ -30,22 +30,19 @@ class Session(NamedTuple):
         """
         from assets_cli.project import Project  # most of the start-up of a command; --help does without
 
-        return Project.open(
-            self.directory, environment=self.environment, variables=self.variables, state=self.state
-        )
+        return Project.open(self.directory, environment=self.environment, variables=self.variables, state=self.state)
 
     def command(self, *words: str) -> str:
         """A command to suggest: with the global options of this call, ready to be pasted."""
         return " ".join(("assets", *map(quote, self.typed), *map(_quote, words)))
 
     def view(self) -> Viewpoint:
-        """How files of the project are named from where the user stands."""
-        from assets_cli.manifest import find
-        from assets_cli.model.problem import AssetsError
-
+        """How files of the project are named from where the user stands; as in the project, where that is unknown."""
         try:
+            from assets_cli.manifest import find
+
             return Viewpoint(find(self.directory).parent.resolve(), Path.cwd().resolve())
-        except (AssetsError, OSError):
+        except Exception:  # noqa: BLE001 - it serves messages about other errors, and must not hide them
             return Viewpoint()
 
 

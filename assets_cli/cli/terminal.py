@@ -29,7 +29,6 @@ _ASCII = str.maketrans(
         "·": "-",
         "→": "->",
         "…": "...",
-        "×": "x",
         "─": "-",
         "│": "|",
         "├": "|",
@@ -82,6 +81,16 @@ class Terminal(NamedTuple):
                 lines[-1] += " " + word
             else:
                 lines.append(word)
+        return lines
+
+    def pack(self, parts: Iterable[str], room: int) -> list[str]:
+        """The parts with dots between them, in lines of at most `room` cells, broken at the dots where that will do."""
+        lines: list[str] = []
+        for part in filter(None, parts):
+            if lines and (not self.wraps or cells(lines[-1]) + 3 + cells(part) <= room):
+                lines[-1] += f" · {part}"
+            else:
+                lines += self.wrap(part, room)
         return lines
 
     def write(self, lines: Iterable[str]) -> None:

@@ -13,7 +13,8 @@ from assets_cli.cli.words import nearest
 from assets_cli.model.problem import AssetsError, Problem
 
 _ABOUT = (
-    "Declare the data that should exist; see what is stale and why; bring exactly that up to date.",
+    "Declare the data that should exist; see what is stale, and why;",
+    "bring exactly that up to date.",
     "",
     "Usage: assets [OPTIONS] COMMAND [ARGUMENTS]",
     "",
@@ -62,8 +63,9 @@ def _help_options() -> Iterator[str]:
     for names, value, text in GLOBAL_OPTIONS:
         yield f"  {' '.join(filter(None, (', '.join(names), value))):<18}  {text}"
     yield ""
-    yield "Exit codes: 0 done or nothing to do, 1 a step failed, 2 refused, 3 with --exit-code: there is something"
-    yield "to do, 130 interrupted."
+    yield "Global options may also follow the command. Exit codes: 0 done or nothing to"
+    yield "do, 1 a step failed, 2 refused, 3 something to do (plan --exit-code),"
+    yield "130 interrupted."
 
 
 def print_version() -> None:
@@ -116,8 +118,18 @@ def mistake(error: Exception) -> Problem:
     if kind == "BadOptionUsage":
         return Problem("A0813", f"option {getattr(error, 'option_name', '')} needs a value", hint=help_hint)
     if kind == "BadParameter":
-        return Problem("A0815", message, hint=help_hint)
+        return Problem("A0815", _bad_value(error) or message, hint=help_hint)
     return Problem("A0814", f"{path}: {message}", hint=help_hint)
+
+
+def _bad_value(error: Exception) -> str | None:
+    """`--jobs: 'x' is not a whole number`."""
+    parameter = getattr(error, "param", None)
+    if parameter is None:
+        return None
+    said = str(getattr(error, "message", "")).rstrip(".").replace("is not a valid int", "is not a whole number")
+    name = max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.name.upper()
+    return f"{name}: {said[:1].lower()}{said[1:]}"
 
 
 def _global_names() -> list[str]:

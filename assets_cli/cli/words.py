@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from assets_cli.model.answers import AssetStatus
 from assets_cli.model.duration import SECOND
+from assets_cli.model.duration import show as duration
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
@@ -59,6 +60,11 @@ def roughly(length: int) -> str:
         if length >= unit:
             return count(length // unit, noun)
     return count(length // SECOND, "second")
+
+
+def about(length: int) -> str:
+    """A length of time that is an estimate: no more digits than it deserves."""
+    return duration(length if length < SECOND else (length + SECOND // 2) // SECOND * SECOND).replace(".0 s", " s")
 
 
 def promise(length: int) -> str:

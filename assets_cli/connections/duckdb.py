@@ -19,6 +19,7 @@ from assets_cli.connections.protocol import VIEW_DIGEST, DatabaseError, Kind, Ta
 _PREFIX_LINES = 1
 """A query is put on the line after our `create … as`: what DuckDB calls line 2 is the user's line 1."""
 
+_LONGEST_HINT = 200
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 _NO_TABLE = re.compile(r'Table with name "?(.+?)"? does not exist')
@@ -175,7 +176,8 @@ class DuckDBSession:
         # DuckDB hashes null, an empty list and a struct of nulls alike, so nested values count as text too.
         hashed = [names.quote(column) for column, _ in columns]
         hashed += [f"{names.quote(column)}::varchar" for column, type_ in columns if _NESTED.search(type_)]
-        rows, total = self.raw.execute(f"select count(*), sum(hash({', '.join(hashed)})) from {target}").fetchone()
+        query = f"select count(*), sum(hash({', '.join(hashed)})) from {target}"  # noqa: S608 - every name is quoted
+        rows, total = self.raw.execute(query).fetchone()
         text = json.dumps([columns, rows, int(total or 0)])
         digest = hashlib.sha256(text.encode()).hexdigest()
         return TableState(rows, f"duckdb-{duckdb.__version__}-rows:{digest}", columns)
@@ -280,7 +282,8 @@ def _second_line(text: str) -> str | None:
     """What DuckDB says below its first line, such as `Candidate bindings: …`, as a hint."""
     lines = [line.strip() for line in _LINE.split(text.strip())[0].split("\n")[1:]]
     said = " ".join(line for line in lines if line)
-    return said[0].lower() + said[1:] if said else None
+    # A list of all forty overloads of a function helps nobody on one line; the log has it.
+    return said[0].lower() + said[1:] if said and len(said) <= _LONGEST_HINT else None
 
 
 def _without_our_line(text: str, prefix_lines: int) -> str:

@@ -17,6 +17,7 @@ from jsonschema.validators import extend
 from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.later import is_later_key, is_later_value, pattern
 from assets_cli.manifest.spelling import Spelling
+from assets_cli.manifest.subject import NAMED, subject
 from assets_cli.model.problem import Problem
 
 DURATIONS: Final = "write a duration such as 90s, 15m, 6h, 7d or 1h30m"
@@ -63,7 +64,6 @@ _PROPERTY_NAMES: Final = {
     "vars": ("variable name", "write letters, digits, '_' and '-'"),
     "connections": ("connection name", "write letters, digits, '_', '-' and '.'"),
 }
-_NAMED: Final = 80
 
 
 def _pattern(_: object, expression: str, instance: object, __: object) -> Iterator[ValidationError]:
@@ -72,7 +72,7 @@ def _pattern(_: object, expression: str, instance: object, __: object) -> Iterat
         yield ValidationError(f"{instance!r} does not match {expression!r}")
 
 
-_Validator: Final = extend(Draft7Validator, {"pattern": _pattern})
+_Validator: Final[Any] = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 
 
 class Explainer:
@@ -91,21 +91,27 @@ class Explainer:
         later = {path[:-1] for error, path in zip(errors, paths, strict=True) if is_later_value(path, error.instance)}
         for error, path in zip(errors, paths, strict=True):
             if is_later_value(path, error.instance):
-                self._report(path, "A0120", f"{path[-1]} '{error.instance}' is not yet supported", "choose another one", at=path[:-1])
+                hint = "write one of " + ", ".join(error.validator_value)
+                message = f"{path[-1]} '{error.instance}' is not yet supported"
+                self._report(path, "A0120", message, hint, at=path[:-1])
             elif path not in later and path[:-1] not in later:
                 self._explain(error, path)
         if not errors and before == len(self.problems) + len(self._seen):
-            self._report(base, "A0124", "this does not have the shape of the schema", "compare it with `assets schema manifest`")
+            self._report(
+                base, "A0124", "this does not have the shape of the schema", "compare it with `assets schema manifest`"
+            )
 
-    def _explain(self, error: ValidationError, path: tuple[Key, ...]) -> None:  # noqa: C901, PLR0912 - one table, a keyword a line
+    def _explain(self, error: Any, path: tuple[Key, ...]) -> None:  # noqa: C901, PLR0912 - one table, a keyword a line
         keyword, instance, limit = error.validator, error.instance, error.validator_value
         if keyword == "additionalProperties":
             self._unknown_keys(error, path)
         elif keyword == "required":
+            known = frozenset(error.schema["properties"])
+            meant = {_nearest(known, key) for key in instance if key not in known}
             for key in limit:
-                if key not in instance:
+                if key not in instance and f"did you mean '{key}'?" not in meant:
                     self._report(path, "A0121", f"key '{key}' is missing", self._required_hint(path, key))
-        elif keyword == "propertyNames" or (error.parent is not None and error.parent.validator == "propertyNames"):
+        elif list(error.absolute_schema_path)[-2:-1] == ["propertyNames"]:
             self._property_name(path, str(instance))
         elif instance is None:
             self._empty(path)
@@ -133,17 +139,24 @@ class Explainer:
         else:
             self._report(path, "A0124", f"does not fit: {error.message[:200]}", None, key=_last(path))
 
-    def _unknown_keys(self, error: ValidationError, path: tuple[Key, ...]) -> None:
+    def _unknown_keys(self, error: Any, path: tuple[Key, ...]) -> None:
         known = error.schema["properties"]
         inside = "" if len(path) == 0 or path[-1] == "defaults" or _is_item(path) else f" in {path[-1]}"
         for key in error.instance:
             if key in known:
                 continue
             if is_later_key(path, key):
-                self._report((*path, key), "A0120", f"key '{key}'{inside} is not yet supported", "remove it", at=path, on_key=True)
+                self._report(
+                    (*path, key),
+                    "A0120",
+                    f"key '{key}'{inside} is not yet supported",
+                    "remove it",
+                    at=path,
+                    on_key=True,
+                )
                 continue
             hint = _nearest(frozenset(known), key) or "known keys: " + ", ".join(sorted(known))
-            self._report((*path, key), "A0102", f"unknown key '{key[:_NAMED]}'{inside}", hint, at=path, on_key=True)
+            self._report((*path, key), "A0102", f"unknown key '{key[:NAMED]}'{inside}", hint, at=path, on_key=True)
 
     def _required_hint(self, path: tuple[Key, ...], key: str) -> str:
         example = {"version": "version: 1", "assets": "assets: []"}.get(key)
@@ -153,33 +166,37 @@ class Explainer:
 
     def _property_name(self, path: tuple[Key, ...], name: str) -> None:
         what, hint = _PROPERTY_NAMES.get(str(path[-1]), ("key", "write another one"))
-        message = f"'{name[:_NAMED]}' is not a {what}"
-        self._report((*path, name), "A0124", message, hint, at=path if path[-1] == "env" else (), key=_last(path), on_key=True)
+        message = f"'{name[:NAMED]}' is not a {what}"
+        self._report(
+            (*path, name), "A0124", message, hint, at=path if path[-1] == "env" else (), key=_last(path), on_key=True
+        )
 
     def _empty(self, path: tuple[Key, ...]) -> None:
         if not path:
-            self._report(path, "A0109", "the file holds no mapping", "write `key: value` lines, first `version: 1`")
+            self._report(path, "A0109", "the file holds no mapping", "write `key: value` lines")
         elif isinstance(path[-1], int) or _is_item(path):
             self._report(path, "A0126", "has no value", "write a value or remove it", key=_last(path))
         else:
             self._report(path, "A0126", f"{path[-1]} has no value", "write a value or remove the key", at=path[:-1])
 
-    def _wrong_type(self, error: ValidationError, path: tuple[Key, ...]) -> None:
+    def _wrong_type(self, error: Any, path: tuple[Key, ...]) -> None:
         instance = error.instance
         types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
         if not path:
             found = _found(instance)
             message = f"the file should hold a mapping, and holds {found}"
-            self._report(path, "A0109", message, "write `key: value` lines, first `version: 1`")
+            self._report(path, "A0109", message, "write `key: value` lines")
             return
-        raw = self.document.raw.get(self.document.find(path)[0], str(instance))[:_NAMED]
+        raw = self.document.raw.get(self.document.find(path)[0], str(instance))[:NAMED]
         if str(error.schema.get("pattern", "")).startswith("^([0-9]+d)?"):
             message = f"expected a duration, found {_found(instance)}"
             hint = f"write a unit: {raw}s; or {DURATIONS[6:]}" if type(instance) is int else DURATIONS
             self._report(path, "A0127", message, hint, key=_last(path))
             return
         if "string" in types and not isinstance(instance, (dict, list)):
-            self._report(path, "A0125", f"expected text, found {_found(instance)}", f'quote it: "{raw}"', key=_last(path))
+            self._report(
+                path, "A0125", f"expected text, found {_found(instance)}", f'quote it: "{raw}"', key=_last(path)
+            )
             return
         last = path[-1]
         expected = _EXPECTED.get(str(last)) if isinstance(last, str) and not _is_name(path) else None
@@ -187,33 +204,47 @@ class Explainer:
             expected = " or ".join(_NOUNS[kind] for kind in types)
         if _is_item(path) and "object" in types:
             expected = "a mapping with a name" if path[0] == "assets" else "a mapping with type and path"
-        self._report(path, "A0122", f"expected {expected}, found {_found(instance)}", _instead(path, instance, types), key=_last(path))
+        self._report(
+            path,
+            "A0122",
+            f"expected {expected}, found {_found(instance)}",
+            _instead(path, instance, types),
+            key=_last(path),
+        )
 
-    def _not_allowed(self, error: ValidationError, path: tuple[Key, ...]) -> None:
+    def _not_allowed(self, error: Any, path: tuple[Key, ...]) -> None:
         allowed = error.validator_value if error.validator == "enum" else [error.validator_value]
         names = ", ".join(str(value) for value in allowed)
         if error.validator == "const":
-            self._report(path, "A0123", f"{path[-1]} {_show(error.instance)} is not supported", f"write `{path[-1]}: {names}`", at=path[:-1])
+            self._report(
+                path,
+                "A0123",
+                f"{path[-1]} {_show(error.instance)} is not supported",
+                f"write `{path[-1]}: {names}`",
+                at=path[:-1],
+            )
             return
         expected = _EXPECTED.get(str(path[-1])) or f"one of {names}"
         if not isinstance(error.instance, str):
             self._report(path, "A0122", f"expected {expected}, found {_found(error.instance)}", None, key=_last(path))
             return
-        near = _nearest(frozenset(allowed), error.instance)
-        hint = f"{near} " if near else ""
-        message = f"'{error.instance[:_NAMED]}' is none of {names}"
-        self._report(path, "A0123", message, (hint + f"write {expected}") if not near else near, key=_last(path))
+        hint = _nearest(frozenset(allowed), error.instance) or f"write {expected}"
+        self._report(path, "A0123", f"'{error.instance[:NAMED]}' is none of {names}", hint, key=_last(path))
 
     def _malformed(self, path: tuple[Key, ...], instance: str, expression: str) -> None:
-        shown = f"'{instance[:_NAMED]}'"
+        shown = f"'{instance[:NAMED]}'"
         if not instance:
             self._empty(path)
         elif expression.startswith("^([0-9]+d)?"):
             self._report(path, "A0127", f"{shown} is not a duration", DURATIONS, key=_last(path))
         else:
             key = next((step for step in reversed(path) if isinstance(step, str)), "")
-            what = {"name": "an asset name", "tags": "a tag", "python": "module:function"}.get(key, "what is expected here")
-            self._report(path, "A0124", f"{shown} is not {what}", _PATTERNS.get(key), key=None if key == "name" else _last(path))
+            what = {"name": "an asset name", "tags": "a tag", "python": "module:function"}.get(
+                key, "what is expected here"
+            )
+            self._report(
+                path, "A0124", f"{shown} is not {what}", _PATTERNS.get(key), key=None if key == "name" else _last(path)
+            )
 
     def _repeated(self, path: tuple[Key, ...], items: Sequence[Any]) -> None:
         seen: set[str] = set()
@@ -248,35 +279,6 @@ class Explainer:
         self.problems.append(self.document.problem_at(offset, code, message, hint)._replace(asset=asset))
 
 
-def subject(values: Any, path: Sequence[Key]) -> tuple[str | None, str, str]:
-    """What a path is about: the asset's name, a label such as `asset 'orders'`, and the keys below it."""
-    first = path[0] if path else None
-    if first == "assets" and len(path) > 1 and isinstance(path[1], int):
-        name = _asset_name(values, path[1])
-        return name, f"asset '{name}'" if name else f"asset number {path[1] + 1}", _keys(path[2:])
-    if first == "connections" and len(path) > 1:
-        return None, f"connection '{str(path[1])[:_NAMED]}'", _keys(path[2:])
-    if first == "defaults" and len(path) > 1:
-        return None, "defaults", _keys(path[1:])
-    if first == "defaults":
-        return None, "defaults", ""
-    return None, "", _keys(path)
-
-
-def _asset_name(values: Any, index: int) -> str | None:
-    assets = values.get("assets") if isinstance(values, dict) else None
-    asset = assets[index] if isinstance(assets, list) and index < len(assets) else None
-    name = asset.get("name") if isinstance(asset, dict) else None
-    return name[:_NAMED] if isinstance(name, str) and name else None
-
-
-def _keys(path: Sequence[Key]) -> str:
-    text = ""
-    for step in path:
-        text += f" item {step + 1}" if isinstance(step, int) else f".{step[:_NAMED]}" if text else step[:_NAMED]
-    return text.strip()
-
-
 def _last(path: Sequence[Key]) -> str:
     return str(path[-1]) if path else ""
 
@@ -290,12 +292,12 @@ def _is_name(path: Sequence[Key]) -> bool:
     return len(path) > 1 and path[-2] in ("env", "vars", "connections", "metadata")
 
 
-def _leaves(error: ValidationError) -> Iterator[ValidationError]:
+def _leaves(error: Any) -> Iterator[Any]:
     """The errors that matter: of alternatives, those of the one that the user meant."""
-    if error.validator == "propertyNames" or not error.context:
+    if not error.context:
         yield error
         return
-    branches: dict[Any, list[ValidationError]] = {}
+    branches: dict[Any, list[Any]] = {}
     for inner in error.context:
         branches.setdefault(inner.relative_schema_path[0], []).append(inner)
     for inners in branches.values():
@@ -317,18 +319,18 @@ def _found(value: object) -> str:
 
 
 def _show(value: object) -> str:
-    return f"'{value[:_NAMED]}'" if isinstance(value, str) else json.dumps(value, default=str)[:_NAMED]
+    return f"'{value[:NAMED]}'" if isinstance(value, str) else json.dumps(value, default=str)[:NAMED]
 
 
 def _instead(path: tuple[Key, ...], value: object, types: Sequence[str]) -> str | None:
     if isinstance(path[-1], str) and not _is_name(path) and isinstance(value, (str, int, float)):
         template = _INSTEAD.get(path[-1])
         if template:
-            text = str(value)[:_NAMED]
+            text = str(value)[:NAMED]
             plain = re.fullmatch(r"[A-Za-z0-9_./*-]+", text)
             return "write " + template.format(text if plain else json.dumps(text, ensure_ascii=False))
     if isinstance(value, str) and types == ["integer"] and value.strip().lstrip("-").isdigit():
-        return f"write it without quotes: {value.strip()[:_NAMED]}"
+        return f"write it without quotes: {value.strip()[:NAMED]}"
     return None
 
 

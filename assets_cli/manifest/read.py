@@ -7,6 +7,7 @@ all limits hold while reading, and reading goes on after a mistake wherever that
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -14,7 +15,6 @@ from yaml._yaml import CParser
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -25,8 +25,8 @@ from yaml.events import (
 
 from assets_cli.manifest.document import Document
 from assets_cli.manifest.scalars import NUMERIC, WORDS, Ambiguous, resolve
-from assets_cli.manifest.syntax import explain
-from assets_cli.model.problem import Place, Problem, Related
+from assets_cli.manifest.syntax import Sentence, explain
+from assets_cli.model.problem import Related
 
 DEPTH: Final = 64
 SCALAR: Final = 1 << 20
@@ -50,7 +50,7 @@ _BROKEN: Final = "\0"
 """How the keys start of entries that are parsed and then dropped; no text of a file holds this character."""
 
 
-class _Stop(Exception):
+class _Stop(Exception):  # noqa: N818 - a signal, not an error
     """Reading cannot go on; the problem is reported already."""
 
 
@@ -60,7 +60,10 @@ class _Anchor(NamedTuple):
 
 
 def read(data: bytes, file: str) -> Document:
-    """The values of a YAML file. `file` is its name for people; what is wrong with it is in the document's problems."""
+    """The values of a YAML file, and in the document's problems what is wrong with it. `file` is its name for people.
+
+    A document without problems whose values are None is an empty one.
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -77,8 +80,6 @@ def read(data: bytes, file: str) -> Document:
     except yaml.YAMLError as error:
         document.values = None
         _report_syntax(document, error)
-    if document.values is None and not document.problems:
-        document.report(0, "A0108", "the file is empty", "write at least `version: 1`, or run `assets init`")
     return document
 
 
@@ -100,7 +101,9 @@ def _has_control_characters(document: Document, data: bytes) -> bool:
     for match in _UNPRINTABLE.finditer(text):
         found = True
         message = f"control character U+{ord(match[0]):04X} cannot stand in a manifest"
-        document.report(match.start(), "A0106", message, 'remove it, or write it as an escape between double quotes: "\\t"')
+        document.report(
+            match.start(), "A0106", message, 'remove it, or write it as an escape between double quotes: "\\t"'
+        )
         if len(document.problems) == 100:  # noqa: PLR2004 - a binary file: a hundred are enough to see what it is
             break
     return found
@@ -111,6 +114,9 @@ def _report_syntax(document: Document, error: yaml.YAMLError) -> None:
     offset = min(mark.index, len(document.text)) if mark else 0
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
     sentence = explain(problem, str(getattr(error, "context", "")), document.text[offset : offset + 1])
+    if offset >= len(document.text.rstrip()) and not sentence.opened:
+        offset = max(0, len(document.text.rstrip()) - 1)
+        sentence = Sentence("the file ends too early", "close what is open: a '[' or '{' or a quote")
     opening = getattr(error, "context_mark", None)
     if sentence.opened and opening:
         offset = min(opening.index, len(document.text))
@@ -129,7 +135,8 @@ class _Reader:
         self.aliased = False
 
     def run(self, parser: CParser) -> None:  # noqa: C901, PLR0912, PLR0915 - one loop: a call per event would double its time
-        get, document = parser.get_event, self.document
+        get: Callable[[], Any] = parser.get_event
+        document = self.document
         all_marks = document.marks
         root: list[Any] = []
         container: Any = root
@@ -225,14 +232,16 @@ class _Reader:
         try:
             value = resolve(text)
         except Ambiguous as meaning:
-            self.document.report(offset, "A0113", f"{_short(text)} is {meaning}", f'quote it if it is text: "{text[:40]}"')
+            self.document.report(
+                offset, "A0113", f"{_short(text)} is {meaning}", f'quote it if it is text: "{text[:40]}"'
+            )
             return text
         if value.__class__ is not str:
             self.document.raw[offset] = text
         return value
 
-    def tagged(self, event: ScalarEvent, text: str, offset: int) -> Any:
-        if event.tag == "!" or event.tag == "tag:yaml.org,2002:str":
+    def tagged(self, event: Any, text: str, offset: int) -> Any:
+        if event.tag in ("!", "tag:yaml.org,2002:str"):
             return self.null_character(text, offset) if "\0" in text else text
         value = text if event.style else self.plain(text, offset)
         self.check_tag(event.tag, value.__class__, offset)
@@ -262,7 +271,9 @@ class _Reader:
             raw = document.raw.get(offset)
             if raw is None:
                 return self.container_as_key(container, key, offset)
-            document.report(offset, "A0112", f"key {_short(raw) or 'without text'} is not text", f'quote it: "{raw[:40]}"')
+            document.report(
+                offset, "A0112", f"key {_short(raw) or 'without text'} is not text", f'quote it: "{raw[:40]}"'
+            )
             key = raw
         if key in container:
             first = document.place_at(marks[2 * list(container).index(key)])
@@ -286,13 +297,14 @@ class _Reader:
         self.broken[id(container)] = container
         return f"{_BROKEN}{offset}"
 
-    def _drop_entries(self, container: dict[str, Any], dropped: Any) -> None:
+    def _drop_entries(self, container: dict[str, Any], dropped: Callable[[str], bool]) -> None:
         marks = self.document.marks[id(container)]
-        entries = [
-            (name, value, marks[2 * index : 2 * index + 2])
-            for index, (name, value) in enumerate(container.items())
-            if not dropped(name) or self.document.keep.append(value)
-        ]
+        entries = []
+        for index, (name, value) in enumerate(container.items()):
+            if dropped(name):
+                self.document.keep.append(value)
+            else:
+                entries.append((name, value, marks[2 * index : 2 * index + 2]))
         container.clear()
         container.update((name, value) for name, value, _ in entries)
         marks[:] = [mark for _, _, pair in entries for mark in pair]
@@ -303,7 +315,9 @@ class _Reader:
         self.aliased = True
         anchor = self.anchors.get(name)
         if anchor is None:
-            self.document.report(offset, "A0115", f"alias '*{name}' names no anchor", f"write '&{name}' before its first use")
+            self.document.report(
+                offset, "A0115", f"alias '*{name}' names no anchor", f"write '&{name}' before its first use"
+            )
             return None
         if isinstance(anchor.value, (dict, list)) and (
             anchor.value is container or any(frame[0] is anchor.value for frame in stack)
@@ -315,7 +329,7 @@ class _Reader:
         return anchor.value
 
     def merge(self, container: dict[str, Any], marks: list[int]) -> None:
-        """Replace the entry `<<` by the entries of the mappings that it names; explicit keys win, then earlier mappings."""
+        """Replace the entry `<<` by those of the mappings that it names; explicit keys win, then earlier mappings."""
         self.merging.pop()
         offset = marks[2 * list(container).index("<<") + 1]
         source = container["<<"]

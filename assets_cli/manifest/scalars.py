@@ -35,7 +35,7 @@ _LIMIT = 1 << 63
 _DIGITS = 20
 
 
-class Ambiguous(Exception):
+class Ambiguous(Exception):  # noqa: N818 - named for what the text is
     """A text that readers of YAML disagree about; the message says what else it could be."""
 
 

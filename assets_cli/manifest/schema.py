@@ -48,6 +48,11 @@ def _quick(name: str) -> Any:
     return Draft7Validator(part(name))
 
 
+def fits(name: str, values: Any) -> bool:
+    """Whether values have the shape of one part of the schema."""
+    return bool(_quick(name).is_valid(values))
+
+
 def check(document: Document, shape: Shape) -> Checked:
     """Every mistake in the shape of a file's values."""
     values = document.values

@@ -1,4 +1,4 @@
-"""The JSON schemas that the tool ships: where they are, in the wheel and in a checkout. Knows none of their contents."""
+"""The JSON schemas that the tool ships: where they are, in the wheel and in a checkout. Knows no contents."""
 
 from __future__ import annotations
 

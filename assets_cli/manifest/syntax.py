@@ -33,7 +33,10 @@ _SENTENCES: tuple[tuple[str, Sentence], ...] = (
         "did not find expected '-' indicator",
         Sentence("a list item starting with '-' is expected here", "check the indentation of this line"),
     ),
-    ("did not find expected ',' or ']'", Sentence("this list is not closed", "add the missing ']' or ','", opened=True)),
+    (
+        "did not find expected ',' or ']'",
+        Sentence("this list is not closed", "add the missing ']' or ','", opened=True),
+    ),
     (
         "did not find expected ',' or '}'",
         Sentence("this mapping is not closed", "add the missing '}' or ','", opened=True),
@@ -60,7 +63,10 @@ _SENTENCES: tuple[tuple[str, Sentence], ...] = (
         "did not find expected <document start>",
         Sentence("the document ends above, and this does not belong to it", "check the indentation of this line"),
     ),
-    ("did not find expected alphabetic or numeric character", Sentence("a name is expected after '&' or '*'", "quote it if it is text")),
+    (
+        "did not find expected alphabetic or numeric character",
+        Sentence("a name is expected after '&' or '*'", "quote it if it is text"),
+    ),
     ("found undefined tag handle", Sentence("tags are not supported", "remove it, or quote the value if it is text")),
     ("found duplicate %YAML", Sentence("only one %YAML line is possible", "remove this line")),
     ("found incompatible YAML document", Sentence("this version of YAML is not supported", "remove the %YAML line")),

@@ -4,6 +4,7 @@ Code digests, output fingerprints and observations end in one `World` value.
 """
 
 from assets_cli.probing.files import FileDigests
-from assets_cli.probing.look import ProbeSurroundings, look, look_at_one
+from assets_cli.probing.findings import findings
+from assets_cli.probing.look import ProbeSurroundings, look, look_at_one, look_at_output
 
-__all__ = ["FileDigests", "ProbeSurroundings", "look", "look_at_one"]
+__all__ = ["FileDigests", "ProbeSurroundings", "findings", "look", "look_at_one", "look_at_output"]

@@ -17,13 +17,15 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, NamedTuple
 
+from assets_cli import __version__
+
 SECOND = 1_000_000_000
 EMPTY = hashlib.sha256(b"").hexdigest()
 CACHE_FILE = ".assets/cache/files.json"
 _ATTEMPTS = 3
 _MANY = 20_000
-# Facts about Python sources come from this Python's own parser.
-_VERSION = f"1/python{sys.version_info.major}.{sys.version_info.minor}"
+# Facts are found by our own code and by this Python's parser: another version of either may find others.
+_VERSION = f"1/{__version__}/python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class Content(NamedTuple):
@@ -127,7 +129,7 @@ class FileDigests:
             with open(self.full(path), "rb", buffering=0) as file:  # noqa: PTH123 - as above
                 taken = self.now_ns()
                 before = os.fstat(file.fileno())
-                digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
                 after = os.fstat(file.fileno())
             content = Content(digest, before, taken)
             if gate(before) == gate(after):
@@ -145,6 +147,24 @@ class FileDigests:
             self.keep(key, compute())
         self._touched.add(key)
         return facts[key]
+
+    def content_fact(self, path: str, kind: str, compute: Callable[[bytes], Any]) -> tuple[str, Any]:
+        """The digest of a file and a fact about exactly these bytes, also when the file is written meanwhile.
+
+        Raises:
+            OSError: it is missing, unreadable or no regular file.
+        """
+        digest = self.digest(path)
+        key = f"{kind}:{digest}"
+        facts = self._cache[1]
+        if key not in facts:
+            with open(self.full(path), "rb") as file:  # noqa: PTH123 - a string, as everywhere here
+                data = file.read()
+            digest = hashlib.sha256(data).hexdigest()
+            key = f"{kind}:{digest}"
+            self.keep(key, compute(data))
+        self._touched.add(key)
+        return digest, facts[key]
 
     def known(self, key: str) -> Any:
         """A fact, or None where it isn't known."""

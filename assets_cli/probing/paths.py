@@ -43,32 +43,25 @@ class Walls:
         return known
 
 
-def is_glob(path: str) -> bool:
-    """Whether a declared path is a pattern."""
-    return "*" in path or "?" in path or "[" in path
-
-
-def probe_path(
-    path: str, recorded: Fingerprint | None, files: FileDigests, walls: Walls | None = None
-) -> OutputProbe:
+def probe_path(path: str, recorded: Fingerprint | None, files: FileDigests, walls: Walls | None = None) -> OutputProbe:
     """What is at a declared path (relative to the root of `files`, or absolute), its variables filled in.
 
     The recorded fingerprint is the answer, without reading, while its gate stands and can be trusted. A directory is
     the names and contents of all files in it, hidden ones too; a pattern those of the files that it matches. An empty
     directory is there; a pattern without a match is missing.
     """
-    absolute = path.startswith("/")
-    full = path.rstrip("/") if absolute else f"{files.root}/{path.rstrip('/')}"
-    if not absolute and walls is None:
-        walls = Walls(files.root)
+    if path.startswith("/"):
+        full, walls = path.rstrip("/"), None  # the user wrote that it is elsewhere
+    else:
+        full, walls = f"{files.root}/{path.rstrip('/')}", walls or Walls(files.root)
     try:
         if "*" in path or "?" in path or "[" in path:
-            return _probe_glob(path, recorded, files, None if absolute else walls)
-        if walls is not None and not absolute and not walls.contain_folder_of(full):
+            return _probe_glob(path, recorded, files, walls)
+        if walls is not None and not walls.contain_folder_of(full):
             return OutputProbe("unknown", detail=LEAVES)
-        stat = os.lstat(full)
+        stat = os.lstat(full)  # one call where it is no link: ten thousand times a plan
         if S_ISLNK(stat.st_mode):
-            if walls is not None and not absolute and not walls.contain(full):
+            if walls is not None and not walls.contain(full):
                 return OutputProbe("unknown", detail=LEAVES)
             stat = os.stat(full)  # noqa: PTH116 - strings, ten thousand times a plan
         if S_ISREG(stat.st_mode):
@@ -161,9 +154,7 @@ def _probe_glob(path: str, recorded: Fingerprint | None, files: FileDigests, wal
     return _probe_tree(entries.values(), base, recorded, files)
 
 
-def _probe_tree(
-    found: Iterable[_Entry], base: str, recorded: Fingerprint | None, files: FileDigests
-) -> OutputProbe:
+def _probe_tree(found: Iterable[_Entry], base: str, recorded: Fingerprint | None, files: FileDigests) -> OutputProbe:
     taken = files.now_ns()
     entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
     newest = max((entry.stat.st_mtime_ns for entry in entries), default=0)

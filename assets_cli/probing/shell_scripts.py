@@ -14,7 +14,7 @@ from typing import NamedTuple
 from assets_cli.probing.shell_words import SimpleCommand, Word, read
 
 Script = tuple[str, ...]
-"""The paths at which a file that counts may be, in the order in which they are tried: relative to the root or absolute."""
+"""The paths at which a file that counts may be, in the order of trying: relative to the root or absolute."""
 
 _DEPTH = 8
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[^]]*\])?\+?=")
@@ -37,12 +37,12 @@ class _Interpreter(NamedTuple):
     takes: tuple[str, ...] = ()
     module: str = ""
     script: tuple[str, ...] = ()
-    shell: bool = False
+    is_shell: bool = False
     positional: bool = True
     subcommands: tuple[str, ...] = ()
 
 
-_SHELL = _Interpreter(inline="c", takes=("o", "O", "--rcfile", "--init-file"), shell=True)
+_SHELL = _Interpreter(inline="c", takes=("o", "O", "--rcfile", "--init-file"), is_shell=True)
 _PYTHON = _Interpreter(inline="c", takes=("W", "X", "--check-hash-based-pycs"), module="m")
 _NODE = _Interpreter(
     inline="ep", takes=("r", "C", "--require", "--import", "--loader", "--experimental-loader", "--conditions")
@@ -75,7 +75,9 @@ _INTERPRETERS: dict[str, _Interpreter] = {
     "torchrun": _Interpreter(takes=("--nproc_per_node", "--nnodes", "--nproc-per-node")),
     **dict.fromkeys((".", "source"), _Interpreter()),
     **dict.fromkeys(("psql", "sqlite3", "duckdb", "mysql"), _SQL),
-    **dict.fromkeys(("awk", "gawk", "mawk", "sed"), _Interpreter(takes=("v", "F", "e"), script=("f",), positional=False)),
+    **dict.fromkeys(
+        ("awk", "gawk", "mawk", "sed"), _Interpreter(takes=("v", "F", "e"), script=("f",), positional=False)
+    ),
 }
 
 
@@ -88,7 +90,15 @@ class _Wrapper(NamedTuple):
     scripts: tuple[str, ...] = ()
 
 
-_RUNNERS = ("--with", "--with-editable", "--with-requirements", "--extra", "--group", "--only-group", "--env-file")
+_RUNNERS: tuple[str, ...] = (
+    "--with",
+    "--with-editable",
+    "--with-requirements",
+    "--extra",
+    "--group",
+    "--only-group",
+    "--env-file",
+)
 _RUNNERS += ("--index", "--package", "--project", "--directory", "-p", "--python", "--isolated-with", "-C", "-P")
 _WRAPPERS: dict[str, _Wrapper] = {
     "env": _Wrapper(("-u", "--unset", "-C", "--chdir")),
@@ -101,12 +111,12 @@ _WRAPPERS: dict[str, _Wrapper] = {
     "stdbuf": _Wrapper(("-i", "-o", "-e", "--input", "--output", "--error")),
     "xargs": _Wrapper(("-n", "-P", "-I", "-L", "-d", "-s", "-a", "--max-args", "--max-procs", "--delimiter")),
     "flock": _Wrapper(("-w", "-E", "--timeout"), skips=1),
-    **dict.fromkeys(("nohup", "command", "builtin", "setsid", "chronic", "caffeinate", "doas", "catchsegv"), _Wrapper()),
+    **dict.fromkeys(
+        ("nohup", "command", "builtin", "setsid", "chronic", "caffeinate", "doas", "catchsegv"), _Wrapper()
+    ),
     "uv": _Wrapper(_RUNNERS, subcommand="run", scripts=(".py", ".pyw")),
     "coverage": _Wrapper(("--source", "--rcfile"), subcommand="run", scripts=(".py",)),
-    **dict.fromkeys(
-        ("poetry", "pdm", "hatch", "rye", "pixi", "pipenv"), _Wrapper(_RUNNERS + ("-e",), subcommand="run")
-    ),
+    **dict.fromkeys(("poetry", "pdm", "hatch", "rye", "pixi", "pipenv"), _Wrapper((*_RUNNERS, "-e"), subcommand="run")),
     **dict.fromkeys(
         ("conda", "mamba", "micromamba"), _Wrapper(("-n", "-p", "--name", "--prefix", "--cwd"), subcommand="run")
     ),
@@ -178,7 +188,7 @@ def _changed(folder: str | None, arguments: tuple[Word, ...]) -> str | None:
 
 def _of_command(command: SimpleCommand, folder: str | None, depth: int) -> Iterator[Script]:
     words = command.words
-    while words and not words[0].quoted and _ASSIGNMENT.match(words[0].text):
+    while words and _ASSIGNMENT.match(words[0].text):
         words = words[1:]
     if not words or not words[0].literal or depth > _DEPTH:
         return
@@ -226,41 +236,71 @@ def _of_interpreter(kind: _Interpreter, command: SimpleCommand, folder: str | No
     words = list(command.words)
     if words and words[0].text in kind.subcommands:
         del words[0]
-    shell_text = False
-    while words:
-        word = words.pop(0)
+    options = _Options(kind, words)
+    yield from (script for each in options.scripts for script in _at(folder, each))
+    if options.module:
+        yield from _module(folder, options.module)
+    elif options.script is not None and options.shell_text:
+        if options.script.literal:
+            yield from _of_text(options.script.text, folder, depth)
+    elif options.script is not None and options.script.literal:
+        main = [f"{options.script.text}/__main__.py"] if kind is _PYTHON else []
+        yield from _at(folder, options.script.text, *main)
+    elif options.reads_stdin:
+        yield from (script for word in command.stdin if word.literal for script in _at(folder, word.text))
+
+
+class _Options:
+    """The words behind an interpreter: `script` is the first that is no option, the text after a shell's `-c`.
+
+    `scripts` are files named by options. `reads_stdin` says that the program comes from there.
+    """
+
+    def __init__(self, kind: _Interpreter, words: list[Word]) -> None:
+        self.kind = kind
+        self.script: Word | None = None
+        self.scripts: list[str] = []
+        self.module = ""
+        self.shell_text = False
+        self.reads_stdin = False
+        while words:
+            word = words.pop(0)
+            if self._ends(word, words):
+                return
+        self.reads_stdin = not self.scripts
+
+    def _ends(self, word: Word, words: list[Word]) -> bool:
+        """Take one word, and its argument from those that follow; whether what follows is the program's own."""
         if not word.literal and not word.quoted:
-            return  # it may be options, a script or nothing
-        text = word.text
-        if text == "--":
-            if words and kind.positional:
-                yield from _script(kind, words[0], folder, depth, inline=shell_text)
-            return
-        if text == "-":
-            break
-        if not text.startswith(("-", "+") if kind.shell else "-"):
-            if kind.positional:
-                yield from _script(kind, word, folder, depth, inline=shell_text)
-                return
-            continue
-        role, value = _option(kind, text)
-        if role == "inline" and kind.shell:
-            shell_text = True
-            if value and "o" in value:
-                del words[:1]  # the name after `-euoc` comes before the text
-        elif role == "inline":
-            return
-        elif role in ("module", "script"):
-            argument = Word(value) if value else words.pop(0) if words else None
-            if argument is not None and argument.literal:
-                yield from _module(folder, argument.text) if role == "module" else _at(folder, argument.text)
-            if role == "module" or kind.positional:
-                return
-        elif role == "takes" and not value:
+            return True  # it may be options, a script or nothing
+        if word.text == "-":
+            self.reads_stdin = True
+            return True
+        if word.text == "--" and words:
+            word = words.pop(0)
+        elif word.text.startswith(("-", "+") if self.kind.is_shell else "-"):
+            return self._option(word.text, words)
+        if self.kind.positional:
+            self.script = word
+        return self.kind.positional
+
+    def _option(self, text: str, words: list[Word]) -> bool:
+        role, value = _option(self.kind, text)
+        if role == "inline":
+            if self.kind.is_shell and "o" in value:
+                del words[:1]  # the name that belongs to the o of `-euoc` comes before the text
+            self.shell_text = self.kind.is_shell
+            return not self.kind.is_shell
+        if role == "takes" and not value:
             del words[:1]
-    for word in command.stdin:
-        if word.literal:
-            yield from _at(folder, word.text)
+        elif role in ("module", "script"):
+            argument = Word(value) if value else words.pop(0) if words else Word("")
+            if argument.literal and role == "module":
+                self.module = argument.text
+            elif argument.literal:
+                self.scripts.append(argument.text)
+            return role == "module" or self.kind.positional
+        return False
 
 
 def _option(kind: _Interpreter, text: str) -> tuple[str, str]:
@@ -282,21 +322,10 @@ def _option(kind: _Interpreter, text: str) -> tuple[str, str]:
             return "module", rest
         if letter in kind.takes:
             # A shell's `-eo pipefail` has its argument in the next word, wherever the letter stands.
-            if kind.shell and "c" in rest:
+            if kind.is_shell and "c" in rest:
                 return "inline", "o"
-            return "takes", "" if kind.shell else rest
+            return "takes", "" if kind.is_shell else rest
     return "flag", ""
-
-
-def _script(
-    kind: _Interpreter, word: Word, folder: str | None, depth: int, *, inline: bool
-) -> Iterator[Script]:
-    """The word where an interpreter expects its script; a shell's is a text after `-c`."""
-    if inline:
-        if word.literal:
-            yield from _of_text(word.text, folder, depth)
-    elif word.literal:
-        yield from _at(folder, word.text, *([f"{word.text}/__main__.py"] if kind is _PYTHON else []))
 
 
 def _module(folder: str | None, name: str) -> Iterator[Script]:

@@ -139,7 +139,7 @@ class _Reader:
                 inner, plain = self._double_quoted()
                 parts.append(inner)
                 literal, quoted = literal and plain, True
-            elif char == "$" or char == "`":
+            elif char in "$`":
                 literal = self._expansion(char, parts) and literal
             else:
                 parts.append(char)

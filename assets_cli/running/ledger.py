@@ -39,7 +39,7 @@ class Ledger:
         self._frozen = dict(snapshot.frozen)
         self._world = World({}, {}, observations)
         self._times: dict[str, int | None] = {}
-        self._seen = recorder.newest_materialization()
+        self._seen = max((each.materialization.seq for each in snapshot.latest.values() if each.materialization), default=0)
         self.snapshot = StateSnapshot(snapshot.environment, self._latest, observations, self._frozen)
 
     def refresh(self, name: str) -> None:
@@ -60,19 +60,28 @@ class Ledger:
         external = self._graph.assets[upstream].is_external
         return current_input(upstream, self.snapshot, self._world.observations, external=external)
 
-    def record(self, made: Materialization, *, unblocked: bool = True) -> Materialization:
-        """Commit a success: the materialization, its attempt's end and the data time that it supersedes."""
+    def record(self, made: Materialization, *, recovered: bool = False) -> Materialization | None:
+        """Commit a success: the materialization, its attempt's end and the data time that it supersedes.
+
+        Returns:
+            What is on record now; None where `recovered` and another process had settled the attempt already.
+        """
         with self._recorder.transaction():
             before = self.snapshot.of(made.asset)
             frozen = None
             if before.usable is not None and before.usable.data_version != made.data_version:
                 frozen = (before.usable.data_version, self._data_time(made.asset))
             took = made.finished - made.started
-            seq = self._recorder.add_materialization(made, frozen, took)
+            if recovered:
+                seq = self._recorder.promote(made.attempt, made, frozen, took)
+                if seq is None:
+                    return None
+            else:
+                seq = self._recorder.add_materialization(made, frozen, took)
             made = made._replace(seq=seq)
             attempt = before.attempt._replace(state="succeeded", finished=made.finished) if before.attempt else None
             durations = (*before.durations, took)[-RECENT:]
-            self._latest[made.asset] = Latest(made, made if unblocked else before.usable, attempt, durations)
+            self._latest[made.asset] = Latest(made, before.usable if made.blocked else made, attempt, durations)
             if frozen is not None:
                 self._frozen[made.asset, frozen[0]] = frozen[1]
             self._forget_times(made.asset)

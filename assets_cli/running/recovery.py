@@ -14,9 +14,10 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.event import Warned
 from assets_cli.model.history import Attempt, Latest, Materialization
 from assets_cli.probing import look_at_one
+from assets_cli.running import commands
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
-from assets_cli.state.locks import LockRequest, asset_key
+from assets_cli.state.locks import LockRequest, asset_key, database_key
 
 
 def recover(graph: AssetGraph, environment: str, surroundings: Surroundings) -> None:
@@ -26,57 +27,46 @@ def recover(graph: AssetGraph, environment: str, surroundings: Surroundings) -> 
         AssetsError: history cannot be written.
     """
     for dead in surroundings.recorder.dead_runs(environment):
-        for opened in dead.attempts:
-            _settle(opened.attempt, opened.prepared, dead.run.id, graph, environment, surroundings)
-        surroundings.recorder.crash_run(dead.run.id, surroundings.clock())
-        surroundings.emit(Warned(None, surroundings.clock(), f"run {dead.run.id} had died; it is now on record as crashed"))
+        for attempt, prepared in dead.attempts:
+            _settle(attempt, prepared, graph, environment, surroundings)
+        now = surroundings.clock()
+        surroundings.recorder.crash_attempts([dead.run.id], now)
+        surroundings.emit(Warned(None, now, f"run {dead.run.id} had died; it is on record as crashed now"))
 
 
 def _settle(
-    attempt: Attempt,
-    prepared: Materialization | None,
-    run: str,
-    graph: AssetGraph,
-    environment: str,
-    surroundings: Surroundings,
+    attempt: Attempt, prepared: Materialization | None, graph: AssetGraph, environment: str, surroundings: Surroundings
 ) -> None:
-    """Under the asset's lock: promote an output that was published, or mark the attempt crashed."""
+    """Under the asset's lock, so when its command is gone: keep an output that was published before the run died."""
 
     def end_command(holder: str) -> None:
-        """The lock is held although the run is dead: by the command that inherited it."""
-        if attempt.process_group and run in holder:
+        """The lock is held although the run is dead: by the command, which inherited it."""
+        if attempt.process_group and attempt.run in holder:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(attempt.process_group, signal.SIGKILL)
-        surroundings.emit(Warned(attempt.asset, surroundings.clock(), f"waiting for {holder} to end"))
+        surroundings.emit(Warned(attempt.asset, surroundings.clock(), f"waiting for the end of {holder}"))
 
-    key = asset_key(environment, attempt.asset)
-    held = surroundings.locks.acquire(
-        [LockRequest(key, exclusive=True)], holder="recovery of a dead run", on_wait=end_command, cancelled=lambda: False
-    )
+    requests = [LockRequest(asset_key(environment, attempt.asset), exclusive=True)]
+    if prepared is not None and prepared.asset in graph.assets:
+        touched = commands.databases(graph.manifest, graph.assets[prepared.asset], surroundings.environ)
+        requests += [LockRequest(database_key(each.file), exclusive=True) for each in touched.values() if each.file]
+    held = surroundings.locks.acquire(requests, holder=f"recovery of run {attempt.run}", on_wait=end_command)
     if held is None:
         return
-    try:
-        with surroundings.recorder.transaction():
-            if not surroundings.recorder.is_open(attempt.seq):
-                return  # another process settled it meanwhile
-        if prepared is not None and _is_published(prepared, graph, surroundings):
-            snapshot = surroundings.recorder.snapshot(environment)
-            ledger = Ledger(surroundings.recorder, graph, snapshot, snapshot.observations, surroundings.clock)
-            ledger.record(prepared._replace(attempt=attempt.seq))
-            surroundings.emit(
-                Warned(attempt.asset, surroundings.clock(), f"run {run} had published it before it died; it counts as done")
-            )
+    with held:
+        if prepared is None or not _is_published(prepared, graph, surroundings):
             return
-        reason = "its run died"
-        surroundings.recorder.end_attempt(attempt.seq, "crashed", surroundings.clock(), None, reason)
-    finally:
-        held.release()
+        snapshot = surroundings.recorder.snapshot(environment)
+        ledger = Ledger(surroundings.recorder, graph, snapshot, snapshot.observations, surroundings.clock)
+        if ledger.record(prepared._replace(attempt=attempt.seq), recovered=True) is not None:
+            message = f"run {attempt.run} had published it before it died; it counts as done"
+            surroundings.emit(Warned(attempt.asset, surroundings.clock(), message))
 
 
 def _is_published(prepared: Materialization, graph: AssetGraph, surroundings: Surroundings) -> bool:
     """Whether the output is what was about to be published when the run died."""
-    asset = graph.assets.get(prepared.asset)
-    if asset is None or prepared.fingerprint is None:
+    if prepared.asset not in graph.assets or prepared.fingerprint is None:
         return False
-    _, output = look_at_one(graph, asset, Latest(), surroundings.probes)
-    return output is not None and output.fingerprint is not None and output.fingerprint.digest == prepared.fingerprint.digest
+    _, output = look_at_one(graph, graph.assets[prepared.asset], Latest(), surroundings.probes)
+    found = output.fingerprint if output else None
+    return found is not None and found.digest == prepared.fingerprint.digest

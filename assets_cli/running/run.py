@@ -169,8 +169,7 @@ class _Run:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Interrupt):
-            # The second time, commands are not waited for any more.
-            self.context.cancellation.cancel(at_once=self.interrupted)
+            self.context.cancellation.cancel()
             self.stopping = self.interrupted = True
         elif isinstance(message, _Failure):
             self.error = self.error or message.error

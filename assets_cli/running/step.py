@@ -183,7 +183,6 @@ class _Performance:
         self.around.emit(event.StepStarted(name, started, number, self.step.causes, log, usual))
         result = Path(self.around.root, log).with_suffix(".result.json")
         target = commands.Target(self.context.run, self.context.ledger.snapshot.environment, _log_file(self.around.root, log), result)
-        exit_code: int | None = None
         if self.problem is not None:
             return self._failed(attempt, "failed", self.problem.message, None)
         try:
@@ -193,36 +192,46 @@ class _Performance:
             outputs.make_room(self.context.graph.manifest, self.asset, self.around.environ)
         except commands.CannotStartError as error:
             return self._failed(attempt, "failed", str(error), None)
-        stats = outputs.database_stats(self.touched)
+        stats = outputs.database_stats(self.touched, self.around)
         outcome = self.around.executor.run(
             call,
             on_start=lambda group: self.around.recorder.note_process(seq, group),
             on_prepared=lambda document: self._prepare(attempt, document),
             cancelled=self.context.cancellation,
         )
-        exit_code = outcome.exit_code
         self._warn_about_escape(outcome)
         if outcome.state != "succeeded":
-            outputs.forget_databases(self.around, self.touched)
-            return self._failed(attempt, outcome.state, mask(outcome.reason or "failed", call.masks), exit_code)
+            outputs.forget_databases(self.touched, stats, self.around)
+            return self._failed(attempt, outcome.state, mask(outcome.reason or "failed", call.masks), outcome.exit_code)
         try:
             reported = self._reported(outcome, result)
-            left = outputs.inspect(self.context.graph, self.asset, outcome, self.around, self.touched, stats)
+            left = self._inspect(outcome, stats)
         except outputs.OutputError as error:
-            return self._failed(attempt, "failed", mask(str(error), call.masks), exit_code)
+            return self._failed(attempt, "failed", mask(str(error), call.masks), outcome.exit_code)
         made = self._materialization(attempt, left, reported._replace(metadata=mask(reported.metadata, call.masks)))
-        return self._succeeded(made, left, log), "succeeded", exit_code
+        return self._succeeded(made, left, log), "succeeded", outcome.exit_code
+
+    def _inspect(self, outcome: Outcome, stats: outputs.Stats) -> outputs.Left:
+        manifest = self.context.graph.manifest
+        connection = manifest.connection_of(self.asset)
+        has_table = self.asset.output is not None and self.asset.output.table is not None
+        name = connection.name if connection and has_table else None
+        outputs.forget_databases(self.touched, stats, self.around, but=name)
+        done = outcome.result or {}
+        if name is None:
+            return outputs.inspect(self.context.graph, self.asset, done, self.before, self.around)
+        return outputs.inspect_table(self.asset, self.touched[name], done, stats.get(name), self.around)
 
     def _reported(self, outcome: Outcome, result: Path) -> Reported:
-        if isinstance(self.asset.command, ShellCommand):
-            try:
-                return read_result(result)
-            except ValueError as error:
-                raise outputs.OutputError(str(error)) from None
-            finally:
-                with suppress(OSError):
-                    result.unlink(missing_ok=True)
-        return outcome.reported
+        if not isinstance(self.asset.command, ShellCommand):
+            return outcome.reported
+        try:
+            return read_result(result)
+        except ValueError as error:
+            raise outputs.OutputError(str(error)) from None
+        finally:
+            with suppress(OSError):
+                result.unlink(missing_ok=True)
 
     def _failed(
         self, attempt: Attempt, state: AttemptState, reason: str, exit_code: int | None
@@ -237,7 +246,7 @@ class _Performance:
         return outcome, state, exit_code
 
     def _succeeded(self, made: Materialization, left: outputs.Left, log: str) -> StepOutcome:
-        made = self.context.ledger.record(made)
+        self.context.ledger.record(made)
         if left.untouched:
             where = self.asset.output.path if self.asset.output else ""
             self._warn(f"the command left {where} untouched")
@@ -246,6 +255,8 @@ class _Performance:
 
     def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
         """Put on record what is about to be published, so that a death in between can be told from one before."""
+        if self.asset.data_version_sql is not None:
+            return  # its answer is known only after publishing, so there is nothing whole to record
         left = outputs.prepared(self.asset, document)
         made = self._materialization(attempt, left, Reported(None, None, {}))
         self.around.recorder.prepare(attempt.seq, made)

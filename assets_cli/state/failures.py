@@ -80,6 +80,15 @@ def foreign(path: Path) -> Problem:
     )
 
 
+def missing(path: Path, what: object) -> Problem:
+    """Something is to be added to a record that is not there, such as a run that was removed meanwhile."""
+    return Problem(
+        "A0509",
+        f"state file {path} holds no record of {what}, which is to be added to",
+        hint="was the file replaced or restored while a run was at work? run the command again",
+    )
+
+
 def _problem(error: sqlite3.Error, path: Path, timeout: float) -> Problem:
     code = primary_code(error)
     if code in _BUSY:

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from assets_cli.model.problem import AssetsError, Problem
 
@@ -49,7 +49,7 @@ class Held:
         return self._descriptors
 
     def release(self) -> None:
-        """Unlock explicitly, also for children that still hold the descriptors, and close. A second call does nothing."""
+        """Unlock explicitly, also for children that still hold the descriptors, and close. Twice is once."""
         descriptors, self._descriptors = self._descriptors, ()
         for descriptor in reversed(descriptors):
             try:
@@ -57,7 +57,7 @@ class Held:
             finally:
                 os.close(descriptor)
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -67,18 +67,18 @@ class Held:
 
 
 def asset_key(environment: str, asset: str, partition: str = "") -> str:
-    """The key of one asset (or one slice of it) in one environment."""
-    return f"asset\0{environment}\0{asset}\0{partition}"
+    """The key of one asset (or one slice of it) in one environment; its parts are kept apart, so that none collide."""
+    return f"asset\x1f{environment}\x1f{asset}\x1f{partition}"
 
 
 def database_key(path: str | Path) -> str:
     """The key of a file database, by its real path: links to it are the same database."""
-    return f"database\0{os.path.realpath(path)}"
+    return f"database\x1f{os.path.realpath(path)}"
 
 
 def run_key(run: str) -> str:
     """The key of one run, held as long as its coordinator lives."""
-    return f"run\0{run}"
+    return f"run\x1f{run}"
 
 
 def folder_for(state: Path) -> Path:

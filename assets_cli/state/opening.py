@@ -16,9 +16,7 @@ missing, which fails in a folder that we may not write to and leaves litter in o
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -112,6 +110,10 @@ def _unlocked(path: Path, real: Path, stamp: _Stamp, work: Callable[[sqlite3.Con
 
 
 def _copied(path: Path, real: Path, stamp: _Stamp, work: Callable[[sqlite3.Connection], T]) -> tuple[T] | None:
+    # Imported on use: they cost more than reading the state, and this is the rare way.
+    import shutil
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="assets-state-") as folder:
         copy = Path(folder, "state.db")
         for suffix in ("", *_COMPANIONS):
@@ -147,7 +149,9 @@ def _stamp(real: Path) -> _Stamp | None:
         main = real.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return _Stamp(main.st_ino, main.st_size, main.st_mtime_ns, tuple(_size(_beside(real, suffix)) for suffix in _COMPANIONS))
+    return _Stamp(
+        main.st_ino, main.st_size, main.st_mtime_ns, tuple(_size(_beside(real, suffix)) for suffix in _COMPANIONS)
+    )
 
 
 def _size(file: Path) -> int:

@@ -28,7 +28,7 @@ from assets_cli.model.history import (
     RunStatus,
     StepRecord,
 )
-from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.problem import AssetsError
 from assets_cli.state import failures, migrations, opening, rows
 from assets_cli.state.store import TIMEOUT, StateReader
 
@@ -62,7 +62,7 @@ def open_recorder(path: Path, *, timeout: float = TIMEOUT, locks: Path | None = 
         AssetsError: as `store.open_reader`, or the file cannot be written (A0506). Nothing of it was changed then.
     """
     # Refuses a newer, a foreign or a damaged file before a connection that could write to it is opened.
-    opening.read(path, timeout, lambda connection: None)
+    opening.read(path, timeout, lambda _: None)
     with failures.explained(path, timeout):
         _make_folder(path.parent)
         connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
@@ -83,6 +83,7 @@ class Recorder(StateReader):
         super().__init__(path, timeout=timeout, locks=locks)
         self._connection = connection
         self._guard = threading.RLock()
+        self._depth = 0
         self._failure: BaseException | None = None
         self._runs_by_id: dict[str, tuple[int, str]] = {}
         self._seen = self._data_version()
@@ -103,31 +104,45 @@ class Recorder(StateReader):
             AssetsError: the file cannot be written.
         """
         with self._guard:
-            if self._connection.in_transaction:
+            if self._depth:
+                # SQLite may have rolled back by itself: then the rest would commit alone, statement by statement.
+                if self._failure is not None:
+                    raise self._failure
                 try:
                     yield
                 except BaseException as error:
                     self._failure = self._failure or error
                     raise
                 return
-            self._failure = None
-            with failures.explained(self.path, self.timeout):
-                self._connection.execute("BEGIN IMMEDIATE")
             try:
-                yield
-                if self._failure is not None:
-                    raise self._failure
+                self._depth, self._failure = 1, None
                 with failures.explained(self.path, self.timeout):
-                    self._connection.execute("COMMIT")
+                    self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._commit()
             except BaseException:
                 self._roll_back()
+                self._runs_by_id.clear()
                 raise
+            finally:
+                self._depth = 0
 
     def changed_elsewhere(self) -> bool:
         """Whether another connection committed since this was last asked, or since the recorder was opened."""
         with self._guard, failures.explained(self.path, self.timeout):
             before, self._seen = self._seen, self._data_version()
             return before != self._seen
+
+    def materialized_since(self, environment: str, seq: int) -> tuple[frozenset[str], int]:
+        """The assets with a materialization after this sequence number, and the newest number there is."""
+
+        def work(connection: sqlite3.Connection) -> tuple[frozenset[str], int]:
+            found = connection.execute(
+                "SELECT asset, seq FROM materializations WHERE seq > ? AND environment = ?", (seq, environment)
+            ).fetchall()
+            return frozenset(asset for asset, _ in found), max((number for _, number in found), default=seq)
+
+        return self._read(work)
 
     def begin_run(self, run: RunRecord, steps: Sequence[StepRecord]) -> None:
         """Record a run with its steps, in the plan's order. Its lock must be held already: see `locks.hold_run`."""
@@ -170,7 +185,7 @@ class Recorder(StateReader):
             )
             self._connection.execute(
                 "INSERT INTO latest (environment, asset, partition, attempt) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET attempt = excluded.attempt",
+                "ON CONFLICT (environment, asset, partition) DO UPDATE SET attempt = excluded.attempt",
                 (environment, asset, partition, seq),
             )
             return seq
@@ -215,12 +230,12 @@ class Recorder(StateReader):
         """Record what a dead run had published but not yet recorded: `add_materialization`, at most once.
 
         Returns:
-            The sequence number; None where the attempt is on record as succeeded already, as when another process
+            The sequence number; None where the attempt has ended on record already, as when another process
             recovered it first.
         """
         with self._writing():
             found = self._connection.execute("SELECT state FROM attempts WHERE seq = ?", (attempt,)).fetchone()
-            if found == ("succeeded",):
+            if found != ("open",):
                 return None
             return self.add_materialization(materialization._replace(attempt=attempt), frozen, duration, None)
 
@@ -256,17 +271,19 @@ class Recorder(StateReader):
             )
             self._connection.execute(
                 "INSERT INTO latest (environment, asset, partition, observation) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET observation = excluded.observation",
+                "ON CONFLICT (environment, asset, partition) DO UPDATE SET observation = excluded.observation",
                 (*key, seq),
             )
             return seq
 
-    def finish_step(self, run: str, asset: str, result: Result, unchanged: bool, detail: str | None) -> None:
+    def finish_step(
+        self, run: str, asset: str, result: Result, unchanged: bool, detail: str | None, partition: str = ""
+    ) -> None:
         """Record how a step of a run ended."""
         self._write(
             "UPDATE run_steps SET result = ?, unchanged = ?, detail = ? "
-            "WHERE run_seq = (SELECT seq FROM runs WHERE id = ?) AND asset = ? AND partition = ''",
-            (result, unchanged, rows.text(detail), run, asset),
+            "WHERE partition = ? AND run_seq = (SELECT seq FROM runs WHERE id = ?) AND asset = ?",
+            (result, unchanged, rows.text(detail), partition, run, asset),
         )
 
     def end_run(self, run: str, status: RunStatus, finished: int) -> None:
@@ -347,8 +364,9 @@ class Recorder(StateReader):
         recent = [*json.loads(durations or "[]"), duration][-_DURATIONS:]
         self._connection.execute(
             "INSERT INTO latest (environment, asset, partition, materialization, usable, attempt, durations) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET materialization = excluded.materialization, "
-            "usable = coalesce(excluded.usable, usable), durations = excluded.durations",
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (environment, asset, partition) DO UPDATE "
+            "SET materialization = excluded.materialization, usable = coalesce(excluded.usable, usable), "
+            "durations = excluded.durations",
             (*key, seq, None if value.blocked else seq, value.attempt, rows.dump(recent)),
         )
         return seq
@@ -365,16 +383,14 @@ class Recorder(StateReader):
         if found is None:
             found = self._connection.execute("SELECT seq, environment FROM runs WHERE id = ?", (run,)).fetchone()
             if found is None:
-                raise AssetsError(Problem("A0507", f"no run {run!r} is on record", hint="`assets runs` lists them"))
+                raise AssetsError(failures.missing(self.path, run))
             self._runs_by_id[run] = found
         return found
 
     def _environment_of(self, attempt: int) -> str:
         found = self._connection.execute("SELECT environment FROM attempts WHERE seq = ?", (attempt,)).fetchone()
         if found is None:
-            raise AssetsError(
-                failures.damaged(self.path, f"attempt {attempt} is not on record, so its output cannot be recorded")
-            )
+            raise AssetsError(failures.missing(self.path, attempt))
         return str(found[0])
 
     def _insert(self, statement: str, values: Sequence[object]) -> int:
@@ -383,8 +399,10 @@ class Recorder(StateReader):
         return seq
 
     def _write(self, statement: str, values: Sequence[object]) -> None:
+        """Change the one row that the statement names, which is there: else a fact would be lost in silence."""
         with self._writing():
-            self._connection.execute(statement, values)
+            if self._connection.execute(statement, values).rowcount != 1:
+                raise AssetsError(failures.missing(self.path, values[-1]))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -401,6 +419,12 @@ class Recorder(StateReader):
             finally:
                 self._roll_back()
 
+    def _commit(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        with failures.explained(self.path, self.timeout):
+            self._connection.execute("COMMIT")
+
     def _roll_back(self) -> None:
         # After a full disk SQLite may have rolled back by itself; an error here would hide the one that counts.
         with suppress(sqlite3.Error):
@@ -413,13 +437,14 @@ class Recorder(StateReader):
 
 def _left_open(connection: sqlite3.Connection, run_seq: int) -> tuple[OpenAttempt, ...]:
     found = connection.execute(
-        f"SELECT a.prepared, {rows.ATTEMPT} FROM attempts a JOIN runs r ON r.seq = a.run_seq "  # noqa: S608 - constants
+        f"SELECT {rows.ATTEMPT}, a.prepared, r.id FROM attempts a JOIN runs r ON r.seq = a.run_seq "  # noqa: S608
         "WHERE a.state = 'open' AND a.run_seq = ? ORDER BY a.seq",
         (run_seq,),
     ).fetchall()
+    left = rows.attempts([row[:-2] for row in found], {row[-1] for row in found})
     return tuple(
-        OpenAttempt(rows.attempt(row[1:], is_dead=True), None if row[0] is None else rows.prepared(row[0]))
-        for row in found
+        OpenAttempt(attempt, None if row[-2] is None else rows.prepared(row[-2]))
+        for row, attempt in zip(found, left, strict=True)
     )
 
 
@@ -432,6 +457,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    _prepare_schema(connection, path, timeout)
+    # What cannot be written is found now, before a command is run whose success could not be recorded.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+
+
+def _prepare_schema(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
     if migrations.schema_of(connection, path) < migrations.SCHEMA_VERSION:
         migrations.migrate(connection, path)
     connection.execute("PRAGMA synchronous = NORMAL")

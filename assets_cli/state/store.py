@@ -9,7 +9,7 @@ import gc
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -71,7 +71,7 @@ class StateReader:
 
     def verify(self) -> None:
         """Raise if the file cannot be read or is not ours to read; see `open_reader`."""
-        self._read(lambda connection: None)
+        self._read(lambda _: None)
 
     def snapshot(self, environment: str, assets: Collection[str] | None = None) -> StateSnapshot:
         """The latest facts of an environment, of all its assets or of those given.
@@ -137,12 +137,12 @@ class StateReader:
 
         def work(connection: sqlite3.Connection) -> tuple[Attempt, ...]:
             found = connection.execute(
-                f"SELECT r.status, {rows.ATTEMPT} FROM runs r JOIN attempts a ON a.run_seq = r.seq "  # noqa: S608
+                f"SELECT {rows.ATTEMPT}, r.status FROM runs r JOIN attempts a ON a.run_seq = r.seq "  # noqa: S608
                 "WHERE r.id = ?1 AND (?2 IS NULL OR a.asset = ?2) ORDER BY a.seq",
                 (run, asset),
             ).fetchall()
-            dead = self._dead_among({(row[2], row[0]) for row in found})
-            return tuple(rows.attempt(row[1:], is_dead=row[2] in dead) for row in found)
+            dead = self._dead_among({(row[1], row[-1]) for row in found})
+            return tuple(rows.attempts([row[:-1] for row in found], dead))
 
         return self._read(work)
 
@@ -160,7 +160,7 @@ class StateReader:
             ).fetchall()
             return tuple(
                 value._replace(blocked=False) if row[-1] else value
-                for row, value in zip(found, rows.materializations(found), strict=True)
+                for row, value in zip(found, rows.materializations([row[:-1] for row in found]), strict=True)
             )
 
         return self._read(work)
@@ -186,9 +186,7 @@ class StateReader:
 
     def _dead_among(self, runs: Iterable[tuple[str, str]]) -> frozenset[str]:
         """Of runs with their recorded status, those that can finish nothing any more: ended, or lock not held."""
-        return frozenset(
-            run for run, status in set(runs) if status != "running" or not self.locks.is_run_alive(run)
-        )
+        return frozenset(run for run, status in set(runs) if status != "running" or not self.locks.is_run_alive(run))
 
 
 def _matching(text: str) -> str:
@@ -233,7 +231,7 @@ DeadAmong = Callable[[Iterable[tuple[str, str]]], frozenset[str]]
 def _snapshot(
     connection: sqlite3.Connection, environment: str, assets: Collection[str] | None, dead_among: DeadAmong
 ) -> StateSnapshot:
-    with _without_collector():
+    with _without_collector() if assets is None else nullcontext():
         where = "l.environment = ?1 AND l.partition = ''"
         key: tuple[str, ...] = (environment,)
         if assets is not None:
@@ -247,11 +245,11 @@ def _snapshot(
         kept = select("l.asset, l.materialization, l.usable, l.durations", "")
         materialized = _materializations(select)
         attempts = _attempts(select, dead_among)
-        found = rows.observations(select(rows.OBSERVATION, "CROSS JOIN observations o ON o.seq = l.observation"))
-        observations = {observation.asset: observation for observation in found}
+        observed = rows.observations(select(rows.OBSERVATION, "CROSS JOIN observations o ON o.seq = l.observation"))
+        observations = {observation.asset: observation for observation in observed}
         durations = rows.load_each([row[3] for row in kept])
         latest = {
-            asset: Latest(materialized.get(newest), materialized.get(usable), attempts.get(asset), tuple(times))
+            asset: rows.latest(materialized.get(newest), materialized.get(usable), attempts.get(asset), times)
             for (asset, newest, usable, _), times in zip(kept, durations, strict=True)
         }
         frozen = _frozen(connection, environment, latest, observations)
@@ -277,13 +275,12 @@ def _materializations(select: Select) -> dict[int | None, Materialization]:
 
 
 def _attempts(select: Select, dead_among: DeadAmong) -> dict[str, Attempt]:
-    found = select(
-        f"r.status, {rows.ATTEMPT}",
-        "CROSS JOIN attempts a ON a.seq = l.attempt CROSS JOIN runs r ON r.seq = a.run_seq",
-    )
-    is_open = 5  # the position of the state
-    dead = dead_among({(row[2], row[0]) for row in found if row[is_open] == "open"})
-    return {row[3]: rows.attempt(row[1:], is_dead=row[2] in dead) for row in found}
+    newest = "CROSS JOIN attempts a ON a.seq = l.attempt CROSS JOIN runs r ON r.seq = a.run_seq"
+    found = select(rows.ATTEMPT, newest)
+    state = 4  # its position in ATTEMPT
+    is_any_open = any(row[state] == "open" for row in found)
+    dead = dead_among(select("DISTINCT r.id, r.status", f"{newest} AND a.state = 'open'")) if is_any_open else ()
+    return {value.asset: value for value in rows.attempts(found, dead)}
 
 
 def _frozen(
@@ -293,23 +290,26 @@ def _frozen(
     observations: Mapping[str, Observation],
 ) -> dict[tuple[str, str], int | None]:
     """The data times of the versions that were read and are no longer current."""
-    read: set[tuple[str, str]] = set()
+    current: dict[str, str | None] = {name: observation.data_version for name, observation in observations.items()}
+    current.update((name, facts.usable.data_version) for name, facts in latest.items() if facts.usable is not None)
+    other: set[tuple[str, str]] = set()
     for facts in latest.values():
         newest, usable = facts.materialization, facts.usable
         for value in (newest,) if newest is usable else (newest, usable):
             if value is not None:
-                read.update((name, version) for name, (version, _) in value.inputs.items() if version is not None)
-    current: dict[str, str | None] = {name: observation.data_version for name, observation in observations.items()}
-    current.update((name, facts.usable.data_version) for name, facts in latest.items() if facts.usable is not None)
-    unknown = {name for name, _ in read if name not in latest}
+                for name, (version, _) in value.inputs.items():
+                    if version is not None and current.get(name) != version:
+                        other.add((name, version))
+    unknown = {name for name, _ in other if name not in latest}
     if unknown:
         current.update(_versions(connection, environment, unknown))
-    superseded = [pair for pair in read if current.get(pair[0]) != pair[1]]
+    superseded = [pair for pair in other if current.get(pair[0]) != pair[1]]
     frozen: dict[tuple[str, str], int | None] = dict.fromkeys(superseded)
     if superseded:
         found = connection.execute(
             "SELECT f.asset, f.data_version, f.data_time FROM json_each(?2) j CROSS JOIN frozen_data_times f "
-            "ON f.environment = ?1 AND f.asset = j.value ->> 0 AND f.partition = '' AND f.data_version = j.value ->> 1",
+            "ON f.environment = ?1 AND f.asset = json_extract(j.value, '$[0]') AND f.partition = '' "
+            "AND f.data_version = json_extract(j.value, '$[1]')",
             (environment, json.dumps(superseded)),
         )
         frozen.update(((asset, version), data_time) for asset, version, data_time in found)
@@ -328,11 +328,15 @@ def _versions(connection: sqlite3.Connection, environment: str, names: Collectio
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Many new values and no garbage among them: the cycle collector would walk them all again and again."""
-    was_on = gc.isenabled()
+    """Many new values and no garbage among them: the cycle collector would walk them all, more than once."""
+    if not gc.isenabled():
+        yield
+        return
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        if not gc.get_freeze_count():
+            gc.freeze()  # together: what is alive counts as old from here on, without being walked
+            gc.unfreeze()
+        gc.enable()

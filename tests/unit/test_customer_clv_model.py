@@ -26,8 +26,9 @@ PUBLISHED = bgnbd.Parameters(r=0.243, alpha=4.414, a=0.793, b=2.426)
 class Context:
     """As much of a run's context as the asset uses."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, output: Path) -> None:
         self.log = logging.getLogger("example")
+        self.output = output
         self.reported: dict[str, Any] = {}
         self._connection = connection
 
@@ -60,10 +61,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnectio
 @pytest.fixture(scope="module")
 def trained(sample: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The artefact's file and what was reported with it."""
-    context = Context(sample)
-    path = tmp_path_factory.mktemp("model") / "model.json"
-    path.write_text(model.train(context, "customer_features"))
-    return path, context.reported
+    context = Context(sample, tmp_path_factory.mktemp("model") / "model.json")
+    model.train(context, "customer_features")
+    return context.output, context.reported
 
 
 def test_sample_has_the_published_parameters(trained: tuple[Path, dict[str, Any]]) -> None:
@@ -87,11 +87,12 @@ def test_artefact_counts_what_it_was_judged_by(trained: tuple[Path, dict[str, An
 
 
 def test_same_customers_give_the_same_bytes(
-    sample: duckdb.DuckDBPyConnection, trained: tuple[Path, dict[str, Any]]
+    sample: duckdb.DuckDBPyConnection, trained: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    """The order of rows in the table leaves no trace in the artefact."""
+    """The order of rows in the table leaves no trace in the artefact, and the artefact is all that is written."""
     sample.execute("create or replace table shuffled as from customer_features order by hash(customer_id)")
-    assert model.train(Context(sample), "shuffled") == trained[0].read_text()
+    model.train(Context(sample, tmp_path / "model.json"), "shuffled")
+    assert [path.read_text() for path in tmp_path.iterdir()] == [trained[0].read_text()]
 
 
 def test_artefact_scores_a_customer(trained: tuple[Path, dict[str, Any]]) -> None:

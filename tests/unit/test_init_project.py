@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import subprocess
@@ -179,6 +178,7 @@ def test_queries_and_report_work_on_what_is_generated(tmp_path: Path) -> None:
     exec(compile((tmp_path / "sales_report.py").read_text(), "sales_report.py", "exec"), module)  # ours
 
     class Context:
+        output = tmp_path / "data" / "sales_report.md"
         reported: dict[str, Any]
 
         def connection(self) -> duckdb.DuckDBPyConnection:
@@ -188,9 +188,9 @@ def test_queries_and_report_work_on_what_is_generated(tmp_path: Path) -> None:
             self.reported = facts
 
     context = Context()
-    report = module["build"](context, "orders", "customers")
+    module["build"](context, "orders", "customers")
     paid = (tmp_path / "data" / "raw_orders.csv").read_text().count(",paid\n")
     ((orders, revenue),) = warehouse.execute("select sum(orders), sum(spent)::double from customers").fetchall()
     assert orders == paid
     assert context.reported == {"revenue": revenue}
-    assert len([line for line in io.StringIO(report) if line.startswith("| 2025-")]) == 12
+    assert len([line for line in context.output.read_text().splitlines() if line.startswith("| 2025-")]) == 12

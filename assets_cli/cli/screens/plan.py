@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from assets_cli.cli.screens.problems import HERE, Viewpoint, block
 from assets_cli.cli.terminal import Terminal, cells, clean
-from assets_cli.cli.words import count, some, tally
+from assets_cli.cli.words import about, count, some, tally
 from assets_cli.model.duration import show as duration
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.plan import Overdue, Plan, Skip, Step
@@ -48,25 +48,27 @@ _KINDS = {
 
 
 class Page(NamedTuple):
-    """What the screen needs besides the plan. `everything` lists what is otherwise counted; `command` suggests one."""
+    """What the screen needs besides the plan. `everything` lists what is otherwise counted; `command` makes a
+    command to suggest of words, `typed` are the selection and flags that it repeats.
+    """
 
     manifest: Manifest
     terminal: Terminal
     command: Callable[..., str]
     everything: bool = False
     view: Viewpoint = HERE
-    flags: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
 
 
 def lines(plan: Plan, page: Page) -> Iterator[str]:
     """The whole screen."""
-    yield heading(plan, page)
+    yield from page.terminal.pack(heading(plan, page), page.terminal.width)
     yield ""
     if len(plan.steps) > MOST and not page.everything:
         yield from _grouped(plan, page)
         yield ""
     elif plan.steps:
-        yield from _steps(plan.steps, plan, page)
+        yield from _steps(plan.steps, page)
         yield ""
     if page.everything and plan.skips:
         yield from _skips(plan.skips, page)
@@ -83,16 +85,19 @@ def lines(plan: Plan, page: Page) -> Iterator[str]:
     yield from _end(plan, page)
 
 
-def heading(plan: Plan, page: Page) -> str:
-    """`customer_analytics · environment default · 6 assets · 2 jobs`."""
+def heading(plan: Plan, page: Page) -> list[str]:
+    """`customer_analytics`, `environment default`, `6 assets`, `2 jobs`."""
     name = page.terminal.paint(page.manifest.project, "bold")
-    return f"{name} · environment {plan.environment} · {count(len(page.manifest.assets), 'asset')} · " + count(
-        plan.jobs, "job"
-    )
+    return [
+        name,
+        f"environment {plan.environment}",
+        count(len(page.manifest.assets), "asset"),
+        count(plan.jobs, "job"),
+    ]
 
 
-def summary(plan: Plan) -> str:
-    """`3 to materialize (1 may be cut off), 4 up to date · about 12 s with 2 jobs`."""
+def summary(plan: Plan) -> list[str]:
+    """`3 to materialize (1 may be cut off), 4 up to date` and `about 12 s with 2 jobs`."""
     checks = sum(step.kind == "check" for step in plan.steps)
     tentative = sum(step.is_tentative for step in plan.steps)
     parts: list[str] = []
@@ -105,9 +110,12 @@ def summary(plan: Plan) -> str:
     parts += _skip_counts(plan.skips)
     text = ", ".join(parts)
     if plan.estimated is not None:
-        return f"{text} · about {duration(plan.estimated)} with {count(plan.jobs, 'job')}"
+        return [text, f"about {about(plan.estimated)} with {count(plan.jobs, 'job')}"]
     unknown = sum(step.estimated is None for step in plan.steps)
-    return f"{text} · time unknown: {count(unknown, 'step')} never timed" if unknown else text
+    if not unknown:
+        return [text]
+    known = "nothing was timed yet" if unknown == len(plan.steps) else f"{count(unknown, 'step')} never timed"
+    return [text, f"no estimate: {known}"]
 
 
 def word(step: Step) -> str:
@@ -124,7 +132,7 @@ def word(step: Step) -> str:
     return "overdue" if kinds == {"overdue"} else "update"
 
 
-def _steps(steps: Sequence[Step], plan: Plan, page: Page) -> Iterator[str]:
+def _steps(steps: Sequence[Step], page: Page) -> Iterator[str]:
     """One block a step: sign, word, name and causes; below, what it writes, how long, after whom."""
     terminal = page.terminal
     longest_word = max(len(word(step)) for step in steps)
@@ -138,8 +146,8 @@ def _steps(steps: Sequence[Step], plan: Plan, page: Page) -> Iterator[str]:
         start = f"  {terminal.paint(f'{sign} {verb}', 'bold', colour)}{' ' * (longest_word - len(verb))}  "
         indent = 6 if stacked else beside
         said = [line for text in _sentences(step) for line in terminal.wrap(text, terminal.width - indent)]
-        details = _details(step, plan, page)
-        said += [terminal.paint(line, "dim") for line in terminal.wrap(details, terminal.width - indent) if line]
+        details = terminal.pack(_details(step, page.manifest), terminal.width - indent)
+        said += [terminal.paint(line, "dim") for line in details]
         name = terminal.paint(step.asset, "bold")
         if stacked:
             yield start + name
@@ -163,18 +171,19 @@ def _tentative_upstreams(step: Step) -> list[str]:
     return [cause.upstream or "an upstream" for cause in step.causes if cause.is_tentative]
 
 
-def _details(step: Step, plan: Plan, page: Page) -> str:
-    """`replaces table sessions · usually 2.0 s · after raw_events`."""
-    parts = [] if step.kind == "check" else [_output(step, page.manifest)]
+def _details(step: Step, manifest: Manifest) -> list[str]:
+    """`replaces table sessions`, `usually 2.0 s`, `after raw_events`."""
+    parts = [] if step.kind == "check" else [_output(step, manifest)]
     if step.estimated is not None:
         parts.append(f"usually {duration(step.estimated)}")
     named = set() if not step.is_tentative else set(_tentative_upstreams(step))
     others = [name for name in step.after if name not in named]
     if others:
         parts.append(f"after {some(others)}")
-    if step.promise and step.promise.asked_by and set(step.promise.asked_by) != {step.asset}:
-        parts.append(f"asked for by {some([name for name in step.promise.asked_by if name != step.asset])}")
-    return " · ".join(part for part in parts if part)
+    if step.promise and step.promise.asked_by and step.is_tentative:
+        # Of a root the cause itself says who asks.
+        parts.append(f"asked for by the freshness policy of {some(step.promise.asked_by)}")
+    return parts
 
 
 def _output(step: Step, manifest: Manifest) -> str:
@@ -199,7 +208,7 @@ def _grouped(plan: Plan, page: Page) -> Iterator[str]:
     terminal = page.terminal
     roots = [step for step in plan.steps if not step.is_tentative and not step.after]
     yield terminal.paint("Where it starts", "bold")
-    yield from _steps(roots[:_MOST_ROOTS], plan, page)
+    yield from _steps(roots[:_MOST_ROOTS], page)
     if len(roots) > _MOST_ROOTS:
         yield f"  … and {len(roots) - _MOST_ROOTS:,} more"
     yield ""
@@ -222,7 +231,7 @@ def _groups(plan: Plan, page: Page) -> Iterator[str]:
         verb = word(step)
         row[verb] = row.get(verb, 0) + 1
     ordered = sorted(table.items(), key=lambda item: -sum(item[1].values()))
-    longest = max(max(cells(group) for group, _ in ordered[:_MOST_GROUPS]), len("Groups"))
+    longest = max(cells(group) for group, _ in ordered[:_MOST_GROUPS])
     yield terminal.paint("Groups", "bold")
     for group, row in ordered[:_MOST_GROUPS]:
         counts = ", ".join(f"{row[verb]:,} {verb}" for verb in _SIGNS if verb in row)
@@ -303,27 +312,25 @@ def _end(plan: Plan, page: Page) -> Iterator[str]:
     if not plan.steps:
         yield from terminal.wrap(nothing(plan), terminal.width)
         return
-    label, _, rest = f"Plan: {summary(plan)}".partition(" ")
-    wrapped = terminal.wrap(rest, terminal.width - 6)
-    yield f"{terminal.paint(label, 'bold')} {wrapped[0]}"
-    for line in wrapped[1:]:
+    first, *rest = terminal.pack([*summary(plan), *_path(plan)], terminal.width - 6)
+    yield f"{terminal.paint('Plan:', 'bold')} {first}"
+    for line in rest:
         yield f"      {line}"
-    if len(plan.critical_path) > 1:
-        for line in terminal.wrap(_path(plan), terminal.width - 6):
-            yield f"      {line}"
     yield ""
-    yield f"run: {page.command('materialize', *plan.selection, *page.flags)}"
+    yield f"run: {page.command('materialize', *page.typed)}"
 
 
-def _path(plan: Plan) -> str:
+def _path(plan: Plan) -> Iterator[str]:
     """The longest path, with its middle counted where it is long, and how long it takes where that is known."""
     path = plan.critical_path
+    if len(path) <= 1:
+        return
     named = path if len(path) <= 5 else (*path[:2], f"{len(path) - 4} more", *path[-2:])  # noqa: PLR2004 - what fits
     estimates = {step.asset: step.estimated for step in plan.steps}
     times = [estimates.get(name) for name in path]
     known = [time for time in times if time is not None]
-    took = f", {duration(sum(known))}" if len(known) == len(times) else ""
-    return f"longest path: {' → '.join(named)}{took}"
+    took = f" {about(sum(known))}" if len(known) == len(times) else ""
+    yield f"longest path{took}: {' → '.join(named)}"
 
 
 def nothing(plan: Plan) -> str:

@@ -1,13 +1,13 @@
 """Trees as lines: downwards, and upwards with the root of the drawing below. Knows neither assets nor causes.
 
-A node that was drawn before is drawn once more by name only; how deep and how wide a drawing gets is bounded, and
-what was left out is counted.
+A node that was drawn before is drawn again, but not followed again; how deep and how wide a drawing
+gets is bounded, and what was left out is counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from assets_cli.cli.terminal import Terminal
 
@@ -23,7 +23,10 @@ class Bounds(NamedTuple):
 
 
 class Drawing:
-    """One tree. `children` gives the nodes below a node; `text` the lines that stand for it."""
+    """One tree. `children` gives the nodes below a node; `text` the lines that stand for it.
+
+    Nodes of one `identity` lead to the same: only the first is followed.
+    """
 
     def __init__(
         self,
@@ -32,13 +35,13 @@ class Drawing:
         text: Callable[[str], Sequence[str]],
         *,
         bounds: Bounds = Bounds(),
-        repeated: Callable[[str], str] | None = None,
+        identity: Callable[[str], str] = str,
     ) -> None:
         self._terminal = terminal
         self._children = children
         self._text = text
         self._bounds = bounds
-        self._repeated = repeated or (lambda node: f"{node}  (shown above)")
+        self._identity = identity
         self._drawn: set[str] = set()
         # Beyond this there is no room left for names, and Python's stack is no place for a chain of ten thousand.
         self._deepest = bounds.deep or max((terminal.width - _ROOM_FOR_TEXT) // 3, 3)
@@ -53,7 +56,7 @@ class Drawing:
         waiting = [self._siblings(node, prefix, upwards=True, level=1)]
         yield from self._run(waiting)
 
-    def _run(self, waiting: list[Iterator[str | Iterator[str]]]) -> Iterator[str]:  # type: ignore[type-arg]
+    def _run(self, waiting: list[Iterator[Any]]) -> Iterator[str]:
         """Drive nested iterators without nesting calls."""
         while waiting:
             item = next(waiting[-1], None)
@@ -64,7 +67,7 @@ class Drawing:
             else:
                 waiting.append(item)
 
-    def _siblings(self, node: str, prefix: str, *, upwards: bool, level: int) -> Iterator[str | Iterator[str]]:  # type: ignore[type-arg]
+    def _siblings(self, node: str, prefix: str, *, upwards: bool, level: int) -> Iterator[Any]:
         children = list(self._children(node))
         room = self._bounds.most - len(self._drawn)
         shown = children[: max(min(self._bounds.wide, room), 1)]
@@ -83,14 +86,23 @@ class Drawing:
         if hidden and not upwards:
             yield f"{prefix}└─ … and {hidden:,} more (--depth, --json)"
 
-    def _node(
-        self, node: str, prefix: str, further: str, *, upwards: bool, level: int
-    ) -> Iterator[str | Iterator[str]]:  # type: ignore[type-arg]
-        if node in self._drawn:
-            yield prefix + self._repeated(node)
-            return
-        self._drawn.add(node)
+    def _lines(self, node: str, prefix: str) -> list[str]:
+        """The text of a node in the room that is left; what is not its first line is dimmed."""
+        terminal = self._terminal
+        room = max(terminal.width - len(prefix), _ROOM_FOR_TEXT)
         first, *rest = self._text(node)
+        if terminal.colour and "\x1b" in first:
+            return [first]
+        dimmed = [terminal.paint(piece, "dim") for line in rest for piece in terminal.wrap(line, room)]
+        return [*terminal.wrap(first, room), *dimmed]
+
+    def _node(self, node: str, prefix: str, further: str, *, upwards: bool, level: int) -> Iterator[Any]:
+        identity = self._identity(node)
+        if identity in self._drawn:
+            yield prefix + self._text(node)[0] + "  (shown above)"
+            return
+        self._drawn.add(identity)
+        first, *rest = self._lines(node, further)
         cut_off = level >= self._deepest and bool(self._children(node))
         if upwards:
             if cut_off:

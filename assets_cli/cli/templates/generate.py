@@ -21,7 +21,7 @@ def main() -> None:
     output = Path(os.environ.get("ASSETS_OUTPUT", "data/raw_orders.csv"))
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
+        rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["order_id", "ordered_on", "customer", "product", "quantity", "price", "status"])
         for number in range(1, ORDERS + 1):
             product = chance.choice(list(PRICES))

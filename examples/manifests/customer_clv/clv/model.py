@@ -10,8 +10,8 @@ from clv.bgnbd import DAYS_IN_WEEK, History, Parameters, expected_purchases, fit
 DECIMALS = 6
 
 
-def train(context: Any, customer_features: str) -> str:
-    """The model as a JSON text, which the run writes to the asset's output.
+def train(context: Any, customer_features: str) -> None:
+    """Write the fitted model as JSON to the asset's output.
 
     `context` is the run's; `customer_features` is the upstream's table, by its qualified name, because it is asked for
     as `str`. Nothing in the artefact depends on when it was made: the same customers give the same bytes, and what is
@@ -57,4 +57,7 @@ def train(context: Any, customer_features: str) -> str:
             "error": round(error, 4),
         },
     }
-    return json.dumps(artefact, indent=2) + "\n"
+    # Moved into place whole: a program that scores customers meanwhile reads the old model or the new one.
+    partial = context.output.with_suffix(".partial")
+    partial.write_text(json.dumps(artefact, indent=2) + "\n", encoding="utf-8")
+    partial.replace(context.output)

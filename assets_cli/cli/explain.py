@@ -1,0 +1,64 @@
+"""`assets explain`: what an error code means, why it is refused and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from assets_cli.cli import console
+from assets_cli.cli.options import AsJson
+from assets_cli.cli.terminal import Terminal
+from assets_cli.cli.words import nearest
+from assets_cli.model.codes import CODES
+from assets_cli.model.problem import AssetsError, Problem
+
+
+def command(
+    code: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="A code such as A0102.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Explain an error code; without one, list them all."""
+    chosen = sorted(CODES) if code is None else [_canonical(code)]
+    if as_json:
+        codes = [{"code": one, "title": CODES[one].title, "explanation": CODES[one].explanation} for one in chosen]
+        console.show_json({"version": 1, "codes": codes})
+        return 0
+    terminal = console.out()
+    if code is None:
+        terminal.write(f"{terminal.paint(one, 'bold')}  {CODES[one].title}" for one in chosen)
+        return 0
+    found = CODES[chosen[0]]
+    terminal.write([f"{terminal.paint(chosen[0], 'bold')}: {terminal.paint(found.title, 'bold')}", ""])
+    terminal.write(_paragraphs(found.explanation, terminal))
+    return 0
+
+
+def _paragraphs(text: str, terminal: Terminal) -> Iterator[str]:
+    """The explanation, its prose in lines that fit, what is indented as it stands."""
+    prose = ""
+    for line in [*text.rstrip("\n").split("\n"), ""]:
+        if line and not line.startswith(" "):
+            prose = f"{prose} {line}".strip()
+            continue
+        if prose:
+            yield from terminal.wrap(prose, min(terminal.width, 100)) if terminal.wraps else [prose]
+        prose = ""
+        yield line
+
+
+def _canonical(code: str) -> str:
+    """The code as it is written in the table: `a0102` and `error[A0102]` will do, too.
+
+    Raises:
+        AssetsError: there is no such code.
+    """
+    wanted = code.upper().removeprefix("ERROR").removeprefix("WARNING").strip("[]: ")
+    if wanted not in CODES:
+        guess = nearest(wanted, CODES)
+        hint = f"did you mean {guess}?" if guess else "assets explain lists the codes"
+        raise AssetsError(Problem("A0816", f"unknown code {code!r}", hint=hint))
+    return wanted

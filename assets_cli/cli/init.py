@@ -1,0 +1,33 @@
+"""`assets init`: a small working project to begin with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from assets_cli.cli import console
+from assets_cli.cli.session import Session
+
+
+def command(
+    ctx: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; made if need be.")] = Path(),
+) -> int:
+    """Write a small working project: a few assets in shell, SQL and Python that run as they are."""
+    from assets_cli.cli.init_project import write_project
+
+    session: Session = ctx.obj
+    where = session.directory / directory
+    written = write_project(where)
+    from_here = os.path.relpath(where)
+    terminal = console.err()
+    place = "here" if from_here == "." else f"in {from_here}"
+    terminal.write([f"wrote {len(written)} files {place}:", *(f"  {name}" for name in written), ""])
+    steps = [] if from_here == "." else [f"cd {quote(from_here)}"]
+    steps += ["assets plan         # what would run, and why", "assets materialize  # run it"]
+    terminal.write(["next:", *(f"  {step}" for step in steps)])
+    return 0

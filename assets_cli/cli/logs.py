@@ -1,0 +1,61 @@
+"""`assets logs`: what the commands of a run wrote."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets_cli.cli import console
+from assets_cli.cli.options import AsJson
+from assets_cli.cli.session import Session
+from assets_cli.model.history import Attempt
+from assets_cli.model.problem import AssetsError, Problem
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning or end, or latest.")],
+    asset: Annotated[str | None, typer.Argument(metavar="[ASSET]", help="Only this asset.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print what the commands of a run wrote, attempt by attempt."""
+    session: Session = ctx.obj
+    files = session.open().log_files(run, asset)
+    if as_json:
+        console.show_json({"version": 1, "logs": [_document(attempt, path) for attempt, path in files]})
+        return 0
+    if not files:
+        about = f" of {asset}" if asset else ""
+        hint = f"{session.command('runs', run)} tells how each step ended"
+        raise AssetsError(Problem("A0821", f"run {run} left no log{about}", hint=hint, asset=asset))
+    _print(files)
+    return 0
+
+
+def _document(attempt: Attempt, path: Path) -> dict[str, object]:
+    return {
+        "asset": attempt.asset,
+        "number": attempt.number,
+        "state": attempt.state,
+        "path": str(path),
+        "text": path.read_text(encoding="utf-8", errors="replace"),
+    }
+
+
+def _print(files: Sequence[tuple[Attempt, Path]]) -> None:
+    """Copy the logs as they are; with several, a header for each on stderr, so that stdout is nothing but logs."""
+    import shutil
+
+    terminal = console.err()
+    for number, (attempt, path) in enumerate(files):
+        if len(files) > 1:
+            title = f"{attempt.asset}, attempt {attempt.number}, {attempt.state.replace('_', ' ')}"
+            head = terminal.paint(f"── {title} " + "─" * max(terminal.width - len(title) - 4, 2), "bold")
+            terminal.write(["", head] if number else [head])
+        with path.open("rb") as log:
+            shutil.copyfileobj(log, sys.stdout.buffer)
+        sys.stdout.buffer.flush()

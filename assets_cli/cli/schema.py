@@ -1,0 +1,29 @@
+"""`assets schema`: the JSON schema of the manifest and of every document that `--json` prints."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assets_cli.cli import console
+from assets_cli.cli.words import nearest
+from assets_cli.manifest.schemas import schema_names, schema_text
+from assets_cli.model.problem import AssetsError, Problem
+
+
+def command(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Which document.")] = "manifest",
+    names: Annotated[bool, typer.Option("--list", help="List the names instead.")] = False,
+) -> int:
+    """Print a JSON schema (draft-07): of assets.yml by default, or of a document that --json prints."""
+    known = sorted(schema_names())
+    if names:
+        console.show(known)
+        return 0
+    if name not in known:
+        guess = nearest(name, known)
+        hint = f"did you mean {guess}?" if guess else f"there are {', '.join(known)}"
+        raise AssetsError(Problem("A0817", f"unknown schema {name!r}", hint=hint))
+    console.show(schema_text(name).rstrip("\n").split("\n"))
+    return 0

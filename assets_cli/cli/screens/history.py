@@ -1,0 +1,149 @@
+"""Assets with their state, and past runs, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from assets_cli.cli.screens.table import Column
+from assets_cli.cli.screens.table import lines as table
+from assets_cli.cli.terminal import Terminal, clean
+from assets_cli.cli.words import ago, colour_of, count, some, state, tally
+from assets_cli.model.answers import AssetStatus
+from assets_cli.model.duration import show as duration
+from assets_cli.model.history import Attempt, RunRecord, StepRecord
+
+_LIST = (
+    Column("name", least=16, worth=9),
+    Column("kind", least=8, worth=3),
+    Column("group", least=8, worth=4),
+    Column("owner", least=8, worth=2),
+    Column("state", worth=8),
+    Column("materialized", worth=6),
+    Column("rows", worth=1, right=True),
+)
+_RUNS = (
+    Column("run", worth=9),
+    Column("started", worth=7),
+    Column("status", worth=8),
+    Column("took", worth=5, right=True),
+    Column("steps", least=21, worth=6),
+    Column("selection", least=6, worth=2),
+)
+_STEPS = (
+    Column("asset", least=16, worth=9),
+    Column("result", worth=8),
+    Column("took", worth=5, right=True),
+    Column("attempts", worth=3, right=True),
+    Column("reason", least=20, worth=6),
+)
+_RESULT_COLOURS = {
+    "succeeded": "green",
+    "failed": "red",
+    "crashed": "red",
+    "timed_out": "red",
+    "blocked": "yellow",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "skipped": "dim",
+}
+
+
+def assets(statuses: Sequence[AssetStatus], terminal: Terminal, now: int) -> Iterator[str]:
+    """`assets list`."""
+    rows = [
+        (
+            status.asset.name,
+            clean(status.asset.kind),
+            clean(status.asset.group or ""),
+            clean(", ".join(status.asset.owners)),
+            terminal.paint(state(status), colour_of(status)),
+            ago(status.materialized, now) if status.materialized is not None else "",
+            f"{status.rows:,}" if status.rows is not None else "",
+        )
+        for status in statuses
+    ]
+    return table(_LIST, rows, terminal)
+
+
+def totals(statuses: Sequence[AssetStatus]) -> str:
+    """`6 assets: 3 up to date, 2 stale, 1 external; 1 overdue`."""
+    words = {"up_to_date": "up to date"}
+    counts = tally(words.get(status.status, status.status) for status in statuses)
+    late = sum(status.overdue for status in statuses)
+    text = f"{count(len(statuses), 'asset')}: " + ", ".join(f"{number:,} {word}" for word, number in counts.items())
+    return f"{text}; {late:,} overdue" if late else text
+
+
+def runs(records: Sequence[RunRecord], terminal: Terminal, now: int) -> Iterator[str]:
+    """`assets runs`."""
+    rows = [
+        (
+            record.id,
+            ago(record.started, now),
+            terminal.paint(record.status, _RESULT_COLOURS[record.status]),
+            _took(record.started, record.finished),
+            _counts(record),
+            " ".join(record.selection) or "everything",
+        )
+        for record in records
+    ]
+    return table(_RUNS, rows, terminal)
+
+
+def run(
+    record: RunRecord,
+    steps: Sequence[StepRecord],
+    attempts: Sequence[Attempt],
+    terminal: Terminal,
+    now: int,
+    command: Callable[..., str],
+) -> Iterator[str]:
+    """`assets runs RUN`."""
+    status = terminal.paint(record.status, "bold", _RESULT_COLOURS[record.status])
+    took = _took(record.started, record.finished)
+    yield f"run {record.id} {status}, started {ago(record.started, now)}" + (f", took {took}" if took else "")
+    facts = [
+        f"environment {record.environment}",
+        count(record.jobs, "job"),
+        f"selection {' '.join(record.selection) or 'everything'}",
+        f"on {record.host}, process {record.pid}",
+    ]
+    yield from terminal.pack(facts, terminal.width)
+    yield ""
+    by_asset: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        by_asset.setdefault(attempt.asset, []).append(attempt)
+    rows = [_step(step, by_asset.get(step.asset, []), terminal) for step in steps]
+    yield from table(_STEPS, rows, terminal)
+    failed = [step.asset for step in steps if step.result == "failed"]
+    if failed:
+        yield ""
+        yield f"logs: {command('logs', record.id, failed[0])}"
+        if len(failed) > 1:
+            yield f"      and of {some(failed[1:])}"
+
+
+def _step(step: StepRecord, attempts: Sequence[Attempt], terminal: Terminal) -> tuple[str, ...]:
+    result: str = step.result or ("running" if attempts and attempts[-1].state == "open" else "not started")
+    if attempts and result == "failed" and attempts[-1].state in {"crashed", "timed_out"}:
+        result = attempts[-1].state
+    spent = sum(attempt.finished - attempt.started for attempt in attempts if attempt.finished is not None)
+    last = attempts[-1] if attempts else None
+    reason = step.detail or (last.reason if last and last.reason else "") or ""
+    shown = terminal.paint(result.replace("_", " "), *filter(None, [_RESULT_COLOURS.get(result)]))
+    return (
+        step.asset,
+        f"{shown}, unchanged" if step.unchanged else shown,
+        duration(spent) if attempts and any(attempt.finished is not None for attempt in attempts) else "",
+        str(len(attempts)) if attempts else "",
+        clean(reason.split("\n", 1)[0]),
+    )
+
+
+def _took(started: int, finished: int | None) -> str:
+    return duration(max(finished - started, 0)) if finished is not None else ""
+
+
+def _counts(record: RunRecord) -> str:
+    order = ("succeeded", "failed", "blocked", "cancelled", "skipped")
+    return ", ".join(f"{record.counts[key]:,} {key}" for key in order if record.counts.get(key))

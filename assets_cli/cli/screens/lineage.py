@@ -1,0 +1,95 @@
+"""Lineage as a tree, as mermaid and as dot: what an asset is made from above it, what is made from it below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from assets_cli.cli.screens.tree import Bounds, Drawing
+from assets_cli.cli.terminal import Terminal
+from assets_cli.cli.words import colour_of, count, state
+from assets_cli.model.answers import AssetStatus, Lineage
+
+_WITH_EXPLICIT_DEPTH = Bounds(wide=10**6, deep=10**6, most=10**6)
+_CLASSES = {
+    "up_to_date": "fill:#e6f4ea,stroke:#34a853,color:#111",
+    "stale": "fill:#fef7e0,stroke:#f9ab00,color:#111",
+    "missing": "fill:#fce8e6,stroke:#d93025,color:#111",
+    "external": "fill:#e8f0fe,stroke:#4285f4,color:#111",
+    "overdue": "stroke:#d93025,stroke-width:3px",
+    "asked": "stroke-width:3px",
+}
+
+
+def tree(lineage: Lineage, terminal: Terminal, *, bounded: bool = True) -> Iterator[str]:
+    """Upstream part, the asset with a marker, downstream part; `bounded` leaves out what would flood a screen."""
+    statuses = {node.asset.name: node for node in lineage.nodes}
+    above: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    up_names = {*lineage.upstream_depth, lineage.asset}
+    down_names = {*lineage.downstream_depth, lineage.asset}
+    for start, end in lineage.edges:
+        if start in up_names and end in up_names:
+            above.setdefault(end, []).append(start)
+        if start in down_names and end in down_names:
+            below.setdefault(start, []).append(end)
+    bounds = Bounds() if bounded else _WITH_EXPLICIT_DEPTH
+
+    def text(name: str) -> list[str]:
+        return [f"{name}  {_verdict(statuses.get(name), terminal)}".rstrip()]
+
+    yield from Drawing(terminal, lambda name: above.get(name, ()), text, bounds=bounds).above(lineage.asset, "  ")
+    marker = terminal.paint("▶", "bold", "cyan")
+    name = terminal.paint(lineage.asset, "bold")
+    yield f"{marker} {name}  {_verdict(statuses.get(lineage.asset), terminal)}".rstrip()
+    yield from Drawing(terminal, lambda name: below.get(name, ()), text, bounds=bounds).below(lineage.asset, "  ")
+    yield ""
+    yield f"{count(len(up_names) - 1, 'ancestor')}, {count(len(down_names) - 1, 'descendant')}"
+
+
+def _verdict(status: AssetStatus | None, terminal: Terminal) -> str:
+    return terminal.paint(state(status), colour_of(status)) if status is not None else ""
+
+
+def mermaid(lineage: Lineage) -> Iterator[str]:
+    """A mermaid flowchart; nodes have safe ids, since names may hold anything that a manifest allows."""
+    ids = {node.asset.name: f"n{number}" for number, node in enumerate(lineage.nodes)}
+    yield "flowchart LR"
+    for node in lineage.nodes:
+        label = node.asset.name.replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
+        shape = ("[(", ")]") if node.asset.is_external else ("[", "]")
+        yield f'  {ids[node.asset.name]}{shape[0]}"{label}<br/>{state(node)}"{shape[1]}:::{node.status}'
+    for start, end in lineage.edges:
+        yield f"  {ids[start]} --> {ids[end]}"
+    late = [ids[node.asset.name] for node in lineage.nodes if node.overdue]
+    used = {node.status for node in lineage.nodes} | ({"overdue"} if late else set()) | {"asked"}
+    for name, style in _CLASSES.items():
+        if name in used:
+            yield f"  classDef {name} {style}"
+    if late:
+        yield f"  class {','.join(late)} overdue"
+    if lineage.asset in ids:
+        yield f"  class {ids[lineage.asset]} asked"
+
+
+def dot(lineage: Lineage) -> Iterator[str]:
+    """A Graphviz digraph."""
+    yield "digraph lineage {"
+    yield "  rankdir=LR"
+    yield '  node [shape=box, style="rounded,filled", fillcolor=white, fontname="Helvetica"]'
+    for node in lineage.nodes:
+        style = dict(part.split(":") for part in _CLASSES[node.status].split(","))
+        bold = ", penwidth=3" if node.asset.name == lineage.asset else ""
+        colour = _CLASSES["missing"].split("stroke:")[1][:7] if node.overdue else style["stroke"]
+        label = f"{_escaped(node.asset.name)}\\n{state(node)}"
+        yield f'  {_quoted(node.asset.name)} [label="{label}", fillcolor="{style["fill"]}", color="{colour}"{bold}]'
+    for start, end in lineage.edges:
+        yield f"  {_quoted(start)} -> {_quoted(end)}"
+    yield "}"
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _quoted(name: str) -> str:
+    return f'"{_escaped(name)}"'

@@ -1,0 +1,67 @@
+"""Aligned columns for ten thousand rows. Cells that do not fit are cut with a sign, columns that do not are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from assets_cli.cli.terminal import Terminal, cells
+
+_GAP = 2
+
+
+class Column(NamedTuple):
+    """One column. `least` is the width to which it may shrink; columns of a low `worth` are left out first."""
+
+    title: str
+    least: int = 10_000
+    worth: int = 9
+    right: bool = False
+
+
+def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], terminal: Terminal) -> Iterator[str]:
+    """Titles, then rows. Cells may be styled as a whole. A pipe has no edge, so there nothing is cut.
+
+    A column without any value is left out.
+    """
+    widths = [max([cells(column.title), *(cells(row[index]) for row in rows)]) for index, column in enumerate(columns)]
+    shown = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    left_out: list[str] = []
+    if terminal.wraps:
+        left_out = _squeeze(columns, widths, shown, terminal.width)
+    yield terminal.paint(_row([column.title for column in columns], columns, widths, shown, terminal), "bold")
+    for row in rows:
+        yield _row(row, columns, widths, shown, terminal)
+    if left_out:
+        yield terminal.paint(f"(no room for {', '.join(left_out)}; --json has all)", "dim")
+
+
+def _squeeze(columns: Sequence[Column], widths: list[int], shown: list[int], room: int) -> list[str]:
+    """Shrink what may shrink, the widest first; then leave columns out. Gives the titles of those."""
+    left_out: list[str] = []
+    while (excess := sum(widths[index] + _GAP for index in shown) - _GAP - room) > 0:
+        supple = [index for index in shown if widths[index] > columns[index].least]
+        if supple:
+            widest = max(supple, key=lambda index: widths[index])
+            others = max((widths[index] for index in supple if index != widest), default=0)
+            widths[widest] -= min(excess, max(widths[widest] - max(others, columns[widest].least), 1))
+            continue
+        if len(shown) == 1:
+            break
+        least = min(shown, key=lambda index: (columns[index].worth, -index))
+        shown.remove(least)
+        left_out.append(columns[least].title)
+    return left_out
+
+
+def _row(
+    row: Sequence[str], columns: Sequence[Column], widths: Sequence[int], shown: Sequence[int], terminal: Terminal
+) -> str:
+    parts: list[str] = []
+    for index in shown:
+        cell, width = row[index], widths[index]
+        if cells(cell) > width:
+            cell = terminal.fit(cell, width)
+        blank = " " * (width - cells(cell))
+        parts.append(blank + cell if columns[index].right else cell + blank)
+    return (" " * _GAP).join(parts).rstrip()

@@ -1,0 +1,46 @@
+"""`assets validate`: everything that can be wrong without running anything, all at once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from assets_cli.cli import console, documents
+from assets_cli.cli.options import AsJson
+from assets_cli.cli.session import Session
+from assets_cli.cli.words import count
+
+
+class Format(StrEnum):
+    """How the findings are printed."""
+
+    text = "text"
+    json = "json"
+
+
+def command(
+    ctx: typer.Context,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 on warnings, too.")] = False,
+    form: Annotated[Format, typer.Option("--format", help="How to print the findings.")] = Format.text,
+    as_json: AsJson = False,
+) -> int:
+    """Find everything that is wrong with the project without running anything.
+
+    Reads the manifest and what it names: SQL and Python files, connections' settings, the edges between assets.
+    """
+    from assets_cli.cli.screens import problems as screen
+    from assets_cli.project import validate
+
+    session: Session = ctx.obj
+    found = validate(session.directory, environment=session.environment, variables=session.variables)
+    errors = any(problem.severity == "error" for problem in found.problems)
+    if as_json or form is Format.json:
+        console.show_json(documents.validation(found.problems, found.assets, found.files))
+    elif found.problems:
+        # The findings are what was asked for: data, unlike an error of a command that wanted something else.
+        console.show(screen.report(found.problems, console.out(), session.view()))
+    else:
+        console.show([f"ok: {count(found.assets, 'asset')} in {count(found.files, 'file')}, nothing wrong"])
+    return 2 if errors or (strict and found.problems) else 0

@@ -1,0 +1,13 @@
+"""From text to `Manifest`, with a place for every value and every problem at once.
+
+`read` makes values of YAML, `variables` fills in `${vars.x}`, `schema` checks their shape and `explain` says what is
+wrong with it, `build` and `references` check their meaning, `load` puts them together. Knows nothing of graphs, state
+or plans.
+"""
+
+from __future__ import annotations
+
+from assets_cli.manifest.load import Loaded, find, load
+from assets_cli.manifest.schemas import schema_names, schema_text
+
+__all__ = ["Loaded", "find", "load", "schema_names", "schema_text"]

@@ -1,0 +1,111 @@
+"""The values of one asset, already of the right shape, to an `Asset`. Knows no other asset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from textwrap import dedent
+from typing import Any, cast
+
+from assets_cli.model.duration import parse
+from assets_cli.model.manifest import (
+    Asset,
+    Command,
+    DataVersionMode,
+    FreshnessPolicy,
+    Output,
+    PythonCommand,
+    Retries,
+    ShellCommand,
+    SqlCommand,
+)
+from assets_cli.model.problem import Place
+
+_STATEMENT = re.compile(
+    r"(?is)\s*(?:select|with|insert|create|update|delete|merge|copy|from|values|pragma|attach|drop|alter)\s"
+)
+_duration = lru_cache(maxsize=1024)(parse)
+
+
+def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Own values over defaults: mappings are merged key by key, of anything else the own value wins."""
+    merged = {**defaults, **own}
+    for key in defaults.keys() & own.keys():
+        if isinstance(defaults[key], dict) and isinstance(own[key], dict):
+            merged[key] = merge(defaults[key], own[key])
+    return merged
+
+
+def make(values: Mapping[str, Any], place: Place) -> Asset:
+    """The asset that these values describe."""
+    get = values.get
+    command = values.get("command")
+    owner = get("owner", ())
+    data_version = get("data_version")
+    retries, freshness, output, timeout = get("retries"), get("freshness"), get("output"), get("timeout")
+    return Asset(
+        name=values["name"],
+        place=place,
+        description=get("description", ""),
+        owners=(owner,) if isinstance(owner, str) else tuple(owner),
+        group=get("group"),
+        tags=tuple(get("tags", ())),
+        metadata=get("metadata") or {},
+        kind=get("kind") or (next(iter(command)) if command else "external"),
+        command=_command(command) if command else None,
+        code=tuple(get("code", ())),
+        code_version=get("code_version"),
+        output=Output(**output) if output else None,
+        upstreams=tuple(get("upstreams", ())),
+        freshness=_freshness(freshness) if freshness else None,
+        data_version=cast("DataVersionMode | None", data_version) if isinstance(data_version, str) else None,
+        data_version_sql=_text(data_version["sql"]) if isinstance(data_version, dict) else None,
+        timeout=_duration(timeout) if timeout else None,
+        retries=_retries(retries) if retries else _NO_RETRIES,
+        env=get("env") or {},
+    )
+
+
+_NO_RETRIES = Retries()
+
+
+def _text(text: str) -> str:
+    if "\n" not in text:
+        return text.strip()
+    return dedent(text).strip("\n").rstrip()
+
+
+def _command(values: Mapping[str, Any]) -> Command:
+    kind, value = next(iter(values.items()))
+    if kind == "shell":
+        if isinstance(value, str):
+            return ShellCommand(_text(value))
+        interpreter = value.get("with")
+        return (
+            ShellCommand(_text(value["run"]), tuple(interpreter)) if interpreter else ShellCommand(_text(value["run"]))
+        )
+    text = _text(value)
+    if kind == "python":
+        module, _, function = text.partition(":")
+        return PythonCommand(module, function)
+    if text.lower().endswith(".sql") and "\n" not in text and not _STATEMENT.match(text):
+        return SqlCommand(path=text)
+    return SqlCommand(query=text)
+
+
+def _freshness(values: Mapping[str, str]) -> FreshnessPolicy | None:
+    if "max_lag" not in values:
+        return None
+    warn = values.get("warn_lag")
+    return FreshnessPolicy(_duration(values["max_lag"]), _duration(warn) if warn is not None else None)
+
+
+def _retries(values: Mapping[str, Any]) -> Retries:
+    retry_on = values.get("retry_on")
+    return Retries(
+        max=int(values.get("max", 0)),
+        delay=_duration(values.get("delay", "0s")),
+        backoff=values.get("backoff", "constant"),
+        retry_on=None if retry_on is None else tuple(int(code) for code in retry_on),
+    )

@@ -1,0 +1,265 @@
+"""Values of the right shape to a `Manifest`, and what is wrong with each asset by itself.
+
+What assets are to each other is `references`' business. Knows no YAML and no schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from assets_cli.manifest.assets import make, merge
+from assets_cli.manifest.document import Document, Key
+from assets_cli.manifest.paths import Paths
+from assets_cli.manifest.spelling import Spelling
+from assets_cli.model.duration import show
+from assets_cli.model.manifest import Asset, Connection, ShellCommand, SqlCommand
+from assets_cli.model.problem import Place, Problem, Related
+
+_RESERVED: Final = frozenset({"and", "or", "not"})
+_IDLE_WITHOUT_COMMAND: Final = ("code", "code_version", "env", "timeout", "retries")
+
+
+class Source(NamedTuple):
+    """One file that holds assets. `defaults` are the merged ones; `broken` are positions of assets of a wrong shape."""
+
+    document: Document
+    defaults: Mapping[str, Any]
+    broken: frozenset[int]
+
+
+class Definition(NamedTuple):
+    """Where an asset is written. `asset` is None where it has mistakes of shape."""
+
+    source: Source
+    position: int
+    asset: Asset | None
+
+
+class Surroundings(NamedTuple):
+    """What an asset is checked against."""
+
+    paths: Paths
+    connections: Mapping[str, Connection]
+    declared: frozenset[str]
+    """The names of all connections, also of those with mistakes."""
+    default_connection: str | None
+
+
+class Locator:
+    """The place of a value of an asset: in its file, or in the defaults that it comes from."""
+
+    def __init__(self, root: Document, definitions: Mapping[str, Definition]) -> None:
+        self._root = root
+        self._definitions = definitions
+
+    def __call__(self, asset: str, *keys: Key) -> Place:
+        """The place of `keys` of an asset, or of the nearest enclosing value; of the manifest for an unknown asset."""
+        document, offset = self.find(asset, keys)
+        return document.place_at(offset)
+
+    def find(self, asset: str, keys: Sequence[Key]) -> tuple[Document, int]:
+        """The document and the offset in it."""
+        definition = self._definitions.get(asset)
+        if definition is None:
+            return self._root, self._root.start
+        document = definition.source.document
+        home = ("assets", definition.position)
+        for length in range(len(keys), -1, -1):
+            wanted = keys[:length]
+            for place, path in ((document, home), (document, ("defaults",)), (self._root, ("defaults",))):
+                offset, depth = place.find((*path, *wanted))
+                if depth == len(path) + length and (length or path is home):
+                    return place, offset
+        return document, document.start
+
+
+class Checker:
+    """Finds the mistakes of single assets."""
+
+    def __init__(self, surroundings: Surroundings, locator: Locator) -> None:
+        self.surroundings = surroundings
+        self.problems: list[Problem] = []
+        self.broken: set[str] = set()
+        self.locator = locator
+        self._spelling = Spelling(surroundings.declared)
+
+    def report(
+        self,
+        asset: str,
+        keys: Sequence[Key],
+        code: str,
+        message: str,
+        hint: str | None,
+        *,
+        warning: bool = False,
+        related: tuple[Related, ...] = (),
+    ) -> None:
+        """Add a problem at a value of an asset; with an error the asset is left out of the manifest."""
+        document, offset = self.locator.find(asset, keys)
+        problem = document.problem_at(offset, code, f"asset '{asset}': {message}", hint)
+        self.problems.append(problem._replace(asset=asset, related=related, severity="warning" if warning else "error"))
+        if not warning:
+            self.broken.add(asset)
+
+    def check(self, asset: Asset, written: Mapping[str, Any]) -> None:
+        """Everything that is wrong with one asset by itself. `written` are its own keys, without defaults."""
+        name = asset.name
+        if name in _RESERVED:
+            self.report(name, ("name",), "A0124", f"'{name}' is a word of selections", "give it another name")
+        elif "." in name and any(part in (".", "..") for part in name.split("/")):
+            self.report(name, ("name",), "A0124", "a part of its name is '.' or '..'", "give it another name")
+        if asset.output is not None:
+            self._output(asset, written.get("output", {}))
+        elif isinstance(asset.command, SqlCommand):
+            hint = (
+                "write `output: {table: name}`, or `output: {materialization: script}` for statements run as they stand"
+            )
+            self.report(
+                name, ("command",), "A0140", "a SQL command fills a table, and no output.table is written", hint
+            )
+        self._command(asset, written)
+        if asset.freshness is not None or "freshness" in written:
+            self._freshness(asset)
+        if asset.timeout == 0:
+            self.report(name, ("timeout",), "A0129", "timeout must be more than 0s", "remove it for no limit")
+        leaving = self.surroundings.paths.leaving
+        for index, pattern in enumerate(asset.code):
+            if how := leaving(pattern):
+                self._leaves(name, ("code", index), pattern, how)
+
+    def _command(self, asset: Asset, written: Mapping[str, Any]) -> None:
+        name, command = asset.name, asset.command
+        if command is None:
+            for key in _IDLE_WITHOUT_COMMAND:
+                if key in written:
+                    hint = "remove it, or add a command"
+                    self.report(name, (key,), "A0143", f"{key} has no effect without a command", hint, warning=True)
+        elif isinstance(command, SqlCommand):
+            self._sql(asset, command)
+        elif isinstance(command, ShellCommand) and not command.run:
+            self.report(name, ("command", "shell"), "A0126", "command.shell has no value", "write a command")
+        if asset.data_version_sql is not None and (asset.output is None or asset.output.table is None):
+            self._needs_connection(asset, ("data_version", "sql"), "data_version.sql")
+
+    def _sql(self, asset: Asset, command: SqlCommand) -> None:
+        keys = ("command", "sql")
+        if command.path is not None:
+            if how := self.surroundings.paths.leaving(command.path):
+                self._leaves(asset.name, keys, command.path, how)
+        elif not command.query:
+            hint = "write a query or the path of one"
+            self.report(asset.name, keys, "A0126", "command.sql has no value", hint)
+        if asset.output is None or asset.output.table is None:
+            self._needs_connection(asset, keys, "a SQL command")
+
+    def _output(self, asset: Asset, written: Mapping[str, Any]) -> None:
+        name, output = asset.name, asset.output
+        if output is None:
+            return
+        is_sql = isinstance(asset.command, SqlCommand)
+        if output.path is not None and output.table is not None:
+            hint = "keep one of the two, or make two assets of it"
+            self.report(name, ("output", "path"), "A0138", "output has both a path and a table", hint)
+        elif output.path is None and output.table is None and not (is_sql and output.materialization == "script"):
+            self.report(name, ("output",), "A0138", "output has neither a path nor a table", "write one of the two")
+        elif is_sql and output.table is None and output.materialization != "script":
+            hint = "write `output: {table: name}`, or `materialization: script` for statements run as they stand"
+            self.report(name, ("output",), "A0140", "a SQL command fills a table, and no output.table is written", hint)
+        if not is_sql and output.materialization != "table":
+            message = f"materialization '{output.materialization}' is for SQL commands"
+            self.report(name, ("output", "materialization"), "A0142", message, "remove it")
+        elif asset.command is None and "materialization" in written:
+            message = "materialization is for SQL commands, and this asset has no command"
+            self.report(name, ("output", "materialization"), "A0142", message, "remove it, or add a command")
+        if output.connection is not None and output.connection not in self.surroundings.declared:
+            self._unknown_connection(name, output.connection)
+        elif output.table is not None:
+            self._needs_connection(asset, ("output", "table"), "output.table")
+        if output.path is not None:
+            self._output_path(name, output.path)
+
+    def _output_path(self, name: str, path: str) -> None:
+        paths = self.surroundings.paths
+        if how := paths.leaving(path):
+            self._leaves(name, ("output", "path"), path, how)
+        elif "${env." not in path and paths.resolve(path) == paths.root:
+            message = f"output.path '{path}' is the project folder itself"
+            self.report(name, ("output", "path"), "A0137", message, "name a file or a folder inside it")
+
+    def _unknown_connection(self, name: str, connection: str) -> None:
+        hint = self._spelling.hint(connection) or _declare(self.surroundings.declared)
+        self.report(name, ("output", "connection"), "A0208", f"unknown connection '{connection}'", hint)
+
+    def _needs_connection(self, asset: Asset, keys: Sequence[Key], what: str) -> None:
+        given = asset.output.connection if asset.output is not None else None
+        if given is not None or self.surroundings.default_connection is not None:
+            return
+        declared = self.surroundings.declared
+        message = f"{what} needs a connection, and "
+        if declared:
+            message += f"none of the {len(declared)} declared is the default"
+            hint = "write `output.connection`, or `default_connection` in the manifest: " + ", ".join(
+                sorted(declared)[:10]
+            )
+        else:
+            message += "none is declared"
+            hint = _declare(declared)
+        self.report(asset.name, keys, "A0209", message, hint)
+
+    def _freshness(self, asset: Asset) -> None:
+        policy = asset.freshness
+        if policy is None:
+            message = "key 'max_lag' is missing in freshness"
+            self.report(asset.name, ("freshness",), "A0121", message, "write `max_lag: 6h`")
+        elif policy.warn_lag is not None and policy.warn_lag > policy.max_lag:
+            message = f"freshness.warn_lag {show(policy.warn_lag)} is more than max_lag {show(policy.max_lag)}"
+            hint = "warn before the promise is broken: write a shorter warn_lag"
+            self.report(asset.name, ("freshness", "warn_lag"), "A0141", message, hint)
+
+    def _leaves(self, name: str, keys: Sequence[Key], path: str, how: str) -> None:
+        message = f"{'.'.join(key for key in keys if isinstance(key, str))} '{path[:80]}' leaves the project {how}"
+        self.report(name, keys, "A0137", message, "write a path inside the project, or an absolute one")
+
+
+def _declare(declared: frozenset[str]) -> str:
+    if declared:
+        return "declared connections: " + ", ".join(sorted(declared)[:10])
+    return "declare one: `connections: {warehouse: {type: duckdb, path: data/warehouse.duckdb}}`"
+
+
+def define(sources: Sequence[Source]) -> tuple[dict[str, Definition], list[Problem]]:
+    """The definition of each name, the first where there are several, and a problem for each further one."""
+    definitions: dict[str, Definition] = {}
+    problems: list[Problem] = []
+    for source in sources:
+        document = source.document
+        values = document.values.get("assets") if isinstance(document.values, dict) else None
+        if not isinstance(values, list):
+            continue
+        marks, defaults, broken = document.marks[id(values)], source.defaults, source.broken
+        for index, entry in enumerate(values):
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if not isinstance(name, str) or not name:
+                continue
+            if name in definitions:
+                problems.append(_duplicate(source, index, definitions[name], name))
+                continue
+            asset = None
+            if index not in broken:
+                merged = merge(defaults, entry) if defaults else entry
+                asset = make(merged, document.place_at(marks[index]))
+            definitions[name] = Definition(source, index, asset)
+    return definitions, problems
+
+
+def _duplicate(source: Source, index: int, first: Definition, name: str) -> Problem:
+    place = first.source.document.place(("assets", first.position, "name"))
+    problem = source.document.problem(
+        ("assets", index, "name"),
+        "A0201",
+        f"asset '{name}': this name is taken",
+        "give one of the two another name",
+        related=(Related(place, "first defined here"),),
+    )
+    return problem._replace(asset=name)

@@ -1,0 +1,90 @@
+"""What assets are to each other: whether upstreams exist, and whether two assets claim one thing.
+
+Cycles are the graph's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from posixpath import normpath
+
+from assets_cli.manifest.build import Checker, Definition
+from assets_cli.manifest.spelling import Spelling
+from assets_cli.model.manifest import Asset, Output
+from assets_cli.model.problem import Related
+
+_NEITHER = re.compile(r"[^A-Z0-9]")
+
+
+def check_references(definitions: Mapping[str, Definition], checker: Checker) -> None:
+    """Report every mistake between assets."""
+    spelling = Spelling(definitions)
+    outputs: dict[tuple[str, ...], str] = {}
+    for name, definition in definitions.items():
+        asset = definition.asset
+        if asset is None:
+            continue
+        upstreams = asset.upstreams
+        for index, upstream in enumerate(upstreams):
+            if upstream not in definitions:
+                hint = spelling.hint(upstream) or "declare an asset with this name; one without a command is external"
+                checker.report(name, ("upstreams", index), "A0202", f"unknown upstream '{upstream[:80]}'", hint)
+            elif upstream == name:
+                checker.report(
+                    name, ("upstreams", index), "A0203", "it is its own upstream", "remove it from its upstreams"
+                )
+        if len(upstreams) > 1 and len({fold(upstream) for upstream in upstreams}) < len(upstreams):
+            _clashes(asset, checker)
+        if asset.output is not None:
+            _claim(asset, asset.output, outputs, checker)
+
+
+def fold(name: str) -> str:
+    """The part of a variable's name that stands for an asset: letters upper-cased, what is no letter or digit `_`."""
+    return _NEITHER.sub("_", name.upper())
+
+
+def _clashes(asset: Asset, checker: Checker) -> None:
+    first: dict[str, str] = {}
+    seen: set[str] = set()
+    for index, upstream in enumerate(asset.upstreams):
+        if upstream in seen:
+            checker.report(
+                asset.name,
+                ("upstreams", index),
+                "A0204",
+                f"upstream '{upstream}' is here twice",
+                "remove one of the two",
+            )
+            continue
+        seen.add(upstream)
+        other = first.setdefault(fold(upstream), upstream)
+        if other != upstream:
+            message = f"upstreams '{other}' and '{upstream}' are both ASSETS_UPSTREAM_{fold(upstream)} to a command"
+            checker.report(asset.name, ("upstreams", index), "A0206", message, "rename one of the two assets")
+
+
+def _claim(asset: Asset, output: Output, outputs: dict[tuple[str, ...], str], checker: Checker) -> None:
+    """Note what an asset writes, and report it where another asset writes it too."""
+    surroundings = checker.surroundings
+    if output.path is not None:
+        env = "${env." in output.path
+        key: tuple[str, ...] = (normpath(output.path) if env else surroundings.paths.resolve(output.path),)
+        what, step = f"writes '{output.path}'", "path"
+    elif output.table is not None:
+        name = output.connection or surroundings.default_connection or ""
+        connection = surroundings.connections.get(name)
+        path = connection.options.get("path", "") if connection else ""
+        database = surroundings.paths.resolve(path) if path and "${env." not in path else f"{name}:{path}"
+        key = (database, output.table.lower())
+        what, step = f"writes table '{output.table}'", "table"
+    else:
+        return
+    other = outputs.setdefault(key, asset.name)
+    if other != asset.name:
+        document, offset = checker.locator.find(other, ("output", step))
+        related = Related(document.place_at(offset), f"asset '{other}' writes it here")
+        message = f"{what}, which asset '{other}' writes too"
+        hint = "give each asset an output of its own"
+        checker.report(asset.name, ("output", step), "A0205", message, hint, related=(related,))

@@ -1,0 +1,145 @@
+"""What can be wrong with code and environment before anything runs, for `assets validate`: all of it at once.
+
+Reads files; opens no database and runs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from posixpath import normpath
+
+from assets_cli.graph.graph import AssetGraph
+from assets_cli.model.manifest import Asset, ShellCommand, SqlCommand
+from assets_cli.model.problem import Place, Problem
+from assets_cli.model.template import environment_names
+from assets_cli.probing import nearest, shell_scripts
+from assets_cli.probing.code import CodeLook
+from assets_cli.probing.files import FileDigests
+
+
+def findings(graph: AssetGraph, environ: Mapping[str, str], files: FileDigests) -> tuple[Problem, ...]:
+    """Problems of code, unset variables, and files that commands name and nobody counts, in the manifest's order."""
+    look = CodeLook(graph.manifest, files)
+    outputs = _Outputs(graph)
+    found: dict[Problem, None] = {}
+    for asset in graph.manifest.assets.values():
+        if asset.command is not None:
+            examined = look.examine(asset, {})
+            found.update(dict.fromkeys(examined.problems))
+            if isinstance(asset.command, ShellCommand):
+                found.update(dict.fromkeys(_shell_findings(look, asset, asset.command, examined.components, outputs)))
+        found.update(dict.fromkeys(_unset(look, asset, environ)))
+    found.update(dict.fromkeys(_unset_in_connections(look, environ)))
+    files.save()
+    return tuple(found)
+
+
+class _Outputs:
+    """The paths that assets declare, to tell what is made from what is written by hand."""
+
+    def __init__(self, graph: AssetGraph) -> None:
+        declared = [asset.output.path for asset in graph.manifest.assets.values() if asset.output and asset.output.path]
+        self._exact = {normpath(path) for path in declared}
+        self._patterns = [normpath(path) for path in declared if any(char in path for char in "*?[")]
+
+    def hold(self, path: str) -> bool:
+        """Whether a path is an output of an asset, or in one."""
+        while path:
+            if path in self._exact or any(fnmatch(path, pattern) for pattern in self._patterns):
+                return True
+            path = path.rpartition("/")[0]
+        return False
+
+
+def _shell_findings(
+    look: CodeLook, asset: Asset, command: ShellCommand, counted: Mapping[str, object], outputs: _Outputs
+) -> Iterator[Problem]:
+    place = look.manifest.locate(asset.name, "command", "shell")
+    root = look.files.root
+    named = []
+    for word in shell_scripts.mentions(command.run):
+        path = os.path.relpath(word, root) if word.startswith("/") else word
+        if path in counted or path.startswith("../") or path in named or outputs.hold(path):
+            continue
+        if "\0" not in path and os.path.isfile(f"{root}/{path}"):  # noqa: PTH113
+            named.append(path)
+    if named:
+        verb = "is" if len(named) == 1 else "are"
+        message = f"the command of {asset.name} names {_listed(named)}, which {verb} no part of its code version"
+        pronoun = "it" if len(named) == 1 else "them"
+        hint = f"list {pronoun} under code:, or make {pronoun} an asset and an upstream"
+        yield Problem("A0312", message, "warning", place, hint=hint, asset=asset.name)
+    for script in shell_scripts.scripts(command.interpreter, command.run):
+        missing = script[0]
+        elsewhere = missing.startswith(("/", "../")) or os.path.lexists(f"{root}/{missing}")
+        # A script that the command writes first, or that an asset makes, will be there in time; and a module
+        # after -m is named by no file.
+        in_time = outputs.hold(missing) or command.run.count(missing.rpartition("/")[2]) != 1
+        if look.script(script) is not None or elsewhere or in_time:
+            continue
+        hint = nearest.hint(missing, nearest.files(root, "")) or "create it, or correct the command"
+        message = f"the command of {asset.name} runs {missing}, which does not exist"
+        yield Problem("A0313", message, "warning", place, hint=hint, asset=asset.name)
+
+
+def _unset(look: CodeLook, asset: Asset, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """A warning for each variable without value or default, at each place that uses it."""
+    manifest = look.manifest
+    uses = []
+    command = asset.command
+    if isinstance(command, ShellCommand):
+        uses.append((("command", "shell"), command.run))
+    elif isinstance(command, SqlCommand) and command.query is not None:
+        uses.append((("command", "sql"), command.query))
+    uses += [(("env", key), value) for key, value in asset.env.items()]
+    if asset.output is not None and asset.output.path is not None:
+        uses.append((("output", "path"), asset.output.path))
+    for keys, text in uses:
+        for name in _missing(text, environ):
+            yield _unset_problem(name, asset.name, manifest.locate(asset.name, *keys), asset.name)
+    if isinstance(command, SqlCommand) and command.path is not None:
+        yield from _unset_in_file(look.files, asset, command.path, environ)
+
+
+def _unset_in_connections(look: CodeLook, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """A warning for each variable of a connection that is used, at the first asset that needs it."""
+    manifest = look.manifest
+    seen = set()
+    for asset in manifest.assets.values():
+        connection = look.connection_of(asset)
+        if connection is None or connection.name in seen:
+            continue
+        seen.add(connection.name)
+        place = manifest.locate(asset.name, "output", "connection")
+        for name in dict.fromkeys(each for text in connection.options.values() for each in _missing(text, environ)):
+            yield _unset_problem(name, f"the connection {connection.name}", place, asset.name)
+
+
+def _unset_in_file(files: FileDigests, asset: Asset, path: str, environ: Mapping[str, str]) -> Iterator[Problem]:
+    try:
+        with open(files.full(path), encoding="utf-8") as file:  # noqa: PTH123
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return  # a problem of its own
+    for number, line in enumerate(lines, 1):
+        for name in _missing(line, environ):
+            yield _unset_problem(name, path, Place(path, number, line.find("${env." + name) + 1), asset.name)
+
+
+def _missing(text: str, environ: Mapping[str, str]) -> list[str]:
+    return [name for name, default in environment_names(text) if not default and name not in environ]
+
+
+def _unset_problem(name: str, user: str, place: Place, asset: str) -> Problem:
+    message = f"the environment variable {name} is not set, {user} uses it"
+    hint = f"set {name}, put it into .env, or give it a default: ${{env.{name}:-…}}"
+    return Problem("A0311", message, "warning", place, hint=hint, asset=asset)
+
+
+def _listed(names: list[str]) -> str:
+    most = 3
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

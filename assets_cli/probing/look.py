@@ -1,0 +1,198 @@
+"""Look at the world once: the code and outputs of assets as they are now, as one `World`.
+
+Asks the modules beside it, each for its own; opens each database at most once. Knows nothing of what is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from assets_cli.connections import open_database
+from assets_cli.connections.protocol import Database, DatabaseError
+from assets_cli.graph.graph import AssetGraph
+from assets_cli.model.history import Latest, StateSnapshot
+from assets_cli.model.manifest import Asset, Connection
+from assets_cli.model.problem import Problem
+from assets_cli.model.template import UnknownVariable, fill_environment
+from assets_cli.model.world import CodeProbe, OutputProbe, World
+from assets_cli.probing.code import CodeLook
+from assets_cli.probing.files import FileDigests
+from assets_cli.probing.paths import probe_path
+from assets_cli.probing.tables import AskedTable, DatabaseCache, DatabaseLocks, cache_file, probe_tables
+
+
+class ProbeSurroundings(NamedTuple):
+    """What looking needs: variables, a cache of files, the mutexes of databases (None: the caller holds them), a clock.
+
+    `now_ns` gives the wall clock in nanoseconds.
+    """
+
+    environ: Mapping[str, str]
+    files: FileDigests
+    locks: DatabaseLocks | None
+    now_ns: Callable[[], int]
+
+
+class _Group(NamedTuple):
+    """The tables of one database that are asked for: the assets that declare each, and what is asked of it."""
+
+    database: Database
+    tables: dict[str, AskedTable]
+    assets: dict[str, list[str]]
+
+
+def look(graph: AssetGraph, names: Iterable[str], snapshot: StateSnapshot, surroundings: ProbeSurroundings) -> World:
+    """What is there now of these assets: code, outputs, observations. Every output not probed has a warning.
+
+    The cache of files is saved at the end; a read-only disk is no problem.
+    """
+    assets = graph.manifest.assets
+    looking = _Look(graph, surroundings)
+    code: dict[str, CodeProbe] = {}
+    for name in names:
+        asset = assets[name]
+        if asset.command is None:
+            continue
+        latest = snapshot.of(name)
+        made = latest.materialization
+        code[name] = looking.code.probe(asset, made.components if made else None)
+        if latest.attempt is not None and latest.attempt.state == "open":
+            if asset.output is not None and (asset.output.path or asset.output.table):
+                looking.not_probed(asset, f"in use by run {latest.attempt.run}")
+        else:
+            looking.output(asset, latest)
+    looking.tables()
+    surroundings.files.save()
+    return World(code, looking.outputs, snapshot.observations, tuple(looking.warnings))
+
+
+def look_at_one(
+    graph: AssetGraph, asset: Asset, latest: Latest, surroundings: ProbeSurroundings
+) -> tuple[CodeProbe, OutputProbe | None]:
+    """The code and the output of one asset, for the re-check before its step; None where it declares no output.
+
+    The caller holds the asset's lock and its database's mutex, so neither is asked for.
+    """
+    looking = _Look(graph, surroundings._replace(locks=None))
+    made = latest.materialization
+    code = looking.code.probe(asset, made.components if made else None)
+    looking.output(asset, latest)
+    looking.tables()
+    return code, looking.outputs.get(asset.name)
+
+
+def look_at_output(
+    graph: AssetGraph, asset: Asset, latest: Latest, surroundings: ProbeSurroundings
+) -> OutputProbe | None:
+    """The output alone, also where nothing is on record, as after a step; locks as for `look_at_one`."""
+    looking = _Look(graph, surroundings._replace(locks=None))
+    looking.output(asset, latest, even_unrecorded=True)
+    looking.tables()
+    return looking.outputs.get(asset.name)
+
+
+class _Look:
+    """One look: collects outputs and warnings, and the tables to be asked for together."""
+
+    def __init__(self, graph: AssetGraph, surroundings: ProbeSurroundings) -> None:
+        self.manifest = graph.manifest
+        self.surroundings = surroundings
+        self.code = CodeLook(graph.manifest, surroundings.files)
+        self.outputs: dict[str, OutputProbe] = {}
+        self.warnings: list[Problem] = []
+        self._databases: dict[str, Database | str] = {}
+        self._groups: dict[tuple[str, str], _Group] = {}
+
+    def output(self, asset: Asset, latest: Latest, *, even_unrecorded: bool = False) -> None:
+        """Look at an output that is a path; one that is a table is asked for by `tables`.
+
+        A table of which nothing is on record could not have drifted: no database is opened for it.
+        """
+        output = asset.output
+        if output is None:
+            return
+        if output.path is not None:
+            made = latest.materialization
+            path = output.path
+            if "${" in path:
+                try:
+                    path = fill_environment(path, self.surroundings.environ)
+                except UnknownVariable as unknown:
+                    self.not_probed(asset, _unset(unknown))
+                    return
+            recorded = made.fingerprint if made else None
+            probe = probe_path(path, recorded, self.surroundings.files, self.code.walls)
+            self.outputs[asset.name] = probe
+            if probe.state == "unknown":
+                self.not_probed(asset, probe.detail or "")
+        elif output.table is not None and latest.materialization is None and not even_unrecorded:
+            self.outputs[asset.name] = OutputProbe("unknown", detail="never materialized")
+        elif output.table is not None:
+            self._ask_for(asset, output.table, latest)
+
+    def _ask_for(self, asset: Asset, table: str, latest: Latest) -> None:
+        connection = self.manifest.connection_of(asset)
+        if connection is None:
+            self.not_probed(asset, "nothing says which connection its table is in")
+            return
+        database = self._database(connection)
+        if isinstance(database, str):
+            self.not_probed(asset, database)
+            return
+        key = (connection.type, str(database.file) if database.file else connection.name)
+        group = self._groups.setdefault(key, _Group(database, {}, {}))
+        made = latest.materialization
+        view = asset.output is not None and asset.output.materialization == "view"
+        group.tables[table] = AskedTable(made.fingerprint if made else None, view)
+        group.assets.setdefault(table, []).append(asset.name)
+
+    def _database(self, connection: Connection) -> Database | str:
+        """The database of a connection, or a sentence that says why there is none."""
+        known = self._databases.get(connection.name)
+        if known is None:
+            environ = self.surroundings.environ
+            try:
+                options = {key: fill_environment(value, environ) for key, value in connection.options.items()}
+                known = open_database(connection.type, options, Path(self.manifest.root))
+            except UnknownVariable as unknown:
+                known = _unset(unknown)
+            except (DatabaseError, OSError, ImportError) as error:
+                known = " ".join(str(error).split())
+            self._databases[connection.name] = known
+        return known
+
+    def tables(self) -> None:
+        """Ask each database once for all the tables that are asked for."""
+        for group in self._groups.values():
+            cache = DatabaseCache.load(cache_file(self.manifest.root, group.database.file or Path()))
+            probes = probe_tables(
+                group.database, group.tables, cache, self.surroundings.locks, self.surroundings.now_ns()
+            )
+            cache.save()
+            unknown: dict[str, list[str]] = {}
+            for table, names in group.assets.items():
+                for name in names:
+                    self.outputs[name] = probes[table]
+                    if probes[table].state == "unknown":
+                        unknown.setdefault(probes[table].detail or "", []).append(name)
+            for detail, names in unknown.items():
+                self._warn("A0310", names, detail.removeprefix("not probed: "))
+        self._groups = {}
+
+    def not_probed(self, asset: Asset, reason: str) -> None:
+        """Note that nobody could look at an output, and why."""
+        self.outputs[asset.name] = OutputProbe("unknown", detail=reason)
+        self._warn("A0309", [asset.name], reason)
+
+    def _warn(self, code: str, names: list[str], reason: str) -> None:
+        who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        message = f"the output of {who} was not probed: {reason}"
+        hint = "what is on record stands until it can be looked at again"
+        place = self.manifest.locate(names[0], "output")
+        self.warnings.append(Problem(code, message, "warning", place, hint=hint, asset=names[0]))
+
+
+def _unset(unknown: UnknownVariable) -> str:
+    return f"the environment variable {unknown.name.removeprefix('env.')} is not set"

@@ -1,0 +1,88 @@
+"""The coordinator's side of a worker's channel; `worker` describes what is said. Never blocks."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_CHUNK = 65_536
+
+
+class WorkerChannel:
+    """One end of a stream socket. `result` is the worker's last document, `reports` what it reported before."""
+
+    def __init__(self, end: socket.socket, job: Mapping[str, Any]) -> None:
+        end.setblocking(False)  # noqa: FBT003 - positional only
+        self._socket = end
+        self._outgoing = _line(job)
+        self._incoming = bytearray()
+        self.is_open = True
+        self.result: dict[str, Any] | None = None
+        self.reports: list[dict[str, Any]] = []
+
+    def fileno(self) -> int:
+        """The descriptor to be polled."""
+        return self._socket.fileno()
+
+    @property
+    def events(self) -> int:
+        """What to poll for."""
+        return select.POLLIN | (select.POLLOUT if self._outgoing else 0)
+
+    def converse(self, on_prepared: Callable[[dict[str, Any]], None] | None) -> None:
+        """Send and receive what can be without waiting. Without `on_prepared` nothing is allowed to be published."""
+        self._send()
+        while self.is_open:
+            try:
+                chunk = self._socket.recv(_CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                chunk = b""
+            self.is_open = bool(chunk)
+            self._incoming += chunk
+            self._take_lines(on_prepared)
+            self._send()
+
+    def close(self) -> None:
+        """Close our end, which refuses whatever the worker still waits for."""
+        self.is_open = False
+        self._socket.close()
+
+    def _send(self) -> None:
+        while self._outgoing:
+            try:
+                sent = self._socket.send(self._outgoing)
+            except BlockingIOError:
+                return
+            except OSError:  # it has stopped listening; it may have said why
+                self._outgoing = b""
+                return
+            self._outgoing = self._outgoing[sent:]
+
+    def _take_lines(self, on_prepared: Callable[[dict[str, Any]], None] | None) -> None:
+        while (end := self._incoming.find(b"\n")) >= 0:
+            line = bytes(self._incoming[:end])
+            del self._incoming[: end + 1]
+            try:
+                document = json.loads(line)
+                event = document.pop("event")
+            except (ValueError, AttributeError, KeyError, RecursionError):
+                # The user's code may write to any descriptor that it finds.
+                self.result = {"event": "failed", "message": "something else than the worker wrote to its channel"}
+                self.is_open = False
+                return
+            if event == "prepared" and on_prepared is not None:
+                on_prepared(document)
+                self._outgoing += _line({"publish": True})
+            elif event == "report":
+                self.reports.append(document)
+            elif event in ("done", "failed"):
+                self.result = {"event": event, **document}
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"

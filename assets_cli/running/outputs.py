@@ -1,0 +1,185 @@
+"""What a command left: is the declared output there, what does it hold, which data version is that.
+
+Also keeps the caches of database files true to what each step did. Knows nothing of locks, attempts or order.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assets_cli.computes.reported import Reported
+from assets_cli.connections.protocol import Database, DatabaseError, TableState
+from assets_cli.graph.graph import AssetGraph
+from assets_cli.model.history import Fingerprint, Input, Latest
+from assets_cli.model.manifest import Asset, Manifest, SqlCommand
+from assets_cli.model.world import OutputProbe
+from assets_cli.probing import look_at_output
+from assets_cli.probing.paths import data_version_of_path
+from assets_cli.probing.tables import DatabaseCache, cache_file, database_stat
+from assets_cli.running.commands import locate_output
+from assets_cli.running.surroundings import Surroundings
+
+Stats = Mapping[str, str | None]
+"""The stat of each touched database file before a command, by connection name."""
+
+
+class OutputError(Exception):
+    """The command ended well and left something else than was declared. The message is a sentence."""
+
+
+class Left(NamedTuple):
+    """What is at the output now. `queried` is the answer of a declared `data_version: {sql: …}`, as a digest."""
+
+    fingerprint: Fingerprint | None = None
+    rows: int | None = None
+    queried: str | None = None
+    metadata: Mapping[str, Any] = {}
+    untouched: bool = False
+
+
+def make_room(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> None:
+    """Make the folder that a declared path lies in, so that a command need not."""
+    output = locate_output(manifest, asset, environ)
+    if output is None or output.path is None:
+        return
+    folder = Path(output.path).parent
+    while glob.has_magic(str(folder)):
+        folder = folder.parent
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def database_stats(touched: Mapping[str, Database], around: Surroundings) -> dict[str, str | None]:
+    """The stat of every touched database file, under its mutex, before the command."""
+    now = around.probes.now_ns()
+    return {name: database_stat(each.file, now) for name, each in touched.items() if each.file}
+
+
+def forget_databases(touched: Mapping[str, Database], stats: Stats, around: Surroundings, but: str | None = None) -> None:
+    """Where a database file moved, nothing is known of its tables any more: the next plan reads them again."""
+    now = around.probes.now_ns()
+    for name, each in touched.items():
+        if each.file and name != but and database_stat(each.file, now) != stats.get(name):
+            cache = DatabaseCache.load(cache_file(around.root, each.file))
+            cache.forget()
+            cache.save()
+
+
+def inspect(
+    graph: AssetGraph,
+    asset: Asset,
+    done: Mapping[str, Any],
+    before: OutputProbe | None,
+    around: Surroundings,
+) -> Left:
+    """What a command left at a declared path, or nothing where none is declared. Tables: see `inspect_table`.
+
+    Raises:
+        OutputError: the output is not there, or cannot be looked at.
+    """
+    queried = done.get("data_version")
+    if asset.output is None or asset.output.path is None:
+        return Left(queried=queried)
+    probe = look_at_output(graph, asset, Latest(), around.probes)
+    if probe is None or probe.state != "present" or probe.fingerprint is None:
+        reason = f": {probe.detail}" if probe and probe.detail else ""
+        raise OutputError(f"the command ended well but left no {asset.output.path}{reason}")
+    untouched = (
+        before is not None
+        and before.state == "present"
+        and before.fingerprint is not None
+        and before.fingerprint.stat == probe.fingerprint.stat
+    )
+    return Left(probe.fingerprint, queried=queried, untouched=untouched)
+
+
+def inspect_table(
+    asset: Asset, database: Database, done: Mapping[str, Any], before: str | None, around: Surroundings
+) -> Left:
+    """What a command left in the declared table; the worker says it, for a shell command we look.
+
+    Raises:
+        OutputError: the table is not there, or cannot be read.
+    """
+    output = asset.output
+    assert output is not None  # noqa: S101 - for mypy: asked only of tables
+    assert output.table is not None  # noqa: S101 - as above
+    queried = done.get("data_version")
+    if done.get("digest"):
+        columns = tuple((str(name), str(kind)) for name, kind in done.get("columns") or ())
+        state = TableState(done["rows"], done["digest"], columns)
+    else:
+        state, queried = _ask(asset, output.table, database)
+    stat = None
+    if database.file is not None:
+        stat = database_stat(database.file, around.probes.now_ns())
+        cache = DatabaseCache.load(cache_file(around.root, database.file))
+        # A SELECT that we publish writes its own table and nothing else; any other command may have written anything.
+        alone = isinstance(asset.command, SqlCommand) and output.materialization != "script"
+        if stat is not None:
+            cache.after_step(before, stat, output.table, state, only_that_table=alone)
+            cache.save()
+    return Left(Fingerprint(state.digest, stat), state.rows, queried, _schema(state))
+
+
+def prepared(asset: Asset, document: Mapping[str, Any]) -> Left:
+    """What a worker says that it is about to publish."""
+    columns = tuple((str(name), str(kind)) for name, kind in document.get("columns") or ())
+    state = TableState(document["rows"], document["digest"], columns)
+    return Left(Fingerprint(state.digest), state.rows, document.get("data_version"), _schema(state))
+
+
+def data_version(
+    asset: Asset, left: Left, reported: Reported, code_version: str, inputs: Mapping[str, Input], unique: str
+) -> str:
+    """What downstreams compare: the first that applies of the model's list."""
+    if reported.data_version is not None:
+        return reported.data_version
+    if asset.data_version == "always":
+        return f"always:{unique}"
+    if left.queried is not None:
+        return left.queried
+    if asset.output is not None and asset.output.materialization == "view" and asset.output.table:
+        return _digest_of_view(code_version, inputs)
+    if left.fingerprint is None:
+        return f"always:{unique}"
+    if asset.data_version == "stat":
+        return data_version_of_path(left.fingerprint, "stat")
+    return left.fingerprint.digest
+
+
+def _digest_of_view(code_version: str, inputs: Mapping[str, Input]) -> str:
+    digest = hashlib.sha256()
+    for field in (code_version, *(part for name in sorted(inputs) for part in (name, str(inputs[name].data_version)))):
+        digest.update(f"{len(field)}:{field};".encode())
+    return f"sha256-view:{digest.hexdigest()}"
+
+
+def _ask(asset: Asset, table: str, database: Database) -> tuple[TableState, str | None]:
+    try:
+        session = database.open(read_only=True)
+        try:
+            if not session.existing([table]):
+                raise OutputError(f"the command ended well but left no table {table}")
+            state = session.table_state(table)
+            queried = None
+            if asset.data_version_sql:
+                answer = str(session.scalar(asset.data_version_sql))
+                queried = f"sql:{hashlib.sha256(answer.encode()).hexdigest()}"
+            return state, queried
+        finally:
+            session.close()
+    except DatabaseError as error:
+        raise OutputError(f"the table {table} cannot be read: {error}") from None
+
+
+def _schema(state: TableState) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if state.rows is not None:
+        found["rows"] = state.rows
+    if state.columns:
+        found["columns"] = [list(column) for column in state.columns]
+    return found

@@ -1,0 +1,152 @@
+"""The worker: a process that runs one SQL or Python command, so that it can be killed without the coordinator.
+
+`python -P -m assets_cli.running.worker`, started in the project root. The environment's ASSETS_CHANNEL is the number
+of an open stream socket; both ways, one JSON document a line:
+
+    coordinator: the job
+    worker:      {"event": "prepared", "rows", "digest", "columns"}, then it waits for {"publish": true}
+                 {"event": "report", "data_version", "data_time", "metadata"}, any number of them
+                 {"event": "done", "rows", "digest", "columns", "data_version"}, or
+                 {"event": "failed", "message", "hint"}
+
+Standard output and error are the attempt's log. A worker that ends without `done` or `failed` has crashed.
+Imports are few, since every SQL and Python step pays for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from assets_cli.computes import run_of
+from assets_cli.computes.protocol import ComputeFailedError, Database, Done, Job, TableState
+from assets_cli.computes.reported import Reported
+from assets_cli.connections import open_database
+from assets_cli.connections.protocol import DatabaseError
+
+_CHUNK = 65_536
+
+
+class SocketChannel:
+    """The way to the coordinator: a socket by its descriptor. Lines need no more, and `socket` is slow to import."""
+
+    def __init__(self, descriptor: int) -> None:
+        # The command's own children have no business with it.
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional only
+        self._descriptor = descriptor
+        self._buffer = b""
+
+    def receive(self) -> dict[str, Any]:
+        """The next document.
+
+        Raises:
+            EOFError: the coordinator is gone.
+        """
+        while b"\n" not in self._buffer:
+            chunk = os.read(self._descriptor, _CHUNK)
+            if not chunk:
+                raise EOFError
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        document: dict[str, Any] = json.loads(line)
+        return document
+
+    def send(self, document: Mapping[str, Any]) -> None:
+        """Send one document."""
+        data = memoryview(json.dumps(document).encode() + b"\n")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def prepared(self, state: TableState) -> None:
+        """Say what is about to be published and wait until it is on record."""
+        self.send({"event": "prepared", "rows": state.rows, "digest": state.digest, "columns": state.columns})
+        try:
+            agreed = self.receive().get("publish")
+        except (EOFError, ConnectionError):
+            agreed = None
+        if agreed is not True:
+            raise ComputeFailedError("nothing was published: the coordinator is gone")
+
+    def report(self, reported: Reported) -> None:
+        """Pass on what the command said of its output."""
+        self.send({"event": "report", **reported._asdict()})
+
+
+def main() -> int:
+    """Run the job that comes in by the channel; give the exit code."""
+    descriptor = os.environ.pop("ASSETS_CHANNEL", "")
+    if not descriptor.isdigit():
+        sys.stderr.write("this is the worker of `assets materialize`, which starts it by itself\n")
+        return 2
+    _line_buffered(sys.stdout)
+    _line_buffered(sys.stderr)
+    channel = SocketChannel(int(descriptor))
+    try:
+        job = Job.from_document(channel.receive())
+        ending, code = _perform(job, channel)
+        channel.send(ending)
+    except (EOFError, ConnectionError):
+        sys.stderr.write("the coordinator is gone\n")
+        return 1
+    return code
+
+
+def _perform(job: Job, channel: SocketChannel) -> tuple[dict[str, Any], int]:
+    """The last document and the exit code. Whatever goes wrong becomes a sentence; our own faults leave a traceback."""
+    try:
+        done = _run(job, channel)
+    except DatabaseError as error:
+        return _failed(_with_place(error, job), error.hint, error.detail), 1
+    except ComputeFailedError as error:
+        return _failed(str(error), error.hint, "" if error.logged else None), error.exit_code
+    except BaseException as error:  # noqa: BLE001 - a traceback never reaches the user but in the log
+        import traceback  # on use: only after an error
+
+        message = f"assets itself failed: {type(error).__name__}: {error}"
+        return _failed(message, "please report it with the step's log", traceback.format_exc()), 1
+    return {"event": "done", **done._asdict()}, 0
+
+
+def _run(job: Job, channel: SocketChannel) -> Done:
+    root = Path(job.root)
+
+    def database(name: str) -> Database:
+        declared = job.connections.get(name)
+        if declared is None:
+            raise ComputeFailedError(f"no connection {name!r} is declared")
+        return open_database(declared["type"], declared["options"], root)
+
+    return run_of(job.compute)(job, database, channel)
+
+
+def _failed(message: str, hint: str | None, detail: str | None = None) -> dict[str, Any]:
+    """The last document of a failure, which the log gets too, in full."""
+    text = message if detail is None else detail
+    with suppress(Exception):  # the user's code may have closed or replaced them
+        sys.stdout.flush()
+        sys.stderr.write((text.rstrip() + "\n" if text else "") + (f"hint: {hint}\n" if hint else ""))
+    return {"event": "failed", "message": message, "hint": hint}
+
+
+def _with_place(error: DatabaseError, job: Job) -> str:
+    """The database's words, with file and line where it named a line of the asset's own query."""
+    path, query = job.command.get("path"), str(job.command.get("query", ""))
+    if error.line is None or not query:
+        return str(error)
+    if path:
+        return f"{path}:{error.line}: {error}"
+    return f"{error} (line {error.line})" if "\n" in query.strip() else str(error)
+
+
+def _line_buffered(stream: TextIO) -> None:
+    """Lines reach the log when they are written; what the locale cannot encode is escaped, not an error."""
+    stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
