@@ -21,7 +21,7 @@ from assets_cli import manifest as manifests
 from assets_cli.graph import AssetGraph, cycles, select
 from assets_cli.model.answers import AssetStatus, Lineage, Status, Why
 from assets_cli.model.event import RunEvent, RunFinished
-from assets_cli.model.history import Attempt, RunRecord, StateSnapshot, StepRecord
+from assets_cli.model.history import Attempt, RunRecord, RunStatus, StateSnapshot, StepRecord
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.plan import Plan, Step
 from assets_cli.model.problem import AssetsError, Problem
@@ -36,6 +36,7 @@ from assets_cli.state.run_ids import new_run_id
 from assets_cli.state.store import StateReader, open_reader
 
 if TYPE_CHECKING:
+    from assets_cli.running import run as running
     from assets_cli.running.surroundings import Surroundings
 
 Listener = Callable[[RunEvent], None]
@@ -113,16 +114,16 @@ class Project:
             known[each] = Why(status, tuple(known[up] for up in behind if up is not None and up in known))
         return known[name]
 
-    def lineage(self, asset: str, *, upstream: bool = True, downstream: bool = True, depth: int | None = None) -> Lineage:
+    def lineage(
+        self, asset: str, *, upstream: bool = True, downstream: bool = True, depth: int | None = None
+    ) -> Lineage:
         """What an asset depends on and what depends on it, with the state of each."""
         name = self._one(asset)
         above = self.graph.ancestors([name], depth) if upstream else {}
         below = self.graph.descendants([name], depth) if downstream else {}
         names = {name, *above, *below}
         nodes = tuple(status for status in self._statuses() if status.asset.name in names)
-        edges = tuple(
-            (up, each) for each in self.graph.sort(names) for up in self.graph.upstreams(each) if up in names
-        )
+        edges = tuple((up, each) for each in self.graph.sort(names) for up in self.graph.upstreams(each) if up in names)
         return Lineage(name, nodes, edges, above, below)
 
     def list(self, selection: Sequence[str] = ()) -> tuple[AssetStatus, ...]:
@@ -148,7 +149,9 @@ class Project:
         return tuple(
             (attempt, path)
             for attempt in attempts
-            if asset in (None, attempt.asset) and attempt.log and (path := Path(self.manifest.root, attempt.log)).exists()
+            if asset in (None, attempt.asset)
+            and attempt.log
+            and (path := Path(self.manifest.root, attempt.log)).exists()
         )
 
     # -- deeds -----------------------------------------------------------------------------------------------------
@@ -175,16 +178,44 @@ class Project:
         from assets_cli.running import run as running  # only deeds need it
 
         inbox: SimpleQueue[running.Message] = SimpleQueue()
-        with self._surroundings(tuple(listeners)) as surroundings, _signals_into(inbox, running.Interrupt):
+        with self._surroundings(tuple(listeners)) as surroundings, _signals_into(inbox):
             started = surroundings.clock()
             run_id = new_run_id(started)
             options = running.Options(run_id, jobs or plan.jobs, fail_fast)
             with surroundings.locks.hold_run(run_id):
                 surroundings.recorder.begin_run(
-                    self._run_record(run_id, plan, options.jobs, started), [_step_record(step) for step in plan.steps]
+                    self._run_record(run_id, plan.selection, options.jobs, started),
+                    [_step_record(step) for step in plan.steps],
                 )
                 snapshot = surroundings.recorder.snapshot(self.manifest.environment)
                 return running.run(plan, self.graph, snapshot, options, surroundings, inbox)
+
+    def mark(self, selection: Sequence[str], listeners: Sequence[Listener] = ()) -> str:
+        """Put on record that these assets are up to date as they stand, without running anything; the id of the run.
+
+        External assets among them are left out: they are observed, not made.
+        """
+        from assets_cli.running import marking  # only deeds need it
+
+        names = [
+            name for name in self.graph.sort(select(selection, self.graph)) if not self.graph.assets[name].is_external
+        ]
+        with self._surroundings(tuple(listeners)) as surroundings:
+            started = surroundings.clock()
+            run_id = new_run_id(started)
+            record = self._run_record(run_id, tuple(selection), 1, started)
+            steps = [
+                StepRecord(name, "mark", (), forced=True, result=None, unchanged=False, detail=None) for name in names
+            ]
+            with surroundings.locks.hold_run(run_id):
+                surroundings.recorder.begin_run(record, steps)
+                status: RunStatus = "failed"
+                try:
+                    marking.mark(names, run_id, self.graph, self.manifest.environment, surroundings)
+                    status = "succeeded"
+                finally:
+                    surroundings.recorder.end_run(run_id, status, surroundings.clock())
+        return run_id
 
     # -- the wiring ------------------------------------------------------------------------------------------------
 
@@ -269,7 +300,9 @@ class Project:
             rows = made.metadata.get("rows") if made else None
             yield AssetStatus(
                 asset=asset,
-                status=_status(external=asset.is_external, recorded=made is not None, stale=bool(step and not step.is_tentative)),
+                status=_status(
+                    external=asset.is_external, recorded=made is not None, stale=bool(step and not step.is_tentative)
+                ),
                 overdue=name in late or any(cause.kind == "overdue" for cause in causes),
                 tentative=bool(step and step.is_tentative),
                 causes=causes,
@@ -279,7 +312,7 @@ class Project:
                 rows=rows if isinstance(rows, int) else None,
             )
 
-    def _run_record(self, run_id: str, plan: Plan, jobs: int, started: int) -> RunRecord:
+    def _run_record(self, run_id: str, selection: tuple[str, ...], jobs: int, started: int) -> RunRecord:
         return RunRecord(
             id=run_id,
             environment=self.manifest.environment,
@@ -287,7 +320,7 @@ class Project:
             started=started,
             finished=None,
             jobs=jobs,
-            selection=plan.selection,
+            selection=selection,
             host=socket.gethostname(),
             pid=os.getpid(),
             counts={},
@@ -349,11 +382,12 @@ def _step_record(step: Step) -> StepRecord:
 
 
 @contextmanager
-def _signals_into(inbox: SimpleQueue[object], interrupt: Callable[[str], object]) -> Iterator[None]:
+def _signals_into(inbox: SimpleQueue[running.Message]) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into messages while a run lasts. Only the main thread can; elsewhere nothing changes."""
+    from assets_cli.running.run import Interrupt  # only deeds need it
 
     def on_signal(number: int, _frame: object) -> None:
-        inbox.put(interrupt(signal.Signals(number).name))
+        inbox.put(Interrupt(signal.Signals(number).name))
 
     before = {}
     try:

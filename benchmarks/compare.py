@@ -95,7 +95,9 @@ def measure(root: Path, count: int, execute: int, runs: int) -> list[Row]:
     check = {"assets": [assets, "validate"], "ninja": [ninja, "-n"]}
     note(f"validate, cold, {count:,}", paired(check, places, max(2, runs // 2), cold))
     done = {"assets": [assets, "materialize", "--jobs", "2"], "ninja": [ninja, "-j2"], "make": [make, "-sj2"]}
-    note(f"execute {count:,} no-ops once, 2 jobs", {name: once(command, places[name]) for name, command in done.items()})
+    note(
+        f"execute {count:,} no-ops once, 2 jobs", {name: once(command, places[name]) for name, command in done.items()}
+    )
     for place in places.values():
         if (made := len(list((place / "out").iterdir()))) != count:
             sys.exit(f"error: {place.name} made {made} of {count}")
@@ -142,7 +144,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), arguments.count, arguments.execute, arguments.runs)
-    arguments.results.write_text(page(rows, f"benchmarks/compare.py -n {arguments.count} --execute {arguments.execute}"))
+    arguments.results.write_text(
+        page(rows, f"benchmarks/compare.py -n {arguments.count} --execute {arguments.execute}")
+    )
 
 
 if __name__ == "__main__":

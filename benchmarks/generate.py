@@ -17,7 +17,7 @@ Graph = list[tuple[str, list[str]]]
 
 def graph(count: int, width: int = 100, seed: int = 7) -> Graph:
     """Names in topological order, each with its direct upstreams."""
-    chance = random.Random(seed)  # noqa: S311 - a repeatable graph, no secret
+    chance = random.Random(seed)
     found: Graph = []
     for index in range(count):
         layer = index // width

@@ -3,9 +3,9 @@
     generate.py            write everything anew
     generate.py --check    say what differs, and fail
 
-A page's `console` blocks are walked in order in one empty folder: a line that starts with `$ ` is a command, what follows
-is its output, both streams. A block such as ```` ```yaml file=assets.yml ```` writes that file first. Times, run ids,
-digests and temporary paths may differ; everything else may not.
+A page's `console` blocks are walked in order in one empty folder: a line that starts with `$ ` is a command, what
+follows is its output, both streams. A block such as ```` ```yaml file=assets.yml ```` writes that file first. Times, run
+ids, digests and temporary paths may differ; everything else may not.
 """
 
 from __future__ import annotations
@@ -166,9 +166,11 @@ def _rows(schema: dict[str, object], node: dict[str, object], prefix: str) -> It
         return
     for key, declared in properties.items():
         found = _resolve(schema, declared)
-        meaning = str(declared.get("description") or found.get("description", "")).replace("|", "\\|").replace("\n", " ")
+        meaning = (
+            str(declared.get("description") or found.get("description", "")).replace("|", "\\|").replace("\n", " ")
+        )
         yield f"| `{prefix}{key}` | {_kind(schema, found)} | {meaning} |"
-        for each in [found, *map(lambda option: _resolve(schema, option), found.get("oneOf", found.get("anyOf", [])))]:
+        for each in [found, *(_resolve(schema, option) for option in found.get("oneOf", found.get("anyOf", [])))]:
             yield from _rows(schema, each, f"{prefix}{key}.")
             if isinstance(each.get("items"), dict):
                 yield from _rows(schema, _resolve(schema, each["items"]), f"{prefix}{key}[].")
@@ -194,7 +196,13 @@ def _kind(schema: dict[str, object], node: dict[str, object]) -> str:
         if union in node:
             kinds = (_kind(schema, _resolve(schema, option)) for option in node[union])  # type: ignore[attr-defined]
             return " or ".join(dict.fromkeys(kinds))
-    names = {"string": "text", "integer": "whole number", "object": "mapping", "array": "list", "boolean": "true or false"}
+    names = {
+        "string": "text",
+        "integer": "whole number",
+        "object": "mapping",
+        "array": "list",
+        "boolean": "true or false",
+    }
     kind = node.get("type", "any")
     return " or ".join(names.get(each, each) for each in (kind if isinstance(kind, list) else [str(kind)]))
 

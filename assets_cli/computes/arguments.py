@@ -5,7 +5,6 @@ Knows nothing of how functions are found or called.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import types
@@ -69,6 +68,8 @@ def bind(function: Callable[..., Any], upstreams: Mapping[str, Address], context
 
 
 def _unknown(name: str, by_parameter: Mapping[str, str]) -> ComputeFailedError:
+    import difflib  # on use: only after an error
+
     known = [*sorted(by_parameter), "context"]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"it could be {', '.join(known)}; or give it a default"

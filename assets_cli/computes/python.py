@@ -5,7 +5,6 @@ The function's own errors become one sentence with file and line; its traceback 
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import sys
@@ -42,7 +41,7 @@ def run(job: Job, databases: Databases, channel: Channel) -> Done:
         context.finish(commit=returned)
     if result is not None:
         raise ComputeFailedError(
-            f"{_title(job)} returned a {type(result).__name__}; returned values are not stored yet",
+            f"{_title(job)} returned a value of type {type(result).__name__}; returned values are not stored yet",
             hint="write to context.output and return nothing",
         )
     if job.output.table is None and job.data_version_sql is None:
@@ -58,12 +57,14 @@ def _load(job: Job) -> Callable[..., Any]:
     module = _guarded(lambda: _import(name), job.root)
     found = getattr(module, attribute, None)
     if found is None:
+        import difflib  # on use: only after an error
+
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         near = difflib.get_close_matches(attribute, functions, n=1)
         hint = f"did you mean {near[0]}?" if near else None
         raise ComputeFailedError(f"the module {name} has no function {attribute}", hint=hint)
     if not callable(found):
-        raise ComputeFailedError(f"{_title(job)} is not a function but a {type(found).__name__}")
+        raise ComputeFailedError(f"{_title(job)} is no function, but of type {type(found).__name__}")
     function: Callable[..., Any] = found
     return function
 

@@ -109,8 +109,8 @@ def _plain(key: str, value: Any) -> Any:
     try:
         return json.loads(json.dumps(value, default=scalar, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, TypeError) else "is a number or a nesting"
-        raise ValueError(f"has a {key} that {reason} that JSON does not have") from None
+        reason = str(error) if isinstance(error, TypeError) else "is not finite or nested too deeply"
+        raise ValueError(f"has {key}, which {reason}: JSON has no such value") from None
 
 
 def _article(value: Any) -> str:

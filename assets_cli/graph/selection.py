@@ -1,4 +1,4 @@
-"""Which assets an expression names: `name`, `raw/*`, `tag:x`, `group:x`, `owner:x`, `kind:x`, `path:f`, `+x`, `2+x`, `x+`.
+"""Which assets an expression names: `name`, `raw/*`, `tag:x`, `group:x`, `owner:x`, `kind:x`, `path:f`, `+x`, `x+2`.
 
 Several expressions are a union. Knows the graph; knows nothing of state.
 """
@@ -52,7 +52,7 @@ def _select_one(expression: str, graph: AssetGraph) -> set[str]:
             Problem(
                 "A0401",
                 f"cannot read the selection {expression!r}",
-                hint="write a name, raw/*, tag:x, group:x, owner:x, kind:sql or path:file; +x adds what is above, x+ what is below",
+                hint="write a name, raw/*, tag:x, group:x, owner:x, kind:sql or path:file; +x adds what is above",
             )
         )
     core = _matching(parts["core"], graph)

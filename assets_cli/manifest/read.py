@@ -114,9 +114,11 @@ def _report_syntax(document: Document, error: yaml.YAMLError) -> None:
     offset = min(mark.index, len(document.text)) if mark else 0
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
     sentence = explain(problem, str(getattr(error, "context", "")), document.text[offset : offset + 1])
-    if offset >= len(document.text.rstrip()) and not sentence.opened:
-        offset = max(0, len(document.text.rstrip()) - 1)
-        sentence = Sentence("the file ends too early", "close what is open: a '[' or '{' or a quote")
+    end = len(document.text.rstrip())
+    if offset >= end and not sentence.opened:
+        offset = max(0, end - 1)
+        if problem.startswith("did not find expected node content"):
+            sentence = Sentence("the file ends too early", "close what is open: a '[' or '{'")
     opening = getattr(error, "context_mark", None)
     if sentence.opened and opening:
         offset = min(opening.index, len(document.text))

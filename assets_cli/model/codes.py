@@ -450,7 +450,7 @@ for milliseconds at a time, so it is most likely a database browser with unsaved
 Close that program, or let it finish, and run the command again.""",
     ),
     "A0505": Code(
-        "the state file cannot be opened",
+        "the state file cannot be used",
         """The state file, or its folder, cannot be opened: no permission, a folder where the file should be, a disk
 that fails.
 

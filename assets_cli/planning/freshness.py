@@ -91,7 +91,7 @@ def view(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> 
 def promises(seen: FreshnessView) -> dict[str, Promise]:
     """What freshness policies ask of roots with a command: `need(X, now - max_lag)` for every policy.
 
-    One walk from the sinks up: of several bounds the strictest goes on, since what it needs includes what the others do.
+    One walk from the sinks up: of several bounds the strictest goes on, for what it needs includes what the others do.
     """
     graph = seen.graph
     asked: dict[str, Promise] = {}
@@ -158,7 +158,7 @@ def _is_before(time: int | None, bound: int) -> bool:
 
 
 def never_refreshed(graph: AssetGraph) -> tuple[str, ...]:
-    """Roots with a command that no policy covers, on them or below: nothing but a change of code will run them again."""
+    """Roots with a command that no policy covers, on them or below: only a change of code runs them again."""
     covered: set[str] = set()
     for name in reversed(graph.order):
         asset = graph.assets[name]
@@ -166,5 +166,7 @@ def never_refreshed(graph: AssetGraph) -> tuple[str, ...]:
             covered.add(name)
             covered.update(asset.upstreams)
     return tuple(
-        name for name in graph.order if not (asset := graph.assets[name]).upstreams and asset.command and name not in covered
+        name
+        for name in graph.order
+        if not (asset := graph.assets[name]).upstreams and asset.command and name not in covered
     )

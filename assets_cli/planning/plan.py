@@ -1,6 +1,7 @@
 """The plan: steps with their causes in order, skips with their reasons, and what was refused.
 
-Pure: everything it knows comes in its arguments. What is stale is `staleness`'s decision, how old data is `freshness`'s.
+Pure: everything it knows comes in its arguments. What is stale is decided by `staleness`, how old data is by
+`freshness`.
 """
 
 from __future__ import annotations
@@ -106,9 +107,7 @@ def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
     return steps
 
 
-def _skips(
-    graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], uncovered: frozenset[str]
-) -> list[Skip]:
+def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], uncovered: frozenset[str]) -> list[Skip]:
     skips: list[Skip] = []
     beside: set[str] = set()
     for name in graph.order:
@@ -177,7 +176,9 @@ def _is_unfit(cause: Cause, asset: Asset) -> bool:
 
 def _publishes_whole(asset: Asset) -> bool:
     """Whether we write its output, in a transaction, so that a failed attempt cannot leave it half-written."""
-    return isinstance(asset.command, SqlCommand) and asset.output is not None and asset.output.materialization != "script"
+    return (
+        isinstance(asset.command, SqlCommand) and asset.output is not None and asset.output.materialization != "script"
+    )
 
 
 def _as_found(cause: Cause) -> str:
@@ -208,4 +209,3 @@ def _overdue_unreachable(
         message = f"{broken.asset} is overdue: its data may be at most {promised} old, and waits for {held}"
         warnings.append(Problem("A0604", message, severity="warning", hint=hint, asset=broken.asset))
     return warnings
-

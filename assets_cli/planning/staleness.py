@@ -108,9 +108,7 @@ def _drift_causes(asset: Asset, made: Materialization, world: World) -> Iterator
             )
 
 
-def _overdue_causes(
-    name: str, snapshot: StateSnapshot, promises: Mapping[str, Promise], now: int
-) -> Iterator[Cause]:
+def _overdue_causes(name: str, snapshot: StateSnapshot, promises: Mapping[str, Promise], now: int) -> Iterator[Cause]:
     promise = promises.get(name)
     made = snapshot.of(name).usable
     if promise is None or made is None:
@@ -130,8 +128,10 @@ def name_some(names: Iterable[str], most: int = 3) -> str:
     return f"{', '.join(listed[:most])} and {len(listed) - most} more"
 
 
-def left_stale(done: Iterable[str], steps: Iterable[str], graph: AssetGraph, snapshot: StateSnapshot) -> tuple[str, ...]:
-    """What a run over a part of the project left stale: direct downstreams of what changed that were not steps of it."""
+def left_stale(
+    done: Iterable[str], steps: Iterable[str], graph: AssetGraph, snapshot: StateSnapshot
+) -> tuple[str, ...]:
+    """What a run left stale: direct downstreams of what changed that were not steps of it."""
     planned = set(steps)
     found: dict[str, None] = {}
     for upstream in done:

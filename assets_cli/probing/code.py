@@ -86,7 +86,7 @@ class CodeLook:
         return Examined(found.components, found.problems)
 
     def _is_as_recorded(self, asset: Asset, recorded: Mapping[str, Component]) -> bool:
-        """Whether it is plain that nothing changed: the common case, a shell command without files, at its least cost."""
+        """Whether plainly nothing changed: the common case, a shell command without files, at its least cost."""
         if not isinstance(asset.command, ShellCommand) or asset.code or self.scripts(asset.command):
             return False
         fields = self._fields(asset)

@@ -135,7 +135,7 @@ class DatabaseCache:
         with suppress(OSError):
             _REMEMBERED[str(self._path)] = (gate(self._path.stat()), contents)
 
-    def _note(  # noqa: PLR0913 - the fields of one line
+    def _note(
         self, before: str | None, after: str, table: str | None, digest: str, rows: int | None, *, alone: bool
     ) -> None:
         step = {"before": before, "after": after, "table": table, "digest": digest, "rows": rows, "alone": alone}

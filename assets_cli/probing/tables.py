@@ -88,9 +88,7 @@ def _under_lock(
         probes = _guarded(lambda: _open_and_ask(database, tables, before), tables)
         # What was found belongs to no stat if somebody wrote meanwhile.
         if before is not None and database_stat(file, now_ns) == before:
-            cache.found(
-                before, {name: _entry(probe.fingerprint) for name, probe in probes.items() if probe.fingerprint}
-            )
+            cache.found(before, {name: each.fingerprint.digest for name, each in probes.items() if each.fingerprint})
     return probes
 
 

@@ -47,7 +47,9 @@ def invocation(
     command = asset.command
     if isinstance(command, ShellCommand):
         output = locate_output(manifest, asset, environ)
-        upstreams = {name: _address(locate_output(manifest, manifest.assets[name], environ)) for name in asset.upstreams}
+        upstreams = {
+            name: _address(locate_output(manifest, manifest.assets[name], environ)) for name in asset.upstreams
+        }
         extra = shell.environment(
             environ,
             asset=asset.name,

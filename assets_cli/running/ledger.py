@@ -39,7 +39,9 @@ class Ledger:
         self._frozen = dict(snapshot.frozen)
         self._world = World({}, {}, observations)
         self._times: dict[str, int | None] = {}
-        self._seen = max((each.materialization.seq for each in snapshot.latest.values() if each.materialization), default=0)
+        self._seen = max(
+            (each.materialization.seq for each in snapshot.latest.values() if each.materialization), default=0
+        )
         self.snapshot = StateSnapshot(snapshot.environment, self._latest, observations, self._frozen)
 
     def refresh(self, name: str) -> None:
@@ -60,8 +62,10 @@ class Ledger:
         external = self._graph.assets[upstream].is_external
         return current_input(upstream, self.snapshot, self._world.observations, external=external)
 
-    def record(self, made: Materialization, *, recovered: bool = False) -> Materialization | None:
+    def record(self, made: Materialization, *, recovered: bool = False, timed: bool = True) -> Materialization | None:
         """Commit a success: the materialization, its attempt's end and the data time that it supersedes.
+
+        Where nothing ran (`timed` is false) its duration says nothing of the next time.
 
         Returns:
             What is on record now; None where `recovered` and another process had settled the attempt already.
@@ -71,7 +75,7 @@ class Ledger:
             frozen = None
             if before.usable is not None and before.usable.data_version != made.data_version:
                 frozen = (before.usable.data_version, self._data_time(made.asset))
-            took = made.finished - made.started
+            took = made.finished - made.started if timed else None
             if recovered:
                 seq = self._recorder.promote(made.attempt, made, frozen, took)
                 if seq is None:
@@ -80,7 +84,7 @@ class Ledger:
                 seq = self._recorder.add_materialization(made, frozen, took)
             made = made._replace(seq=seq)
             attempt = before.attempt._replace(state="succeeded", finished=made.finished) if before.attempt else None
-            durations = (*before.durations, took)[-RECENT:]
+            durations = before.durations if took is None else (*before.durations, took)[-RECENT:]
             self._latest[made.asset] = Latest(made, before.usable if made.blocked else made, attempt, durations)
             if frozen is not None:
                 self._frozen[made.asset, frozen[0]] = frozen[1]
@@ -111,7 +115,7 @@ class Ledger:
         return self._times[name]
 
     def _forget_times(self, name: str) -> None:
-        """Forget the data times that a new record of `name` may have moved; an asset forgotten has all below forgotten."""
+        """Forget the data times that a new record may have moved; what is below a forgotten asset is forgotten too."""
         waiting = [name]
         while waiting:
             current = waiting.pop()

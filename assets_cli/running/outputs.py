@@ -58,7 +58,9 @@ def database_stats(touched: Mapping[str, Database], around: Surroundings) -> dic
     return {name: database_stat(each.file, now) for name, each in touched.items() if each.file}
 
 
-def forget_databases(touched: Mapping[str, Database], stats: Stats, around: Surroundings, but: str | None = None) -> None:
+def forget_databases(
+    touched: Mapping[str, Database], stats: Stats, around: Surroundings, but: str | None = None
+) -> None:
     """Where a database file moved, nothing is known of its tables any more: the next plan reads them again."""
     now = around.probes.now_ns()
     for name, each in touched.items():
@@ -125,7 +127,7 @@ def inspect_table(
     return Left(Fingerprint(state.digest, stat), state.rows, queried, _schema(state))
 
 
-def prepared(asset: Asset, document: Mapping[str, Any]) -> Left:
+def prepared(document: Mapping[str, Any]) -> Left:
     """What a worker says that it is about to publish."""
     columns = tuple((str(name), str(kind)) for name, kind in document.get("columns") or ())
     state = TableState(document["rows"], document["digest"], columns)

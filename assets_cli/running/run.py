@@ -267,4 +267,3 @@ class _Slots:
     def _serve(self) -> None:
         while (name := self._next.get()) is not None:
             self._work(name)
-

@@ -138,9 +138,7 @@ class _Performance:
             delay = self._delay_before_retry(number, state, exit_code)
             if delay is None:
                 return outcome
-            self.around.emit(
-                event.StepRetrying(self.asset.name, self.around.clock(), number, outcome.detail, delay)
-            )
+            self.around.emit(event.StepRetrying(self.asset.name, self.around.clock(), number, outcome.detail, delay))
             if self.context.cancellation.wait(delay / duration.SECOND):
                 return outcome._replace(result="cancelled", detail=f"interrupted; {outcome.detail}")
 
@@ -182,7 +180,9 @@ class _Performance:
         usual = self.step.estimated
         self.around.emit(event.StepStarted(name, started, number, self.step.causes, log, usual))
         result = Path(self.around.root, log).with_suffix(".result.json")
-        target = commands.Target(self.context.run, self.context.ledger.snapshot.environment, _log_file(self.around.root, log), result)
+        target = commands.Target(
+            self.context.run, self.context.ledger.snapshot.environment, _log_file(self.around.root, log), result
+        )
         if self.problem is not None:
             return self._failed(attempt, "failed", self.problem.message, None)
         try:
@@ -257,7 +257,7 @@ class _Performance:
         """Put on record what is about to be published, so that a death in between can be told from one before."""
         if self.asset.data_version_sql is not None:
             return  # its answer is known only after publishing, so there is nothing whole to record
-        left = outputs.prepared(self.asset, document)
+        left = outputs.prepared(document)
         made = self._materialization(attempt, left, Reported(None, None, {}))
         self.around.recorder.prepare(attempt.seq, made)
 

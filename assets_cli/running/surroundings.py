@@ -1,4 +1,4 @@
-"""What a run is surrounded by: recorder, locks, listeners, clock, environment. Handed in, so that tests hand in others."""
+"""What a run is surrounded by: recorder, locks, listeners, clock, environment. All of it is handed in."""
 
 from __future__ import annotations
 

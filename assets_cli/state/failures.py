@@ -14,7 +14,7 @@ from assets_cli.model.problem import AssetsError, Problem
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
+_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG}
 _PRIMARY = 0xFF  # the low byte of an extended result code is its primary code
 
 
@@ -45,10 +45,10 @@ def explained(path: Path, timeout: float) -> Iterator[None]:
 
 
 def unusable(path: Path, reason: str) -> Problem:
-    """The state file cannot be opened: permissions, a folder in its place, a disk that fails."""
+    """The state file cannot be used: permissions, a folder in its place, a disk that fails."""
     return Problem(
         "A0505",
-        f"state file {path} cannot be opened: {reason}",
+        f"state file {path} cannot be used: {reason}",
         hint="check the permissions of the file and its folder, or name another file with --state",
     )
 

@@ -15,8 +15,10 @@ missing, which fails in a folder that we may not write to and leaves litter in o
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -68,12 +70,7 @@ def read(path: Path, timeout: float, work: Callable[[sqlite3.Connection], T]) ->
             if stamp is None:
                 with closing(migrations.blank()) as connection:
                     return work(connection)
-            try:
-                answer = _read_once(path, real, stamp, timeout, work)
-            except (AssetsError, sqlite3.Error):
-                if _stamp(real) == stamp:
-                    raise
-                continue  # a writer replaced what was read under our hands
+            answer = _read_once(path, real, stamp, timeout, work)
             if answer is not None:
                 return answer[0]
     raise AssetsError(
@@ -88,7 +85,7 @@ def read(path: Path, timeout: float, work: Callable[[sqlite3.Connection], T]) ->
 def _read_once(
     path: Path, real: Path, stamp: _Stamp, timeout: float, work: Callable[[sqlite3.Connection], T]
 ) -> tuple[T] | None:
-    """The answer, or None where the file moved while it was read without SQLite's locks."""
+    """The answer, or None where the file moved while it was read without SQLite's locks, whatever came of it."""
     if stamp.is_alone and not stamp.is_racy:
         return _unlocked(path, real, stamp, work)
     try:
@@ -104,8 +101,13 @@ def _read_once(
 
 
 def _unlocked(path: Path, real: Path, stamp: _Stamp, work: Callable[[sqlite3.Connection], T]) -> tuple[T] | None:
-    with _connected(real, "immutable=1", 0) as connection:
-        answer = _work(connection, path, work)
+    try:
+        with _connected(real, "immutable=1", 0) as connection:
+            answer = _work(connection, path, work)
+    except (AssetsError, sqlite3.Error):
+        if _stamp(real) == stamp:
+            raise
+        return None  # a writer replaced what was read under our hands
     return (answer,) if _stamp(real) == stamp else None
 
 
@@ -149,6 +151,8 @@ def _stamp(real: Path) -> _Stamp | None:
         main = real.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if stat.S_ISDIR(main.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     return _Stamp(
         main.st_ino, main.st_size, main.st_mtime_ns, tuple(_size(_beside(real, suffix)) for suffix in _COMPANIONS)
     )

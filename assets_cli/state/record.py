@@ -202,7 +202,7 @@ class Recorder(StateReader):
         self,
         materialization: Materialization,
         frozen: tuple[str, int | None] | None,
-        duration: int,
+        duration: int | None,
         exit_code: int | None = 0,
     ) -> int:
         """Record that an asset was produced; its attempt has succeeded. Returns the sequence number.
@@ -213,19 +213,24 @@ class Recorder(StateReader):
             materialization: its `seq` is ignored; its `attempt` says in which environment.
             frozen: the data version that was current until now and the data time that it has now, kept for those who
                 read it. Kept as unknown where this is None. Ignored where the version stays current.
-            duration: how long the step took, in microseconds.
+            duration: how long the step took, in microseconds; None where nothing ran.
             exit_code: the command's.
         """
         with self._writing():
             self._connection.execute(
-                "UPDATE attempts SET state = 'succeeded', finished = ?, exit_code = ?, reason = NULL WHERE seq = ?",
+                "UPDATE attempts SET state = 'succeeded', finished = ?, exit_code = ?, reason = NULL, prepared = NULL "
+                "WHERE seq = ?",
                 (materialization.finished, exit_code, materialization.attempt),
             )
             environment = self._environment_of(materialization.attempt)
             return self._add(environment, materialization, frozen, duration)
 
     def promote(
-        self, attempt: int, materialization: Materialization, frozen: tuple[str, int | None] | None, duration: int
+        self,
+        attempt: int,
+        materialization: Materialization,
+        frozen: tuple[str, int | None] | None,
+        duration: int | None,
     ) -> int | None:
         """Record what a dead run had published but not yet recorded: `add_materialization`, at most once.
 
@@ -327,7 +332,7 @@ class Recorder(StateReader):
                 )
 
     def _add(
-        self, environment: str, value: Materialization, frozen: tuple[str, int | None] | None, duration: int
+        self, environment: str, value: Materialization, frozen: tuple[str, int | None] | None, duration: int | None
     ) -> int:
         key = (environment, value.asset, value.partition)
         durations, current = self._connection.execute(
@@ -361,7 +366,7 @@ class Recorder(StateReader):
                 rows.dump(dict(value.metadata)),
             ),
         )
-        recent = [*json.loads(durations or "[]"), duration][-_DURATIONS:]
+        recent = [*json.loads(durations or "[]"), *([] if duration is None else [duration])][-_DURATIONS:]
         self._connection.execute(
             "INSERT INTO latest (environment, asset, partition, materialization, usable, attempt, durations) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (environment, asset, partition) DO UPDATE "

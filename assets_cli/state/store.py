@@ -43,7 +43,7 @@ def open_reader(path: Path, *, timeout: float = TIMEOUT, locks: Path | None = No
 
     Raises:
         AssetsError: the file is a newer version's (A0501), damaged (A0502), another program's (A0503), kept locked
-            (A0504) or cannot be opened (A0505). Its methods raise the same.
+            (A0504) or cannot be used (A0505). Its methods raise the same.
     """
     reader = StateReader(path, timeout=timeout, locks=locks)
     reader.verify()

@@ -120,8 +120,8 @@ def test_whatever_happened_exactly_what_is_needed_runs(graph, story):
             elif what == "delete":
                 shop.delete(name)
             elif what == "rewire":
-                index = names.index(name)
-                shop.upstreams[name] = [names[int(constant) % index]] if index else []
+                position = names.index(name)
+                shop.upstreams[name] = [names[int(constant) % position]] if position else []
                 shop.write_manifest()
             else:
                 selection = {name, *_above(shop, name)} if what == "run one" else set(names)
@@ -147,7 +147,7 @@ def _above(shop: Workshop, name: str) -> set[str]:
 @given(graphs(), st.integers(0, 2**32))
 @settings(REAL, max_examples=int(os.environ.get("KILL_EXAMPLES", "6")))
 def test_killed_at_any_instant_nothing_is_lost_or_done_twice(graph, seed):
-    """SIGKILL of the coordinator, several times; afterwards history is whole and the result equals a build from scratch."""
+    """SIGKILL of the coordinator, several times: history is whole, the result equals a build from scratch."""
     upstreams, width = graph
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -161,7 +161,9 @@ def test_killed_at_any_instant_nothing_is_lost_or_done_twice(graph, seed):
         assert shop.run().failed == ()
         assert shop.contents() == shop.from_scratch()
         project = shop.open()
-        done = [step.asset for run in project.runs(100) for step in project.run(run.id)[1] if step.result == "succeeded"]
+        done = [
+            step.asset for run in project.runs(100) for step in project.run(run.id)[1] if step.result == "succeeded"
+        ]
         assert sorted(done) == sorted(set(done)), "a step that is on record as done was done again"
         states = {attempt.state for run in project.runs(100) for attempt in project.run(run.id)[2]}
         assert states <= {"succeeded", "crashed"}

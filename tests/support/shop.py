@@ -161,34 +161,42 @@ class FakeProject:
         return found
 
     def plan(self, selection: Sequence[str] = (), **flags: Any) -> Plan:
+        """As `Project.plan`."""
         found: Plan = self._answer("plan", tuple(selection), **flags)
         return found
 
     def why(self, name: str) -> Why:
+        """As `Project.why`."""
         found: Why = self._answer("why", name)
         return found
 
     def lineage(self, name: str, **flags: Any) -> Lineage:
+        """As `Project.lineage`."""
         found: Lineage = self._answer("lineage", name, **flags)
         return found
 
     def list(self, selection: Sequence[str] = ()) -> tuple[AssetStatus, ...]:
+        """As `Project.list`."""
         found: tuple[AssetStatus, ...] = self._answer("list", tuple(selection))
         return found
 
     def runs(self, limit: int = 20) -> tuple[RunRecord, ...]:
+        """As `Project.runs`."""
         found: tuple[RunRecord, ...] = self._answer("runs", limit)
         return found
 
     def run(self, run: str) -> tuple[RunRecord, tuple[StepRecord, ...], tuple[Attempt, ...]]:
+        """As `Project.run`."""
         found: tuple[RunRecord, tuple[StepRecord, ...], tuple[Attempt, ...]] = self._answer("run", run)
         return found
 
     def log_files(self, run: str, name: str | None = None) -> tuple[tuple[Attempt, Path], ...]:
+        """As `Project.log_files`."""
         found: tuple[tuple[Attempt, Path], ...] = self._answer("log_files", run, name)
         return found
 
     def recover(self, listener: Callable[[RunEvent], None]) -> None:
+        """As `Project.recover`."""
         for event in self.answers.get("recovered", ()):
             listener(event)
 
@@ -222,6 +230,7 @@ class Stream(io.TextIOWrapper):
         self._is_terminal = is_terminal
 
     def isatty(self) -> bool:
+        """As it was made."""
         return self._is_terminal
 
     def text(self) -> str:
@@ -255,6 +264,7 @@ class CommandLine:
         return project
 
     def __call__(self, *arguments: str) -> Screen:
+        """Call it and see what is on the screen."""
         out, err = Stream(encoding=self.encoding), Stream(encoding=self.encoding)
         with self.patch.context() as patch:
             patch.setattr(sys, "stdout", out)

@@ -73,7 +73,7 @@ class Space:
         self.latest: dict[str, Latest] = {}
         self.observations: dict[str, Observation] = {}
         self.frozen: dict[tuple[str, str], int | None] = {}
-        self.code = {name: "1" for name in self.graph.assets}
+        self.code = dict.fromkeys(self.graph.assets, "1")
         self.outputs: dict[str, str | None] = {}
         self.seq = 0
 
@@ -84,7 +84,9 @@ class Space:
         self.graph = AssetGraph(manifest_of(*assets))
         self.code = {name: self.code.get(name, "1") for name in self.graph.assets}
 
-    def make(self, name: str, version: str | None = None, *, blocked: bool = False, data_time: int | None = None) -> None:
+    def make(
+        self, name: str, version: str | None = None, *, blocked: bool = False, data_time: int | None = None
+    ) -> None:
         """An asset is materialized now; its data version is `version`, by default one that follows from its inputs."""
         before = self.latest.get(name, Latest())
         inputs = {up: self._current(up) for up in self.graph.upstreams(name)}
@@ -159,7 +161,9 @@ class Space:
         """The plan's steps as `{asset: [cause kinds]}`, a cause of an upstream as `kind(upstream)`."""
         found = {}
         for step in self.plan(*names).steps:
-            found[step.asset] = [f"{each.kind}({each.upstream})" if each.upstream else each.kind for each in step.causes]
+            found[step.asset] = [
+                f"{each.kind}({each.upstream})" if each.upstream else each.kind for each in step.causes
+            ]
         return found
 
     def run(self) -> list[str]:

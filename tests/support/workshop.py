@@ -28,7 +28,12 @@ class Workshop:
     """A project whose assets can be edited, made to fail, tampered with."""
 
     def __init__(
-        self, root: Path, upstreams: Mapping[str, Sequence[str]], *, seconds: str = "0", width: Mapping[str, int] | None = None
+        self,
+        root: Path,
+        upstreams: Mapping[str, Sequence[str]],
+        *,
+        seconds: str = "0",
+        width: Mapping[str, int] | None = None,
     ) -> None:
         self.root = root
         self.upstreams = {name: list(above) for name, above in upstreams.items()}

@@ -12,7 +12,9 @@ from assets_cli.planning import freshness
 
 def diamond(**policy: object) -> Space:
     """events, rates -> joined -> mart."""
-    return Space(asset("events"), asset("rates"), asset("joined", ["events", "rates"]), asset("mart", ["joined"], **policy))
+    return Space(
+        asset("events"), asset("rates"), asset("joined", ["events", "rates"]), asset("mart", ["joined"], **policy)
+    )
 
 
 def test_a_table_is_as_old_as_the_oldest_thing_it_was_made_from():
@@ -169,17 +171,21 @@ class Oracle:
         self.left: dict[tuple[str, str], int | None] = {}
 
     def time(self, name: str) -> int | None:
+        """The data time now."""
         if name not in self.version:
             return None
         if not self.upstreams[name]:
             return self.started[name]
         times = [
-            self.time(up) if self.read[name][up] == self.version.get(up) else self.left.get((up, self.read[name][up] or ""))
+            self.time(up)
+            if self.read[name][up] == self.version.get(up)
+            else self.left.get((up, self.read[name][up] or ""))
             for up in self.upstreams[name]
         ]
         return None if None in times else min(time for time in times if time is not None)
 
     def make(self, name: str, version: str, now: int) -> None:
+        """An asset is materialized."""
         if self.version.get(name, version) != version:
             self.left[name, self.version[name]] = self.time(name)
         self.version[name], self.started[name] = version, now

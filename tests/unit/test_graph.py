@@ -1,5 +1,7 @@
 """Edges, closures, order and cycles."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,4 +73,4 @@ def test_a_cycle_is_found_exactly_where_there_is_one(pairs):
     for problem in found:
         loop = problem.message.removeprefix("a cycle: ").split(" -> ")
         assert loop[0] == loop[-1]
-        assert all((int(down[1:]), int(up[1:])) in edges for up, down in zip(loop, loop[1:], strict=False))
+        assert all((int(down[1:]), int(up[1:])) in edges for up, down in pairwise(loop))

@@ -95,7 +95,7 @@ GRAMMAR = {
     "a: [1, 2\nb: 1": ("1:4", "this list is not closed", "add the missing ']' or ','"),
     "a: {b\n": ("1:4", "this mapping is not closed", "add the missing '}' or ','"),
     'a: "x\n': ("1:4", "this quote is not closed", "add the closing quote"),
-    "a: {": ("1:4", "the file ends too early", "close what is open: a '[' or '{' or a quote"),
+    "a: {": ("1:4", "the file ends too early", "close what is open: a '[' or '{'"),
     "a: @x": ("1:4", "a value cannot start with '@'", "quote the value"),
     "a: %x": ("1:4", "a value cannot start with '%'", "quote the value"),
     'a: "\\q"': ("1:5", "unknown escape after '\\' in a double-quoted text", "use single quotes to keep '\\' as it is"),

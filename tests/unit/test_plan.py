@@ -15,7 +15,7 @@ from assets_cli.planning.plan import Selection, plan
 
 
 def wide() -> Space:
-    """raw -> a, b -> end; crm is external."""
+    """Raw -> a, b -> end; crm is external."""
     return Space(
         asset("raw"),
         asset("crm", command=None, output=None),
@@ -89,16 +89,23 @@ def test_force_runs_what_is_up_to_date():
     ("happens", "message"),
     [
         ("never", "a cannot run: its upstream raw is not selected and was never materialized"),
-        ("gone", "a cannot run: its upstream raw is not selected and is not as recorded (out/raw is gone since run r1)"),
+        (
+            "gone",
+            "a cannot run: its upstream raw is not selected and is not as recorded (out/raw is gone since run r1)",
+        ),
         (
             "touched",
-            "a cannot run: its upstream raw is not selected and is not as recorded (out/raw was changed by somebody"
-            " else since run r1; materialize it again, or adopt what is there: assets state mark raw)",
+            (
+                "a cannot run: its upstream raw is not selected and is not as recorded (out/raw was changed by somebody"
+                " else since run r1; materialize it again, or adopt what is there: assets state mark raw)"
+            ),
         ),
         (
             "failed",
-            "a cannot run: its upstream raw is not selected and may be half-written (the last attempt failed in run r2:"
-            " exit code 1)",
+            (
+                "a cannot run: its upstream raw is not selected and may be half-written (the last attempt failed in run"
+                " r2: exit code 1)"
+            ),
         ),
     ],
 )
@@ -189,7 +196,7 @@ def test_estimate_schedules_by_longest_remaining_path():
 
 
 def test_unknown_durations_count_as_the_usual_one():
-    """A step that never ran is taken to last as long as the median of the others; with none known there is no estimate."""
+    """A step that never ran counts as the median of the others; with none known there is no estimate."""
     assert schedule.estimate(steps_of(a=(4, []), b=(None, ["a"])), 1).duration == 8 * SECOND
     assert schedule.estimate(steps_of(a=(None, []), b=(None, ["a"])), 1) == (None, ("a", "b"))
 

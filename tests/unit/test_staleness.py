@@ -7,7 +7,7 @@ from assets_cli.planning.versions import code_version, component_changes
 
 
 def chain() -> Space:
-    """raw -> clean -> report, all materialized."""
+    """Raw -> clean -> report, all materialized."""
     space = Space(asset("raw"), asset("clean", ["raw"]), asset("report", ["clean"]))
     space.run()
     return space

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,14 +41,20 @@ def run_record(run: str = R1, environment: str = "default") -> RunRecord:
 
 def step(asset: str) -> StepRecord:
     """A step that has not ended."""
-    return StepRecord(asset, "materialize", ({"kind": "missing", "detail": "never"},), False, None, False, None)
+    return StepRecord(
+        asset,
+        "materialize",
+        ({"kind": "missing", "detail": "never"},),
+        forced=False,
+        result=None,
+        unchanged=False,
+        detail=None,
+    )
 
 
 def made(asset: str, attempt: int, version: str = "sha256:1", **changes: object) -> Materialization:
     """A materialization as it is recorded."""
-    value = Materialization(
-        0, asset, R1, attempt, 110, 120, "sha256:code", {}, version, None, None, {}, False, False, {}, ""
-    )
+    value = Materialization(0, asset, R1, attempt, 110, 120, "sha256:code", {}, version, None, None, {})
     return value._replace(**changes)  # type: ignore[arg-type]
 
 
@@ -103,9 +110,8 @@ def test_round_trip(recorder: Recorder) -> None:
         Fingerprint("sha256:f", "12,34", 10**18, 10**18 + 1),
         99,
         {"events": Input("sha256:e", 5), "crm": Input(None, None)},
-        True,
-        False,
-        {"rows": 3, "nested": {"a": [1, None]}},
+        unchanged=True,
+        metadata={"rows": 3, "nested": {"a": [1, None]}},
     )
     seq = recorder.add_materialization(value, None, 1_000)
     expected = value._replace(seq=seq)
@@ -278,9 +284,9 @@ def test_snapshot_of_some(recorder: Recorder) -> None:
 
 def test_run_as_shown(recorder: Recorder) -> None:
     """A run is shown with its steps in the plan's order and the count of each result that occurs."""
-    recorder.finish_step(R1, "events", "succeeded", True, "3 rows")
-    recorder.finish_step(R1, "orders", "succeeded", False, None)
-    recorder.finish_step(R1, "report", "failed", False, "exit code 1")
+    recorder.finish_step(R1, "events", "succeeded", unchanged=True, detail="3 rows")
+    recorder.finish_step(R1, "orders", "succeeded", unchanged=False, detail=None)
+    recorder.finish_step(R1, "report", "failed", unchanged=False, detail="exit code 1")
     recorder.end_run(R1, "failed", 900)
     expected = run_record()._replace(
         status="failed", finished=900, counts={"failed": 1, "succeeded": 2, "unchanged": 1}
@@ -335,7 +341,7 @@ def test_find_no_run(recorder: Recorder, text: str, message: str, hint: str) -> 
 
 def test_find_without_runs(path: Path) -> None:
     """Without any run the error says so."""
-    with pytest.raises(AssetsError, match="^A0507: no run is on record$"):
+    with pytest.raises(AssetsError, match=r"^A0507: no run is on record$"):
         open_reader(path).find_run("latest")
 
 
@@ -385,13 +391,22 @@ def test_dead_run(recorder: Recorder) -> None:
 
 def test_transaction_is_all_or_nothing(recorder: Recorder) -> None:
     """What fails inside a transaction takes the whole of it along, even if it was caught on the way."""
-    with pytest.raises(KeyError), recorder.transaction():
-        make(recorder, "orders")
-        raise KeyError
-    with pytest.raises(AssetsError, match="A0509"), recorder.transaction():
-        make(recorder, "orders")
-        with pytest.raises(AssetsError):
-            recorder.finish_step(R1, "nowhere", "failed", False, None)
+
+    def fail() -> None:
+        with recorder.transaction():
+            make(recorder, "orders")
+            raise KeyError
+
+    def fail_and_catch() -> None:
+        with recorder.transaction():
+            make(recorder, "orders")
+            with suppress(AssetsError):
+                recorder.finish_step(R1, "nowhere", "failed", unchanged=False, detail=None)
+
+    with pytest.raises(KeyError):
+        fail()
+    with pytest.raises(AssetsError, match="A0509"):
+        fail_and_catch()
     assert both(recorder).latest == {}
     with recorder.transaction(), recorder.transaction():
         make(recorder, "orders")
@@ -400,10 +415,15 @@ def test_transaction_is_all_or_nothing(recorder: Recorder) -> None:
 
 def test_rolled_back_run_is_forgotten(recorder: Recorder) -> None:
     """A run whose record was rolled back is not written to from memory."""
-    with pytest.raises(KeyError), recorder.transaction():
-        recorder.begin_run(run_record(R2), [])
-        recorder.open_attempt(R2, "orders", 1, 1, None)
-        raise KeyError
+
+    def fail() -> None:
+        with recorder.transaction():
+            recorder.begin_run(run_record(R2), [])
+            recorder.open_attempt(R2, "orders", 1, 1, None)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     with pytest.raises(AssetsError, match="A0509"):
         recorder.open_attempt(R2, "orders", 1, 1, None)
 
@@ -428,19 +448,31 @@ def test_full_disk_inside_transaction(recorder: Recorder) -> None:
     """After a full disk that was caught, the rest of the transaction does not commit piece by piece."""
     pages = recorder._connection.execute("PRAGMA page_count").fetchone()[0]
     recorder._connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(AssetsError, match="disk is full"), recorder.transaction():
-        with pytest.raises(AssetsError):
-            recorder.add_observation("default", Observation(0, "crm", 1, "x" * 100_000, None))
-        with pytest.raises(AssetsError):
-            recorder.end_run(R1, "failed", 1)
+
+    def fail_and_catch() -> None:
+        with recorder.transaction():
+            with suppress(AssetsError):
+                recorder.add_observation("default", Observation(0, "crm", 1, "x" * 100_000, None))
+            with suppress(AssetsError):
+                recorder.end_run(R1, "failed", 1)
+
+    with pytest.raises(AssetsError, match="disk is full"):
+        fail_and_catch()
     assert recorder.runs(1)[0].status == "running"
 
 
 def test_value_too_large(recorder: Recorder) -> None:
     """A number that does not fit is an error, and nothing of it is recorded."""
-    with pytest.raises(AssetsError, match="A0506: state file .* cannot hold a value: "):
+    with pytest.raises(AssetsError, match=r"A0506: state file .* cannot hold a value: "):
         make(recorder, "orders", data_time=10**30)
     assert recorder.snapshot("default").of("orders").materialization is None
+
+
+def test_run_id_taken(recorder: Recorder) -> None:
+    """A run id that is on record already is refused, with its steps."""
+    with pytest.raises(AssetsError, match=r"A0506: .* cannot be written: UNIQUE constraint failed: runs.id"):
+        recorder.begin_run(run_record(), [step("other")])
+    assert [value.asset for value in recorder.steps(R1)] == ["events", "orders", "report"]
 
 
 def test_changed_elsewhere(recorder: Recorder) -> None:
@@ -519,7 +551,8 @@ def test_killed_recorder(path: Path) -> None:
     for _ in range(50):
         process.stdout.readline()
     process.kill()
-    told = 50 + len(process.communicate(timeout=30)[0].splitlines())
+    told = 50 + len(process.stdout.read().splitlines())
+    process.wait(30)
     reader = open_reader(path)
     count = len(reader.materialization_history("default", "orders", 99_999))
     assert told <= count <= told + 1

@@ -48,8 +48,10 @@ _KINDS = {
 
 
 class Page(NamedTuple):
-    """What the screen needs besides the plan. `everything` lists what is otherwise counted; `command` makes a
-    command to suggest of words, `typed` are the selection and flags that it repeats.
+    """What the screen needs besides the plan.
+
+    `everything` lists what is otherwise counted; `command` makes a command to suggest of words, `typed` are the
+    selection and flags that it repeats.
     """
 
     manifest: Manifest
@@ -114,7 +116,7 @@ def summary(plan: Plan) -> list[str]:
     unknown = sum(step.estimated is None for step in plan.steps)
     if not unknown:
         return [text]
-    known = "nothing was timed yet" if unknown == len(plan.steps) else f"{count(unknown, 'step')} never timed"
+    known = "none of them was timed yet" if unknown == len(plan.steps) else f"{count(unknown, 'step')} never timed"
     return [text, f"no estimate: {known}"]
 
 

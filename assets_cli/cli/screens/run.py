@@ -81,7 +81,7 @@ class Transcript:
         if event.unchanged:
             said += ", unchanged"
         detail = clean(event.detail)
-        if detail and event.result != "succeeded":
+        if detail and event.result != "succeeded" and detail != event.result:
             said += f": {detail}"
         yield self._line(event.asset, said, done=True)
         if event.result == "failed":
@@ -149,7 +149,7 @@ class Transcript:
         rows = [("failed", end.failed), ("blocked", end.blocked), ("cancelled", end.cancelled)]
         for word, names in rows:
             for name in names[:_MOST_NAMED]:
-                reason = f": {reasons[name]}" if reasons.get(name) else ""
+                reason = f": {reasons[name]}" if reasons.get(name) not in {None, "", word} else ""
                 first, *rest = self._terminal.wrap(f"{name}{reason}", self._terminal.width - 13)
                 yield f"  {self._terminal.paint(f'{word:<9}', _COLOURS[word])}  {first}"
                 for line in rest:
