@@ -85,8 +85,11 @@ class Project:
             problems += cycles(loaded.manifest)
         if problems or loaded.manifest is None:
             raise AssetsError(*problems)
-        chosen = state or environ.get("ASSETS_STATE") or loaded.manifest.state
-        manifest = loaded.manifest._replace(state=str(Path(chosen).absolute()) if state else chosen)
+        chosen = state or environ.get("ASSETS_STATE")
+        manifest = loaded.manifest
+        if chosen:
+            # What is typed is relative to where it is typed; what the manifest says, to the manifest.
+            manifest = manifest._replace(state=str(Path(chosen).absolute()))
         return cls(manifest, AssetGraph(manifest), environ=environ)
 
     # -- questions -------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@
     generate.py --check    say what differs, and fail
 
 A page's `console` blocks are walked in order in one empty folder: a line that starts with `$ ` is a command, what
-follows is its output, both streams. A block such as ```` ```yaml file=assets.yml ```` writes that file first. Times, run
-ids, digests and temporary paths may differ; everything else may not.
+follows is its output, both streams. A block such as ```` ```yaml file=assets.yml ```` writes that file first. Times,
+run ids, digests and temporary paths may differ; everything else may not.
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ def settled(text: str) -> str:
 
 def command_page() -> str:
     """Every command with its help, as the program prints it."""
-    from assets_cli.cli.commands import COMMANDS  # the table that the program itself reads
+    from assets_cli.cli.commands import TABLE  # the table that the program itself reads
 
     lines = [GENERATED + "# The command line", ""]
-    for name in ("", *COMMANDS):
+    for name in ("", *TABLE):
         arguments = [*name.split(), "--help"]
         done = subprocess.run(
             [sys.executable, "-m", "assets_cli", *arguments],

@@ -59,6 +59,7 @@ TABLE: dict[str, Entry] = {
         Entry("list", "Understand", "list the assets with their state", ("--json",), "assets"),
         Entry("runs", "Look back", "list past runs, or show one", ("--limit", "--json"), "runs"),
         Entry("logs", "Look back", "print what the commands of a run wrote", ("--json",), "runs"),
+        Entry("state", "Repair", "mark: adopt what exists", (), "assets"),
         Entry("explain", "Look up", "explain an error code such as A0102", ("--json",), "codes"),
         Entry("schema", "Look up", "print a JSON schema, of the manifest by default", ("--list",), "schemas"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from assets_cli.cli.screens import problems as screen
@@ -45,9 +45,3 @@ def show_json(document: Any, *, indent: int | None = 2) -> None:
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=encoding != "utf8") + "\n")
     sys.stdout.flush()
-
-
-def indented(lines: Iterable[str], by: int) -> Iterator[str]:
-    """The lines moved to the right; empty ones stay empty."""
-    for line in lines:
-        yield " " * by + line if line else line

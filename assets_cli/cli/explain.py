@@ -14,6 +14,8 @@ from assets_cli.cli.words import nearest
 from assets_cli.model.codes import CODES
 from assets_cli.model.problem import AssetsError, Problem
 
+_WIDEST = 100
+
 
 def command(
     code: Annotated[
@@ -40,14 +42,18 @@ def command(
 def _paragraphs(text: str, terminal: Terminal) -> Iterator[str]:
     """The explanation, its prose in lines that fit, what is indented as it stands."""
     prose = ""
-    for line in [*text.rstrip("\n").split("\n"), ""]:
+    for line in text.rstrip("\n").split("\n"):
         if line and not line.startswith(" "):
             prose = f"{prose} {line}".strip()
             continue
-        if prose:
-            yield from terminal.wrap(prose, min(terminal.width, 100)) if terminal.wraps else [prose]
+        yield from _prose(prose, terminal)
         prose = ""
         yield line
+    yield from _prose(prose, terminal)
+
+
+def _prose(text: str, terminal: Terminal) -> list[str]:
+    return terminal.wrap(text, min(terminal.width, _WIDEST)) if text else []
 
 
 def _canonical(code: str) -> str:

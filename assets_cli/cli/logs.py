@@ -54,6 +54,7 @@ def _print(files: Sequence[tuple[Attempt, Path]]) -> None:
     for number, (attempt, path) in enumerate(files):
         if len(files) > 1:
             title = f"{attempt.asset}, attempt {attempt.number}, {attempt.state.replace('_', ' ')}"
+            title += ", wrote nothing" if path.stat().st_size == 0 else ""
             head = terminal.paint(f"── {title} " + "─" * max(terminal.width - len(title) - 4, 2), "bold")
             terminal.write(["", head] if number else [head])
         with path.open("rb") as log:

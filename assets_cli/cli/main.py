@@ -144,7 +144,7 @@ def run(arguments: Sequence[str]) -> int:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     try:
-        code = typer.main.get_command(app).main(args=list(arguments), prog_name="assets", standalone_mode=False)
+        code = _invoke(list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         return _hang_up()
@@ -153,6 +153,17 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost catch: a user gets a message, never a traceback
         return _refuse(error, arguments)
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Parse and call. Not by Click's `main`, which has opinions of its own on interrupts and closed pipes."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("assets", arguments) as context:
+            code = command.invoke(context)
+    except typer.Exit as end:
+        code = end.exit_code
     return code if isinstance(code, int) else 0
 
 

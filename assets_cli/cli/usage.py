@@ -119,6 +119,8 @@ def mistake(error: Exception) -> Problem:
         return Problem("A0813", f"option {getattr(error, 'option_name', '')} needs a value", hint=help_hint)
     if kind == "BadParameter":
         return Problem("A0815", _bad_value(error) or message, hint=help_hint)
+    if "extra argument" in message:
+        message = f"one argument too many: {message.rpartition('(')[2].rstrip(')')}"
     return Problem("A0814", f"{path}: {message}", hint=help_hint)
 
 

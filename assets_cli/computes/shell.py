@@ -16,7 +16,7 @@ from typing import Any
 from assets_cli.computes import reported
 from assets_cli.computes.reported import Reported
 
-_OTHER = re.compile(r"[^A-Za-z0-9]")
+_OTHER = re.compile(r"[^A-Z0-9]")
 
 
 def environment(
@@ -49,7 +49,7 @@ def environment(
 
 def upstream_variable(name: str) -> str:
     """The variable of an upstream: `raw/events.daily` is in `ASSETS_UPSTREAM_RAW_EVENTS_DAILY`."""
-    return "ASSETS_UPSTREAM_" + _OTHER.sub("_", name).upper()
+    return "ASSETS_UPSTREAM_" + _OTHER.sub("_", name.upper())
 
 
 def path_with_interpreter(environ: Mapping[str, str]) -> str:

@@ -169,7 +169,8 @@ class DuckDBSession:
         import duckdb  # loaded long since
 
         target = names.quote(*name)
-        described = self.raw.execute(f"describe {target}").fetchall()
+        # Of the query, not of the name: that way DuckDB 1.1 too notices that a view reads itself.
+        described = self.raw.execute(f"describe select * from {target}").fetchall()  # noqa: S608 - quoted
         columns = tuple((str(row[0]), str(row[1])) for row in described)
         if kind == "view":
             return TableState(None, VIEW_DIGEST, columns)
@@ -186,11 +187,13 @@ class DuckDBSession:
         import duckdb  # loaded long since
 
         statements = self.raw.extract_statements(query)
+        # DuckDB 1.1 takes a PIVOT apart into statements without a text, of which the last is the SELECT.
+        statements = [statement for statement in statements if statement.query] or statements[-1:]
         if not statements:
             raise DatabaseError("the query is empty")
         if len(statements) > 1:
             raise DatabaseError(f"expected one SELECT, found {len(statements)} statements", hint=_SCRIPT_HINT)
-        # A PIVOT is parsed as MULTI: it first looks up the values that become columns.
+        # Newer ones parse a PIVOT as MULTI, since it first looks up the values that become columns.
         kind = statements[0].type
         if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI):
             raise DatabaseError(f"expected a SELECT, found {kind.name}", hint=_SCRIPT_HINT)

@@ -271,13 +271,17 @@ def _written(definition: Definition) -> Mapping[str, Any]:
 
 def _bytes(path: str) -> bytes:
     """The bytes of a regular file: a pipe would wait for ever."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a Path cannot ask for O_NONBLOCK
-        about = os.fstat(file.fileno())
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise OSError("it is a folder" if stat.S_ISDIR(about.st_mode) else "it is not a regular file")
         if about.st_size > _LARGEST:
             raise OSError(f"it has more than {_LARGEST >> 20} MiB")
-        return file.read()
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def _reason(error: OSError) -> str:

@@ -45,6 +45,8 @@ _TAGS: Final = {
     "tag:yaml.org,2002:map": dict,
     "tag:yaml.org,2002:seq": list,
 }
+_LETTERS: Final = frozenset("yYnN")
+"""Names that people give to variables; as keys no reader of today takes them for true or false."""
 _NO_KEY: Final = object()
 _BROKEN: Final = "\0"
 """How the keys start of entries that are parsed and then dropped; no text of a file holds this character."""
@@ -158,7 +160,7 @@ class _Reader:
                     value = self.tagged(event, value, offset)
                 elif not event.style:
                     if value in WORDS or value[0] in NUMERIC:
-                        value = self.plain(value, offset)
+                        value = self.plain(value, offset, is_key=in_mapping and key is _NO_KEY)
                 elif "\0" in value:
                     value = self.null_character(value, offset)
                 if event.anchor is not None:
@@ -230,7 +232,9 @@ class _Reader:
 
     # What one scalar means
 
-    def plain(self, text: str, offset: int) -> Any:
+    def plain(self, text: str, offset: int, *, is_key: bool = False) -> Any:
+        if is_key and text in _LETTERS:
+            return text
         try:
             value = resolve(text)
         except Ambiguous as meaning:

@@ -28,7 +28,10 @@ def check_references(definitions: Mapping[str, Definition], checker: Checker) ->
         upstreams = asset.upstreams
         for index, upstream in enumerate(upstreams):
             if upstream not in definitions:
-                hint = spelling.hint(upstream) or "declare an asset with this name; one without a command is external"
+                near = spelling.nearest(upstream)
+                hint = "declare an asset with this name; one without a command is external"
+                if near is not None and near != name:
+                    hint = f"did you mean '{near}'?"
                 checker.report(name, ("upstreams", index), "A0202", f"unknown upstream '{upstream[:80]}'", hint)
             elif upstream == name:
                 checker.report(

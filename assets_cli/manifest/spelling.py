@@ -8,6 +8,9 @@ from functools import cached_property
 _FULL_SEARCHES = 8
 """How many names are compared with all others before only the index of small slips is asked."""
 
+_SHORTEST = 3
+"""Names with fewer letters are not similar for having one in common."""
+
 
 class Spelling:
     """The names that could have been meant."""
@@ -47,5 +50,7 @@ def _variants(name: str) -> Iterator[str]:
     """The name and what is left of it when one letter is dropped, all in lower case."""
     folded = name[:60].lower()
     yield folded
+    if len(folded) < _SHORTEST:
+        return
     for position in range(len(folded)):
         yield folded[:position] + folded[position + 1 :]

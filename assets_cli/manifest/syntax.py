@@ -20,6 +20,10 @@ _SENTENCES: tuple[tuple[str, Sentence], ...] = (
         "mapping values are not allowed",
         Sentence("a ':' is not expected here", "quote the value if the ':' is part of it, or check the indentation"),
     ),
+    (
+        "found unexpected ':'",
+        Sentence("a ':' is not expected here", "put a space after it, or quote what it is part of"),
+    ),
     ("could not find expected ':'", Sentence("this line should be a key followed by ':'", "write `key: value`")),
     (
         "block sequence entries are not allowed",

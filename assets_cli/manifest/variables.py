@@ -14,7 +14,7 @@ from assets_cli.manifest.scalars import Ambiguous, resolve
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import subject
 from assets_cli.model.problem import Problem
-from assets_cli.model.template import UnknownVariable, fill_vars
+from assets_cli.model.template import UnknownVariableError, fill_vars
 
 _ROOM: Final = 1 << 25
 """How many characters all filled texts of a project may have together: 32 Mi."""
@@ -93,7 +93,7 @@ class Variables:
         try:
             room = text.count("${vars.") * self._longest
             filled = text if room > self._room else fill_vars(text, self.values)
-        except UnknownVariable as unknown:
+        except UnknownVariableError as unknown:
             name = unknown.name.removeprefix("vars.")
             hint = (
                 self._spelling.hint(name)

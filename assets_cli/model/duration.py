@@ -19,7 +19,9 @@ def parse(text: str) -> int:
     if not match or not any(match.groups()):
         message = f"{text!r} is not a duration"
         raise ValueError(message)
-    return sum(int(part) * _UNITS[unit] for part, unit in zip(match.groups(), ("d", "h", "m", "s", "ms"), strict=True) if part)
+    return sum(
+        int(part) * _UNITS[unit] for part, unit in zip(match.groups(), ("d", "h", "m", "s", "ms"), strict=True) if part
+    )
 
 
 def show(microseconds: int) -> str:
@@ -29,7 +31,7 @@ def show(microseconds: int) -> str:
     if microseconds < 10 * SECOND:
         return f"{microseconds / SECOND:.1f} s"
     seconds = microseconds // SECOND
-    if seconds < 60:
+    if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds} s"
     parts = [(seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s")]
     first = next(i for i, (amount, _) in enumerate(parts) if amount)

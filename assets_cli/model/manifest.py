@@ -41,7 +41,7 @@ Command = ShellCommand | SqlCommand | PythonCommand
 
 
 class Output(NamedTuple):
-    """Where the asset's contents are: a path (file, directory or glob) or a table in a connection, or neither (script)."""
+    """Where an asset's contents are: a path (file, directory or glob), a table in a connection, or neither (script)."""
 
     path: str | None = None
     table: str | None = None
@@ -50,7 +50,7 @@ class Output(NamedTuple):
 
 
 class Retries(NamedTuple):
-    """`max` further attempts after the first; `delay` in microseconds; `retry_on` exit codes, or None for any failure."""
+    """`max` further attempts after the first; `delay` in microseconds; `retry_on` exit codes, None for any failure."""
 
     max: int = 0
     delay: int = 0

@@ -50,7 +50,7 @@ class Promise(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One asset to materialize. `after` are the steps that it waits for; `estimated` is in microseconds, None if unknown.
+    """One asset to materialize. `after` are the steps it waits for; `estimated` is in microseconds, None if unknown.
 
     `forced` steps are never skipped by the re-check; `promise` is there when a freshness policy asked for it.
     """
@@ -93,7 +93,7 @@ class Overdue(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The decision. Steps are in topological order. `estimated` and `critical_path` are for the given number of jobs."""
+    """The decision. Steps are in topological order; `estimated` and `critical_path` hold for the number of jobs."""
 
     environment: str
     now: int

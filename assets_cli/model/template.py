@@ -14,7 +14,7 @@ _VARS = re.compile(r"(\$\$\{)|\$\{vars\.([A-Za-z0-9_.-]+)\}")
 _ENV = re.compile(r"(\$\$\{)|\$\{env\.([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-class UnknownVariable(LookupError):
+class UnknownVariableError(LookupError):
     """A `${vars.x}` without a value, or an unset `${env.X}` without a default; `name` is `vars.x` or `env.X`."""
 
     def __init__(self, name: str) -> None:
@@ -26,7 +26,7 @@ def fill_vars(text: str, values: Mapping[str, Any]) -> str:
     """The text with `${vars.x}` filled in; booleans are written `true` and `false`. `$${` is kept for the second pass.
 
     Raises:
-        UnknownVariable: a variable has no value, or one that is a list or a mapping.
+        UnknownVariableError: a variable has no value, or one that is a list or a mapping.
     """
     if "${vars." not in text:
         return text
@@ -37,10 +37,10 @@ def fill_vars(text: str, values: Mapping[str, Any]) -> str:
         found: Any = values
         for key in match[2].split("."):
             if not isinstance(found, Mapping) or key not in found:
-                raise UnknownVariable("vars." + match[2])
+                raise UnknownVariableError("vars." + match[2])
             found = found[key]
         if found is None or isinstance(found, (Mapping, list)):
-            raise UnknownVariable("vars." + match[2])
+            raise UnknownVariableError("vars." + match[2])
         return str(found).lower() if isinstance(found, bool) else str(found)
 
     return _VARS.sub(value, text)
@@ -50,7 +50,7 @@ def fill_environment(text: str, environ: Mapping[str, str]) -> str:
     """The text with `${env.X}` filled in and `$${` written as `${`.
 
     Raises:
-        UnknownVariable: a variable is not set and has no default.
+        UnknownVariableError: a variable is not set and has no default.
     """
     if "${" not in text:
         return text
@@ -61,7 +61,7 @@ def fill_environment(text: str, environ: Mapping[str, str]) -> str:
         if match[2] in environ:
             return environ[match[2]]
         if match[3] is None:
-            raise UnknownVariable("env." + match[2])
+            raise UnknownVariableError("env." + match[2])
         return match[3]
 
     return _ENV.sub(value, text)

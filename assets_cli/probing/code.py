@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from posixpath import isabs, join, normpath, relpath
 from stat import S_ISREG
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from assets_cli.model.history import Component
 from assets_cli.model.manifest import Asset, Connection, Manifest, Output, PythonCommand, ShellCommand, SqlCommand
 from assets_cli.model.problem import Place, Problem
-from assets_cli.model.template import UnknownVariable, fill_vars
+from assets_cli.model.template import UnknownVariableError, fill_vars
 from assets_cli.model.world import CodeProbe
 from assets_cli.probing import nearest, normalise, shell_scripts
 from assets_cli.probing.files import FileDigests
@@ -51,6 +52,8 @@ class CodeLook:
         self.modules = Modules(files)
         self.walls = Walls(files.root)
         self._scripts: dict[shell_scripts.Script, str | None] = {}
+        self.sound_entrypoints: dict[PythonCommand, tuple[str, ...]] = {}
+        self._digests: dict[str, str] = {}
         self._globs: dict[str, list[str]] = {}
         self._computes: dict[tuple[str, ...], str] = {}
         self._connections: dict[str, str] = {}
@@ -86,11 +89,22 @@ class CodeLook:
         return Examined(found.components, found.problems)
 
     def _is_as_recorded(self, asset: Asset, recorded: Mapping[str, Component]) -> bool:
-        """Whether plainly nothing changed: the common case, a shell command without files, at its least cost."""
-        if not isinstance(asset.command, ShellCommand) or asset.code or self.scripts(asset.command):
+        """Whether plainly nothing changed: the common case at its least cost. False says nothing."""
+        command = asset.command
+        files: Sequence[str] | None = None
+        if isinstance(command, ShellCommand):
+            files = self.scripts(command)
+        elif isinstance(command, PythonCommand):
+            files = self.sound_entrypoints.get(command)
+        if files is None or asset.code:
             return False
         fields = self._fields(asset)
-        if len(fields) != len(recorded):
+        if len(fields) + len(files) != len(recorded):
+            return False
+        try:
+            for path in files:
+                fields.append((component_name(path), self.digest(path)))
+        except OSError:
             return False
         for name, raw in fields:
             known = recorded.get(name)
@@ -130,6 +144,17 @@ class CodeLook:
         known = self._computes.get(key)
         if known is None:
             known = self._computes[key] = _digest(joined(("type", kind, "interpreter", *interpreter)))
+        return known
+
+    def digest(self, path: str) -> str:
+        """The digest of a file; a file that many assets share is looked at once.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        known = self._digests.get(path)
+        if known is None:
+            known = self._digests[path] = f"sha256:{self.files.digest(path)}"
         return known
 
     def scripts(self, command: ShellCommand) -> list[str]:
@@ -266,7 +291,7 @@ class _Examination:
             self._problem("A0301", f"the SQL file {path} does not exist", place, hint)
         except OSError as error:
             self._problem("A0301", f"the SQL file {path} cannot be read: {_reason(error)}", place, "make it readable")
-        except UnknownVariable as unknown:
+        except UnknownVariableError as unknown:
             where = _place_in(path, text, "${" + unknown.name + "}")
             hint = f"declare it under vars: in {self.look.manifest.file}, or pass --var {unknown.name[5:]}=…"
             self._problem("A0303", f"{path} uses ${{{unknown.name}}}, which has no value", where, hint)
@@ -294,6 +319,8 @@ class _Examination:
         elif not source.binds(command.function.partition(".")[0]):
             hint = nearest.hint(command.function, source.names) or f"define it in {path}"
             self._problem("A0305", f"{path} has no function {command.function}", place, hint)
+        elif not self.problems:
+            self.look.sound_entrypoints[command] = modules.closure(command.module)
 
     def _foreign_module(self, command: PythonCommand, place: Place) -> None:
         """A module that is no file of the project: one that is installed has no version that we could see."""
@@ -315,13 +342,13 @@ class _Examination:
             self.file(path, ("code", index))
 
     def file(self, path: str, keys: tuple[str | int, ...]) -> None:
-        """A file that counts, under its path."""
+        """A file that counts, under its path. What the asset makes itself is never its code."""
         name = component_name(path)
-        if name in self.components:
+        if name in self.components or (self.asset.output is not None and _is_in(path, self.asset.output.path)):
             return
         known = self.recorded.get(name)
         try:
-            raw = f"sha256:{self.look.files.digest(path)}"
+            raw = self.look.digest(path)
             if known is not None and known.raw == raw:
                 self.components[name] = known
             elif path.endswith(".py"):
@@ -430,6 +457,14 @@ def _kind_of_sql(data: bytes) -> str:
 def _place_in(path: str, text: str, what: str) -> Place:
     at = max(text.find(what), 0)
     return Place(path, text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1)
+
+
+def _is_in(path: str, output: str | None) -> bool:
+    """Whether a file is the declared output, in it, or one of those that it matches."""
+    if output is None:
+        return False
+    output = normpath(output)
+    return path == output or path.startswith(f"{output}/") or fnmatchcase(path, output)
 
 
 def _dotted(path: str) -> str:

@@ -15,7 +15,7 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.history import Latest, StateSnapshot
 from assets_cli.model.manifest import Asset, Connection
 from assets_cli.model.problem import Problem
-from assets_cli.model.template import UnknownVariable, fill_environment
+from assets_cli.model.template import UnknownVariableError, fill_environment
 from assets_cli.model.world import CodeProbe, OutputProbe, World
 from assets_cli.probing.code import CodeLook
 from assets_cli.probing.files import FileDigests
@@ -119,7 +119,7 @@ class _Look:
             if "${" in path:
                 try:
                     path = fill_environment(path, self.surroundings.environ)
-                except UnknownVariable as unknown:
+                except UnknownVariableError as unknown:
                     self.not_probed(asset, _unset(unknown))
                     return
             recorded = made.fingerprint if made else None
@@ -156,7 +156,7 @@ class _Look:
             try:
                 options = {key: fill_environment(value, environ) for key, value in connection.options.items()}
                 known = open_database(connection.type, options, Path(self.manifest.root))
-            except UnknownVariable as unknown:
+            except UnknownVariableError as unknown:
                 known = _unset(unknown)
             except (DatabaseError, OSError, ImportError) as error:
                 known = " ".join(str(error).split())
@@ -194,5 +194,5 @@ class _Look:
         self.warnings.append(Problem(code, message, "warning", place, hint=hint, asset=names[0]))
 
 
-def _unset(unknown: UnknownVariable) -> str:
+def _unset(unknown: UnknownVariableError) -> str:
     return f"the environment variable {unknown.name.removeprefix('env.')} is not set"

@@ -47,6 +47,7 @@ class Modules:
     def __init__(self, files: FileDigests) -> None:
         self._files = files
         self._exists: dict[str, bool] = {}
+        self._sources: dict[str, Source] = {}
         self._closures: dict[str, tuple[str, ...]] = {}
 
     def find(self, module: str) -> str | None:
@@ -77,9 +78,14 @@ class Modules:
         Raises:
             OSError: it cannot be read.
         """
-        _, fact = self._files.content_fact(path, "python", _read)
-        imports = tuple((level, module, name) for level, module, name in fact["imports"])
-        return Source(imports, tuple(fact["names"]), fact["open"], tuple(fact["all"]), fact["error"], fact["line"])
+        known = self._sources.get(path)
+        if known is None:
+            _, fact = self._files.content_fact(path, "python", _read)
+            imports = tuple((level, module, name) for level, module, name in fact["imports"])
+            names, exported = tuple(fact["names"]), tuple(fact["all"])
+            known = Source(imports, names, fact["open"], exported, fact["error"], fact["line"])
+            self._sources[path] = known
+        return known
 
     def _imported_by(self, path: str) -> Iterator[str]:
         package = path.split("/")[:-1]

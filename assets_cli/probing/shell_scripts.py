@@ -126,10 +126,15 @@ _VERSIONED = re.compile(r"(python|pypy|ruby|perl|php|lua|node|julia|tclsh)[\d.]*
 
 
 def scripts(interpreter: Sequence[str], text: str) -> tuple[Script, ...]:
-    """The files that `interpreter` + `text` runs, each once, in the order of the text."""
+    """The files that `interpreter` + `text` runs, each once, in the order of the text.
+
+    What the text itself writes by `>` is no code of it: it says what that holds.
+    """
     words = tuple(Word(word, literal="${" not in word) for word in interpreter)
     inline = SimpleCommand((*words, Word(text)))
-    return tuple(dict.fromkeys(_of_command(inline, "", 0)))
+    found = dict.fromkeys(_of_command(inline, "", 0))
+    written = {normpath(word.text) for command in read(text).commands for word in command.writes} if ">" in text else ()
+    return tuple(script for script in found if script[0] not in written)
 
 
 def runs_no_file(text: str) -> bool:

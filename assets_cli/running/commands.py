@@ -18,7 +18,7 @@ from assets_cli.model.manifest import Asset, Manifest, Output, PythonCommand, Sh
 from assets_cli.running.executors.local import Invocation
 from assets_cli.running.secrets import secrets_in
 
-WORKER = (sys.executable, "-m", "assets_cli.running.worker")
+WORKER = (sys.executable, "-P", "-m", "assets_cli.running.worker")
 
 
 class CannotStartError(Exception):
@@ -122,7 +122,7 @@ def _read_sql(manifest: Manifest, command: SqlCommand) -> str:
     try:
         text = Path(manifest.root, command.path or "").read_text(encoding="utf-8")
         return template.fill_vars(text, manifest.vars)
-    except template.UnknownVariable as unknown:
+    except template.UnknownVariableError as unknown:
         raise CannotStartError(f"{command.path} uses ${{{unknown.name}}}, which has no value") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CannotStartError(f"{command.path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
@@ -173,6 +173,6 @@ def _address(output: Output | None) -> str | None:
 def _fill(text: str, environ: Mapping[str, str], where: str) -> str:
     try:
         return template.fill_environment(text, environ)
-    except template.UnknownVariable as unknown:
+    except template.UnknownVariableError as unknown:
         name = unknown.name.removeprefix("env.")
         raise CannotStartError(f"the environment variable {name} is not set, {where} uses it") from None

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from assets_cli.computes.reported import Reported
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.event import StepFinished
-from assets_cli.model.history import Materialization
+from assets_cli.model.history import Latest, Materialization
 from assets_cli.model.manifest import Asset
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.planning.versions import code_version
-from assets_cli.probing import look_at_one
+from assets_cli.probing import look_at_one, look_at_output
 from assets_cli.running import commands, outputs
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
@@ -46,7 +46,8 @@ def mark(names: Sequence[str], run: str, graph: AssetGraph, environment: str, ar
 
 def _adopt(asset: Asset, run: str, graph: AssetGraph, ledger: Ledger, around: Surroundings) -> None:
     latest = ledger.snapshot.of(asset.name)
-    code, output = look_at_one(graph, asset, latest, around.probes)
+    code, _ = look_at_one(graph, asset, latest, around.probes)
+    output = look_at_output(graph, asset, Latest(), around.probes)
     problem = code.problem
     if problem is None and output is not None and (output.state != "present" or output.fingerprint is None):
         where = (asset.output and (asset.output.path or asset.output.table)) or asset.name

@@ -13,7 +13,7 @@ from contextlib import suppress
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.event import Warned
 from assets_cli.model.history import Attempt, Latest, Materialization
-from assets_cli.probing import look_at_one
+from assets_cli.probing import look_at_output
 from assets_cli.running import commands
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
@@ -67,6 +67,6 @@ def _is_published(prepared: Materialization, graph: AssetGraph, surroundings: Su
     """Whether the output is what was about to be published when the run died."""
     if prepared.asset not in graph.assets or prepared.fingerprint is None:
         return False
-    _, output = look_at_one(graph, graph.assets[prepared.asset], Latest(), surroundings.probes)
+    output = look_at_output(graph, graph.assets[prepared.asset], Latest(), surroundings.probes)
     found = output.fingerprint if output else None
     return found is not None and found.digest == prepared.fingerprint.digest

@@ -475,14 +475,15 @@ class TestDuckDB:
             duckdb.publish_select("u", "select\n  amuont\nfrom t", "table", nothing)
         error = caught.value
         assert str(error) == 'Binder Error: Referenced column "amuont" not found in FROM clause!'
-        assert (error.hint, error.line) == ('candidate bindings: "amount"', 2)
+        assert error.line == 2
+        assert error.hint in ('candidate bindings: "amount"', 'candidate bindings: "t.amount"')  # the latter is 1.1's
         assert "LINE 2:   amuont" in str(error.detail)
 
     def test_a_syntax_error(self, duckdb: Session) -> None:
         """A query that cannot be parsed gives the parser's line."""
         with pytest.raises(DatabaseError) as caught:
             duckdb.publish_select("u", "select 1\nfrom from t", "table", nothing)
-        assert caught.value.line == 2
+        assert caught.value.line in (2, None)  # 1.1 names none
         assert str(caught.value).startswith("Parser Error: syntax error at or near ")
 
     def test_in_use(self, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from assets_cli.model.problem import Place
 
 
 def shown(document: Document) -> list[str]:
+    """The problems as texts, without their excerpts."""
     return [
         f"{problem.place}: {problem.severity}[{problem.code}]: {problem.message}\n  hint: {problem.hint}"
         for problem in document.problems
@@ -172,7 +173,7 @@ def test_a_duplicate_key_names_the_first_one_and_the_first_value_counts() -> Non
 
 def test_all_mistakes_of_a_file_are_reported_at_once() -> None:
     """Reading goes on after a mistake."""
-    document = read(b"no: x\nb: 010\nc: !t y\nd: *z\nb: 1\n", "assets.yml")
+    document = read(b"no: x\nb: 010\nc: !t x\nd: *z\nb: 1\n", "assets.yml")
     assert [(problem.code, str(problem.place)) for problem in document.problems] == [
         ("A0113", "assets.yml:1:1"),
         ("A0113", "assets.yml:2:4"),
@@ -218,7 +219,7 @@ def test_a_merge_bomb_is_refused() -> None:
 
 def test_an_alias_used_by_every_asset_is_no_bomb() -> None:
     """A few values shared by thousands of assets are what aliases are for."""
-    text = "e: &e {A: x, B: y}\nl:\n" + "- {n: a, e: *e}\n" * 5_000
+    text = "e: &e {A: x, B: z}\nl:\n" + "- {n: a, e: *e}\n" * 5_000
     assert shown(read(text.encode(), "assets.yml")) == []
 
 
@@ -226,10 +227,14 @@ def test_a_value_longer_than_a_mebibyte_is_refused_with_its_size() -> None:
     """The place is that of the value, the excerpt is short, and reading goes on."""
     document = read(b'a: 1\nb: "' + b"x" * 2_097_152 + b'"\nc: no\n', "assets.yml")
     assert shown(document) == [
-        "assets.yml:2:4: error[A0118]: this value is 2.0 MiB long, and at most 1 MiB is read\n"
-        "  hint: keep it in a file of its own and name that file",
-        "assets.yml:3:4: error[A0113]: 'no' is text to some readers of YAML and true or false to others\n"
-        '  hint: quote it if it is text: "no"',
+        (
+            "assets.yml:2:4: error[A0118]: this value is 2.0 MiB long, and at most 1 MiB is read\n"
+            "  hint: keep it in a file of its own and name that file"
+        ),
+        (
+            "assets.yml:3:4: error[A0113]: 'no' is text to some readers of YAML and true or false to others\n"
+            '  hint: quote it if it is text: "no"'
+        ),
     ]
     assert document.problems[0].excerpt == 'b: "' + "x" * 196
 
@@ -237,11 +242,16 @@ def test_a_value_longer_than_a_mebibyte_is_refused_with_its_size() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"a: 1\nb: caf\xe9\n", "assets.yml:2:7: error[A0105]: byte 0xe9 is not valid UTF-8\n  hint: save the file as UTF-8"),
+        (
+            b"a: 1\nb: caf\xe9\n",
+            "assets.yml:2:7: error[A0105]: byte 0xe9 is not valid UTF-8\n  hint: save the file as UTF-8",
+        ),
         (
             "a: 1".encode("utf-16"),
-            "assets.yml:1:1: error[A0105]: byte 0xff is not valid UTF-8\n"
-            "  hint: the file looks like UTF-16; save the file as UTF-8",
+            (
+                "assets.yml:1:1: error[A0105]: byte 0xff is not valid UTF-8\n"
+                "  hint: the file looks like UTF-16; save the file as UTF-8"
+            ),
         ),
     ],
 )
@@ -278,8 +288,41 @@ def test_an_empty_file_has_neither_values_nor_problems() -> None:
 PIECES = st.lists(
     st.one_of(
         st.sampled_from(
-            ["a: ", "b", "- ", "\n", "  ", "[", "]", "{", "}", ",", "&x ", "*x", "<<: ", "? ", ": ", "|\n", '"', "'"]
-            + ["!t ", "!!str ", "---\n", "#", "\t", "%", "\\", "1", "no", "~", "\ufeff", "\x00", "\x85", "\u2028", "é"]
+            [
+                "a: ",
+                "b",
+                "- ",
+                "\n",
+                "  ",
+                "[",
+                "]",
+                "{",
+                "}",
+                ",",
+                "&x ",
+                "*x",
+                "<<: ",
+                "? ",
+                ": ",
+                "|\n",
+                '"',
+                "'",
+                "!t ",
+                "!!str ",
+                "---\n",
+                "#",
+                "\t",
+                "%",
+                "\\",
+                "1",
+                "no",
+                "~",
+                "\ufeff",
+                "\x00",
+                "\x85",
+                "\u2028",
+                "é",
+            ]
         ),
         st.text(max_size=5),
     ),
@@ -288,7 +331,9 @@ PIECES = st.lists(
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.one_of(PIECES.map(str.encode), st.binary(max_size=40), st.text().map(lambda text: text.encode(errors="replace"))))
+@given(
+    st.one_of(PIECES.map(str.encode), st.binary(max_size=40), st.text().map(lambda text: text.encode(errors="replace")))
+)
 def test_no_text_raises_and_every_container_has_places(data: bytes) -> None:
     """Whatever the bytes are, reading ends with values or problems, and each value has a place inside the text."""
     document = read(data, "assets.yml")

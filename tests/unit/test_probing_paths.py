@@ -83,7 +83,7 @@ def test_the_recorded_fingerprint_stands_while_its_gate_does(root: Path, monkeyp
     def unread(*_: object) -> None:
         pytest.fail("was read")
 
-    monkeypatch.setattr(paths.FileDigests, "content", unread)
+    monkeypatch.setattr(FileDigests, "content", unread)
     assert {path: probe(root, path, known).fingerprint for path, known in recorded.items()} == recorded
 
 

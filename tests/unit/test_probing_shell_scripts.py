@@ -74,6 +74,7 @@ def names(text: str, interpreter: tuple[str, ...] = SH) -> list[str]:
         ("python x.py # bash no.sh", ["x.py"]),
         (".venv/bin/python x.py", ["x.py"]),
         ("cat data.csv > out.csv", []),
+        ("cat > gen.py <<EOF\nx\nEOF\npython ./gen.py; python own.py", ["own.py"]),
         ("echo $((1 + 2)); python x.py", ["x.py"]),
     ],
 )
@@ -96,7 +97,7 @@ def test_alternatives_of_a_script() -> None:
 
 
 def test_mentions_are_arguments_and_input_but_not_what_is_written() -> None:
-    """Arguments, option values, input files and paths inside of longer texts are mentioned; redirected output is not."""
+    """Arguments, option values, input files and paths in longer texts are mentioned; redirected output is not."""
     found = mentions("python load.py --config=conf.yml ./x.csv < in.csv > out.csv && db -c \"select 'a/b.csv'\"")
     assert {"load.py", "conf.yml", "x.csv", "in.csv", "a/b.csv"} <= set(found)
     assert "out.csv" not in found

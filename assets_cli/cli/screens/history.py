@@ -83,7 +83,7 @@ def runs(records: Sequence[RunRecord], terminal: Terminal, now: int) -> Iterator
             terminal.paint(record.status, _RESULT_COLOURS[record.status]),
             _took(record.started, record.finished),
             _counts(record),
-            " ".join(record.selection) or "everything",
+            " ".join(record.selection) or "all",
         )
         for record in records
     ]
@@ -145,5 +145,6 @@ def _took(started: int, finished: int | None) -> str:
 
 
 def _counts(record: RunRecord) -> str:
-    order = ("succeeded", "failed", "blocked", "cancelled", "skipped")
+    # What went wrong comes first: it is what a narrow terminal must not cut off.
+    order = ("failed", "blocked", "cancelled", "succeeded", "skipped")
     return ", ".join(f"{record.counts[key]:,} {key}" for key in order if record.counts.get(key))

@@ -9,6 +9,7 @@ from assets_cli.cli.terminal import Terminal
 from assets_cli.cli.words import colour_of, count, state
 from assets_cli.model.answers import AssetStatus, Lineage
 
+_HINT = "--depth, --json"
 _WITH_EXPLICIT_DEPTH = Bounds(wide=10**6, deep=10**6, most=10**6)
 _CLASSES = {
     "up_to_date": "fill:#e6f4ea,stroke:#34a853,color:#111",
@@ -37,11 +38,15 @@ def tree(lineage: Lineage, terminal: Terminal, *, bounded: bool = True) -> Itera
     def text(name: str) -> list[str]:
         return [f"{name}  {_verdict(statuses.get(name), terminal)}".rstrip()]
 
-    yield from Drawing(terminal, lambda name: above.get(name, ()), text, bounds=bounds).above(lineage.asset, "  ")
+    yield from Drawing(terminal, lambda name: above.get(name, ()), text, bounds=bounds, hint=_HINT).above(
+        lineage.asset, "  "
+    )
     marker = terminal.paint("▶", "bold", "cyan")
     name = terminal.paint(lineage.asset, "bold")
     yield f"{marker} {name}  {_verdict(statuses.get(lineage.asset), terminal)}".rstrip()
-    yield from Drawing(terminal, lambda name: below.get(name, ()), text, bounds=bounds).below(lineage.asset, "  ")
+    yield from Drawing(terminal, lambda name: below.get(name, ()), text, bounds=bounds, hint=_HINT).below(
+        lineage.asset, "  "
+    )
     yield ""
     yield f"{count(len(up_names) - 1, 'ancestor')}, {count(len(down_names) - 1, 'descendant')}"
 

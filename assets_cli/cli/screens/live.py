@@ -15,6 +15,7 @@ from rich.text import Text
 
 from assets_cli.cli.screens.run import Transcript
 from assets_cli.cli.terminal import Terminal, cells, clean
+from assets_cli.cli.words import about
 from assets_cli.model.duration import show as duration
 from assets_cli.model.event import (
     RunEvent,
@@ -52,7 +53,7 @@ class LiveBlock:
         self._clock = clock
         self._lock = threading.Lock()
         self._rows: dict[str, _Row] = {}
-        self._left = {step.asset: step.estimated for step in transcript.plan.steps}
+        self._left = {step.asset for step in transcript.plan.steps}
         self._total = len(self._left)
         self._ended = False
         console = Console(
@@ -103,7 +104,7 @@ class LiveBlock:
                 self._rows[event.asset] = _Row(self._clock(), None, note, runs=False)
             case StepFinished():
                 self._rows.pop(event.asset, None)
-                self._left.pop(event.asset, None)
+                self._left.discard(event.asset)
             case _:
                 pass
 
@@ -147,8 +148,8 @@ class LiveBlock:
         if waiting:
             parts.append(f"{waiting:,} waiting")
         left = self._time_left(now)
-        if left is not None:
-            parts.append(f"about {duration(left)} left")
+        if left:
+            parts.append(f"about {about(left)} left")
         filled = _BAR * done // max(self._total, 1)
         signs = ("━", "─") if self._terminal.unicode else ("#", "-")
         text = " · ".join(parts)
@@ -159,15 +160,19 @@ class LiveBlock:
         return f"{bar}  {text}"
 
     def _time_left(self, now: int) -> int | None:
-        """What the remaining steps usually take, spread over the jobs; None where one was never timed."""
+        """What the remaining steps usually take, spread over the jobs but no less than their longest chain.
+
+        None where one of them was never timed.
+        """
         work = 0
-        longest = 0
-        for name, usual in self._left.items():
-            if usual is None:
+        chains: dict[str, int] = {}
+        for step in self._transcript.plan.steps:
+            if step.asset not in self._left:
+                continue
+            if step.estimated is None:
                 return None
-            row = self._rows.get(name)
-            rest = max(usual - (now - row.since), 0) if row is not None and row.runs else usual
+            row = self._rows.get(step.asset)
+            rest = max(step.estimated - (now - row.since), 0) if row is not None and row.runs else step.estimated
             work += rest
-            longest = max(longest, rest)
-        left = max(longest, work // max(self._transcript.plan.jobs, 1))
-        return left // 1_000_000 * 1_000_000 if left else None
+            chains[step.asset] = rest + max((chains.get(name, 0) for name in step.after), default=0)
+        return max([work // max(self._transcript.plan.jobs, 1), *chains.values()])

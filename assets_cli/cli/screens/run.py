@@ -81,7 +81,7 @@ class Transcript:
         if event.unchanged:
             said += ", unchanged"
         detail = clean(event.detail)
-        if detail and event.result != "succeeded" and detail != event.result:
+        if detail and event.result not in {"succeeded", detail}:
             said += f": {detail}"
         yield self._line(event.asset, said, done=True)
         if event.result == "failed":

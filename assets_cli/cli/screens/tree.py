@@ -25,6 +25,8 @@ class Bounds(NamedTuple):
 class Drawing:
     """One tree. `children` gives the nodes below a node; `text` the lines that stand for it.
 
+    `hint` names the options that show what was left out.
+
     Nodes of one `identity` lead to the same: only the first is followed.
     """
 
@@ -36,12 +38,14 @@ class Drawing:
         *,
         bounds: Bounds = Bounds(),
         identity: Callable[[str], str] = str,
+        hint: str = "--json",
     ) -> None:
         self._terminal = terminal
         self._children = children
         self._text = text
         self._bounds = bounds
         self._identity = identity
+        self._hint = hint
         self._drawn: set[str] = set()
         # Beyond this there is no room left for names, and Python's stack is no place for a chain of ten thousand.
         self._deepest = bounds.deep or max((terminal.width - _ROOM_FOR_TEXT) // 3, 3)
@@ -73,7 +77,7 @@ class Drawing:
         shown = children[: max(min(self._bounds.wide, room), 1)]
         hidden = len(children) - len(shown)
         if hidden and upwards:
-            yield f"{prefix}┌─ … and {hidden:,} more (--depth, --json)"
+            yield f"{prefix}┌─ … and {hidden:,} more ({self._hint})"
         for number, child in enumerate(shown):
             if upwards:
                 edge = number == 0 and not hidden
@@ -84,7 +88,7 @@ class Drawing:
             further = prefix + ("   " if edge else "│  ")
             yield self._node(child, prefix + corner, further, upwards=upwards, level=level)
         if hidden and not upwards:
-            yield f"{prefix}└─ … and {hidden:,} more (--depth, --json)"
+            yield f"{prefix}└─ … and {hidden:,} more ({self._hint})"
 
     def _lines(self, node: str, prefix: str) -> list[str]:
         """The text of a node in the room that is left; what is not its first line is dimmed."""
@@ -106,7 +110,7 @@ class Drawing:
         cut_off = level >= self._deepest and bool(self._children(node))
         if upwards:
             if cut_off:
-                yield f"{further}┌─ … more above (--depth, --json)"
+                yield f"{further}┌─ … more above ({self._hint})"
             else:
                 yield self._siblings(node, further, upwards=True, level=level + 1)
             yield prefix + first
@@ -115,6 +119,6 @@ class Drawing:
         for line in rest:
             yield further + line
         if cut_off:
-            yield f"{further}└─ … more below (--depth, --json)"
+            yield f"{further}└─ … more below ({self._hint})"
         else:
             yield self._siblings(node, further, upwards=False, level=level + 1)

@@ -6,6 +6,7 @@ import json
 import select
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 _CHUNK = 65_536
@@ -52,6 +53,13 @@ class WorkerChannel:
         self.is_open = False
         self._socket.close()
 
+    def _give_up(self) -> None:
+        """The user's code may write to any descriptor that it finds: what comes now can't be trusted."""
+        self.result = {"event": "failed", "message": "something else than the worker wrote to its channel"}
+        self.is_open = False
+        with suppress(OSError):  # it may be gone; if not, it must not wait for an answer for ever
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def _send(self) -> None:
         while self._outgoing:
             try:
@@ -69,12 +77,12 @@ class WorkerChannel:
             del self._incoming[: end + 1]
             try:
                 document = json.loads(line)
-                event = document.pop("event")
-            except (ValueError, AttributeError, KeyError, RecursionError):
-                # The user's code may write to any descriptor that it finds.
-                self.result = {"event": "failed", "message": "something else than the worker wrote to its channel"}
-                self.is_open = False
+            except (ValueError, RecursionError):
+                document = None
+            if not isinstance(document, dict):
+                self._give_up()
                 return
+            event = document.pop("event", None)
             if event == "prepared" and on_prepared is not None:
                 on_prepared(document)
                 self._outgoing += _line({"publish": True})

@@ -264,7 +264,7 @@ def _signal_name(number: int) -> str:
 
 def _why_not_started(error: OSError | ValueError, invocation: Invocation) -> str:
     program = invocation.argv[0]
-    if isinstance(error, OSError) and error.filename == invocation.log:
+    if isinstance(error, OSError) and error.filename == str(invocation.log):
         return f"the log {invocation.log} cannot be written: {(error.strerror or '').lower()}"
     if isinstance(error, ValueError):
         return f"{program} cannot be started: {error}"

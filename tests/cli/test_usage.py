@@ -1,0 +1,324 @@
+"""Mistakes, help, versions, completion: the command line itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from support.shop import CommandLine
+
+from assets_cli import __version__
+from assets_cli.cli import completion, main
+from assets_cli.cli.commands import TABLE
+from assets_cli.cli.main import hoist
+from assets_cli.model.problem import AssetsError, Place, Problem, Related
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plam"], "error[A0811]: unknown command 'plam'\n  hint: did you mean plan?\n"),
+        (["run"], "error[A0811]: unknown command 'run'\n  hint: did you mean runs?\n"),
+        (["apply"], "error[A0811]: unknown command 'apply'\n  hint: did you mean materialize?\n"),
+        (["xyzzy"], "error[A0811]: unknown command 'xyzzy'\n  hint: assets --help lists the commands\n"),
+        (["materialize", "--jbos", "2"], "error[A0812]: no such option --jbos\n  hint: did you mean --jobs?\n"),
+        (
+            ["plan", "--xyz"],
+            "error[A0812]: no such option --xyz\n  hint: assets plan --help lists the options\n",
+        ),
+        (["--enw", "x"], "error[A0812]: no such option --enw\n  hint: did you mean --env?\n"),
+        (["why"], "error[A0813]: assets why needs ASSET\n  hint: assets why --help says how it is used\n"),
+        (["plan", "--env"], "error[A0813]: option --env needs a value\n  hint: assets --help says which\n"),
+        (
+            ["runs", "a", "b"],
+            "error[A0814]: assets runs: one argument too many: b\n  hint: assets runs --help says how it is used\n",
+        ),
+        (
+            ["lineage", "a", "--format", "svg"],
+            (
+                "error[A0815]: --format: 'svg' is not one of 'tree', 'json', 'mermaid', 'dot'\n"
+                "  hint: assets lineage --help says how it is used\n"
+            ),
+        ),
+        (
+            ["--var", "x", "plan"],
+            "error[A0815]: --var x: not of the form K=V\n  hint: write --var name=value, such as --var currency=EUR\n",
+        ),
+        (
+            ["-C", "/no/such/place", "plan"],
+            "error[A0815]: -C /no/such/place: does not exist\n  hint: -C names the directory to start from\n",
+        ),
+    ],
+)
+def test_mistakes_are_told_in_two_lines(assets: CommandLine, words: list[str], said: str) -> None:
+    """What is wrong and what to do, on stderr, exit code 2."""
+    assets.patch.delenv("COLUMNS")
+    assert assets(*words) == ("", said, 2)
+
+
+def test_help_fits_eighty_columns(assets: CommandLine) -> None:
+    """The root's help is one plain text; `assets` alone prints it, too."""
+    screen = assets("--help")
+    assert screen == (
+        """\
+Declare the data that should exist; see what is stale, and why;
+bring exactly that up to date.
+
+Usage: assets [OPTIONS] COMMAND [ARGUMENTS]
+
+Begin:
+  init         write a small working project
+  validate     find what is wrong without running anything
+Run:
+  plan         show what is stale or overdue, why, and what would run
+  materialize  run the plan: bring exactly that up to date
+Understand:
+  why          follow an asset's causes down to their roots
+  lineage      show what an asset depends on and what depends on it
+  list         list the assets with their state
+Look back:
+  runs         list past runs, or show one
+  logs         print what the commands of a run wrote
+Look up:
+  explain      explain an error code such as A0102
+  schema       print a JSON schema, of the manifest by default
+
+Options:
+  -C DIR              look for the project from DIR, not from here
+  --env NAME          use this environment of the manifest
+  --var K=V           set a variable of the manifest; repeatable
+  --state PATH        keep history in this file (or set ASSETS_STATE)
+  --completion SHELL  print the completion script for bash, zsh or fish
+  --version, -V       print the version
+  --help, -h          print this help, or the help of a command
+
+Global options may also follow the command. Exit codes: 0 done or nothing to
+do, 1 a step failed, 2 refused, 3 something to do (plan --exit-code),
+130 interrupted.
+""",
+        "",
+        0,
+    )
+    assert max(map(len, screen.out.splitlines())) <= 80
+    assert assets() == screen
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_each_command_has_help_and_the_options_of_the_table(assets: CommandLine, name: str) -> None:
+    """The table that help and completion read says what the command itself says."""
+    screen = assets(name, "--help")
+    assert screen.code == 0
+    assert screen.out.startswith(f"Usage: assets {name}")
+    assert max(map(len, screen.out.splitlines())) <= 80
+    options = [opt for param in main.load(name).params for opt in param.opts if opt.startswith("--")]
+    assert sorted(set(options) - {"--help"}) == sorted(TABLE[name].options)
+
+
+def test_global_options_may_follow_the_command() -> None:
+    """They are moved to the front, with their values; what follows `--` is left alone."""
+    assert hoist(["plan", "x", "--env=prod", "--var", "a=b", "--", "--env", "y"]) == [
+        "--env=prod",
+        "--var",
+        "a=b",
+        "plan",
+        "x",
+        "--",
+        "--env",
+        "y",
+    ]
+
+
+def test_version(assets: CommandLine) -> None:
+    """On stdout, also when it comes with other options."""
+    assert assets("--version", "--env", "x") == (f"assets {__version__}\n", "", 0)
+
+
+def start(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the real thing."""
+    return subprocess.run(
+        [sys.executable, "-c", "import sys; from assets_cli.__main__ import main; main()", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environ},
+    )
+
+
+def imported(*words: str, **environ: str) -> set[str]:
+    """The top-level names of the modules that a call imports."""
+    found = start(*words, PYTHONPROFILEIMPORTTIME="1", **environ)
+    assert found.returncode == 0
+    return {line.rpartition("|")[2].strip() for line in found.stderr.splitlines()}
+
+
+def test_version_and_completion_do_without_typer() -> None:
+    """A prompt that shows the version, or a Tab key, does not wait for an argument parser."""
+    assert "typer" not in imported("--version")
+    assert "typer" not in imported(_ASSETS_COMPLETE="bash", _ASSETS_WORDS="pl")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Neither rich nor any command's module."""
+    modules = imported("--help")
+    assert "typer" in modules
+    heavy = {"rich", "yaml", "duckdb", "sqlglot", "jsonschema", "assets_cli.cli.plan", "assets_cli.project"}
+    assert modules & heavy == set()
+
+
+def test_completion_knows_commands_options_and_assets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also assets of included files, from a directory named by -C."""
+    (tmp_path / "assets.yml").write_text(
+        'include: ["more/*.yml"]\nassets:\n  - name: raw_events\n  - {name: "sessions"}\n'
+    )
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.yml").write_text("assets:\n- name: report\n  output: {path: x}\n")
+
+    def complete(*words: str) -> list[str]:
+        completion.answer({"_ASSETS_WORDS": "\n".join(words)})
+        return capsys.readouterr().out.split()
+
+    assert complete("") == sorted(TABLE)
+    assert complete("ma") == ["materialize"]
+    assert complete("--e") == ["--env"]
+    assert complete("plan", "--ex") == ["--exit-code"]
+    assert complete("-C", str(tmp_path), "why", "") == ["raw_events", "report", "sessions"]
+    assert complete("-C", str(tmp_path / "more"), "why", "re") == ["report"]
+    assert complete("explain", "A0811") == ["A0811"]
+    assert complete("--completion", "") == ["bash", "fish", "zsh"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(assets: CommandLine, shell: str) -> None:
+    """Printed for each shell; another shell is a mistake."""
+    assert assets("--completion", shell).out == completion.SCRIPTS[shell]
+    assert assets("--completion", "tcsh").err.startswith("error[A0815]: --completion: unknown shell 'tcsh'\n")
+
+
+PROBLEMS = (
+    Problem(
+        "A0102",
+        "asset 'orders': unknown key 'upstrems'",
+        place=Place("assets.yml", 12, 5),
+        excerpt="    upstrems: [raw]",
+        hint="did you mean 'upstreams'?",
+    ),
+    Problem(
+        "A0201",
+        "two assets are named 'raw'",
+        place=Place("more/b.yml", 3, 11),
+        excerpt="  - name: 'raw'",
+        related=(Related(Place("assets.yml", 4, 11), "the first one"),),
+    ),
+    Problem("A0305", "nothing will refresh 'raw'", severity="warning", place=Place("assets.yml", 4, 5)),
+)
+
+
+def test_problems_show_the_place(assets: CommandLine) -> None:
+    """Each with its line and the word in question marked, all of them counted."""
+    assets.open(plan=AssetsError(*PROBLEMS))
+    assert assets("plan") == (
+        "",
+        """\
+error[A0102]: asset 'orders': unknown key 'upstrems'
+  --> assets.yml:12:5
+ 12 |     upstrems: [raw]
+    |     ^^^^^^^^
+  hint: did you mean 'upstreams'?
+
+error[A0201]: two assets are named 'raw'
+  --> more/b.yml:3:11
+ 3 |   - name: 'raw'
+   |           ^^^^^
+  --> assets.yml:4:11: the first one
+
+warning[A0305]: nothing will refresh 'raw'
+  --> assets.yml:4:5
+
+2 errors, 1 warning in 2 files
+""",
+        2,
+    )
+
+
+def test_many_problems_are_counted(assets: CommandLine) -> None:
+    """Fifty are shown, the rest is counted by code."""
+    assets.open(plan=AssetsError(*(PROBLEMS[number % 2] for number in range(10_000))))
+    tail = assets("plan").err.splitlines()[-4:]
+    assert tail == [
+        "… and 9,950 more: 4,975 of A0102 and 4,975 of A0201",
+        "  hint: assets validate --json lists them all",
+        "",
+        "10,000 errors in 2 files",
+    ]
+
+
+def test_paths_are_named_from_where_one_stands(assets: CommandLine, tmp_path: Path) -> None:
+    """Elsewhere than in the project's folder, a place is relative to the working directory."""
+    (tmp_path / "shop" / "sql").mkdir(parents=True)
+    (tmp_path / "shop" / "assets.yml").write_text("version: 1\n")
+    assets.open(plan=AssetsError(PROBLEMS[0]))
+    assets.patch.chdir(tmp_path)
+    assert "  --> shop/assets.yml:12:5\n" in assets("-C", "shop", "plan").err
+    assets.patch.chdir(tmp_path / "shop" / "sql")
+    assert "  --> ../assets.yml:12:5\n" in assets("plan").err
+    assets.patch.chdir(tmp_path / "shop")
+    assert "  --> assets.yml:12:5\n" in assets("plan").err
+
+
+def test_a_bug_is_no_traceback(assets: CommandLine, tmp_path: Path) -> None:
+    """One message, the details in a file below .assets, exit code 2."""
+    (tmp_path / ".assets").mkdir()
+    assets.patch.chdir(tmp_path)
+    assets.patch.delenv("COLUMNS")
+    assets.open(plan=ValueError("boom"))
+    screen = assets("plan")
+    reports = list((tmp_path / ".assets" / "logs").iterdir())
+    assert len(reports) == 1
+    hint = f"this is a bug in assets, not in your project; please report it with {reports[0]}"
+    assert screen == ("", f"error[A0819]: internal error: ValueError: boom\n  hint: {hint}\n", 2)
+    assert "Traceback (most recent call last)" in reports[0].read_text()
+
+
+def test_the_system_is_quoted(assets: CommandLine) -> None:
+    """A full disk or a lack of permission is nobody's bug."""
+    assets.open(plan=PermissionError(13, "Permission denied", "/etc/x"))
+    assert assets("plan").err == ("error[A0818]: /etc/x: permission denied\n  hint: the operating system refused it\n")
+
+
+def test_interrupted(assets: CommandLine) -> None:
+    """Ctrl-C is 130 everywhere."""
+    assets.open(plan=KeyboardInterrupt())
+    assert assets("plan") == ("", "interrupted\n", 130)
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    """`assets explain | head -1` ends without a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        found = subprocess.run(
+            [sys.executable, "-m", "assets_cli", "explain"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+    assert (found.stderr, found.returncode) == ("", 0)
+
+
+def test_latin_one_gets_escapes_not_errors(assets: CommandLine) -> None:
+    """A name that the stream cannot show is written with escapes."""
+    assets.encoding = "ascii"
+    assets.open(plan=AssetsError(Problem("A0401", "no asset named '数据'")))
+    assert assets("plan").err == "error[A0401]: no asset named '\\u6570\\u636e'\n"
+
+
+def test_typer_is_not_the_click_that_it_may_carry() -> None:
+    """The base of Typer's usage errors is found whichever Click it uses."""
+    assert main._UsageError.__name__ == "UsageError"
+    assert issubclass(typer.BadParameter, main._UsageError)
