@@ -438,7 +438,7 @@ class TestWorker:
             import os, resource, stat
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             def channel():
-                return next(fd for fd in range(3, 99) if is_socket(fd))
+                return next(fd for fd in range(3, 4096) if is_socket(fd))
             def is_socket(fd):
                 return os.path.exists(f"/dev/fd/{{fd}}") and stat.S_ISSOCK(os.fstat(fd).st_mode)
             def build():
