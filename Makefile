@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11) and "assets needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.13")
 EXAMPLE := examples/manifests/customer_clv
 
 .PHONY: help setup demo test lint types imports unit docs bench soak clean
@@ -13,16 +15,18 @@ help: ## what can be made here
 setup: $(READY) ## make .venv and install everything that development needs
 
 $(READY): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "assets needs Python 3.11 or newer; try: make PYTHON=python3.13")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
+	@echo "making $(VENV) with everything that development needs; a minute or two"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --upgrade pip
+	@$(INSTALL) --editable '.[dev,bench]'
 	@touch $(READY)
 
 $(BIN)/assets:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "assets needs Python 3.11 or newer; try: make demo PYTHON=python3.13")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
+	@echo "making $(VENV) and installing assets into it; half a minute"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --editable .
 
 demo: $(BIN)/assets ## materialize the example on real data and show plan, lineage and result
 	@sh $(EXAMPLE)/demo.sh $(abspath $(BIN))/assets
