@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from assets_cli import manifest as manifests
-from assets_cli.graph import AssetGraph, cycles, select
+from assets_cli.graph import AssetGraph, select
 from assets_cli.model.answers import AssetStatus, Lineage, Status, Why
 from assets_cli.model.event import RunEvent, RunFinished
 from assets_cli.model.history import Attempt, RunRecord, RunStatus, StateSnapshot, StepRecord
@@ -81,16 +81,20 @@ class Project:
         """
         loaded = manifests.load(manifests.find(directory), environment=environment, variables=variables or {})
         problems = [problem for problem in loaded.problems if problem.severity == "error"]
-        if loaded.manifest is not None:
-            problems += cycles(loaded.manifest)
-        if problems or loaded.manifest is None:
+        manifest = loaded.manifest
+        if manifest is None:
             raise AssetsError(*problems)
         chosen = state or environ.get("ASSETS_STATE")
-        manifest = loaded.manifest
         if chosen:
             # What is typed is relative to where it is typed; what the manifest says, to the manifest.
             manifest = manifest._replace(state=str(Path(chosen).absolute()))
-        return cls(manifest, AssetGraph(manifest), environ=environ)
+        try:
+            graph = AssetGraph(manifest)
+        except AssetsError as error:
+            raise AssetsError(*problems, *manifests.quote(manifest.root, error.problems)) from None
+        if problems:
+            raise AssetsError(*problems)
+        return cls(manifest, graph, environ=environ)
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -214,7 +218,8 @@ class Project:
                 surroundings.recorder.begin_run(record, steps)
                 status: RunStatus = "failed"
                 try:
-                    marking.mark(names, run_id, self.graph, self.manifest.environment, surroundings)
+                    with _quoted(self.manifest):
+                        marking.mark(names, run_id, self.graph, self.manifest.environment, surroundings)
                     status = "succeeded"
                 finally:
                     surroundings.recorder.end_run(run_id, status, surroundings.clock())
@@ -286,12 +291,14 @@ class Project:
 
     def _plan(self, selection: Selection, jobs: int | None = None) -> Plan:
         snapshot, world = self._look(selection.names)
-        return make_plan(self.graph, selection, snapshot, world, _clock(), jobs=jobs or os.cpu_count() or 1)
+        with _quoted(self.manifest):
+            return make_plan(self.graph, selection, snapshot, world, _clock(), jobs=jobs or os.cpu_count() or 1)
 
     def _statuses(self) -> Iterator[AssetStatus]:
         snapshot, world = self._look(frozenset(self.graph.assets))
         now = _clock()
-        plan = make_plan(self.graph, Selection(frozenset(self.graph.assets)), snapshot, world, now)
+        with _quoted(self.manifest):
+            plan = make_plan(self.graph, Selection(frozenset(self.graph.assets)), snapshot, world, now)
         steps = {step.asset: step for step in plan.steps}
         late = {broken.asset for broken in plan.overdue}
         times = freshness.view(self.graph, snapshot, world, now).times
@@ -347,14 +354,22 @@ def validate(
     manifest = loaded.manifest
     if manifest is None:
         return Validation(tuple(found), 0, 0)
-    knots = cycles(manifest)
-    found += knots
-    if not knots:
+    try:
         graph = AssetGraph(manifest)
-        files = FileDigests(manifest.root, time.time_ns)
-        found += findings(graph, environ, files)
+        found += findings(graph, environ, FileDigests(manifest.root, time.time_ns))
         found += _never_refreshed(graph)
-    return Validation(tuple(found), len(manifest.assets), len(manifest.files))
+    except AssetsError as error:
+        found += error.problems  # what is wrong with a graph that is none cannot be asked for
+    return Validation(manifests.quote(manifest.root, found), len(manifest.assets), len(manifest.files))
+
+
+@contextmanager
+def _quoted(manifest: Manifest) -> Iterator[None]:
+    """What is raised inside names places in the manifest; show their lines, too."""
+    try:
+        yield
+    except AssetsError as error:
+        raise AssetsError(*manifests.quote(manifest.root, error.problems)) from error
 
 
 def _never_refreshed(graph: AssetGraph) -> list[Problem]:

@@ -1,6 +1,6 @@
 """Edges, closures, order and readable cycles; names for a selection expression. Knows nothing of state."""
 
-from assets_cli.graph.graph import AssetGraph, cycles
+from assets_cli.graph.graph import AssetGraph
 from assets_cli.graph.selection import select
 
-__all__ = ["AssetGraph", "cycles", "select"]
+__all__ = ["AssetGraph", "select"]

@@ -24,11 +24,11 @@ class AssetGraph:
     """
 
     def __init__(self, manifest: Manifest) -> None:
-        found = cycles(manifest)
-        if found:
-            raise AssetsError(*found)
+        try:
+            self.order = _order(manifest.assets)
+        except CycleError:
+            raise AssetsError(*_cycles(manifest)) from None
         self.manifest = manifest
-        self.order = _order(manifest.assets)
 
     @property
     def assets(self) -> Mapping[str, Asset]:
@@ -92,13 +92,9 @@ def _order(assets: Mapping[str, Asset]) -> tuple[str, ...]:
     return tuple(sorter.static_order())
 
 
-def cycles(manifest: Manifest) -> tuple[Problem, ...]:
+def _cycles(manifest: Manifest) -> tuple[Problem, ...]:
     """One problem for each knot of assets that are upstreams of themselves, as a loop with the place of each edge."""
-    try:
-        _order(manifest.assets)
-    except CycleError:
-        return tuple(_cycle_problem(manifest, loop) for loop in _loops(manifest.assets))
-    return ()
+    return tuple(_cycle_problem(manifest, loop) for loop in _loops(manifest.assets))
 
 
 def _loops(assets: Mapping[str, Asset]) -> list[list[str]]:

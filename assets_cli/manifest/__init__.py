@@ -7,7 +7,7 @@ or plans.
 
 from __future__ import annotations
 
-from assets_cli.manifest.load import Loaded, find, load
+from assets_cli.manifest.load import Loaded, find, load, quote
 from assets_cli.manifest.schemas import schema_names, schema_text
 
-__all__ = ["Loaded", "find", "load", "schema_names", "schema_text"]
+__all__ = ["Loaded", "find", "load", "quote", "schema_names", "schema_text"]

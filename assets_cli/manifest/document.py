@@ -15,6 +15,7 @@ from typing import Any
 from assets_cli.model.problem import Place, Problem, Related
 
 EXCERPT = 200
+_FAR = 10_000
 _BREAK = re.compile(r"\r\n|\n|\r")
 
 Key = str | int
@@ -57,15 +58,24 @@ class Document:
         line = bisect_right(self._lines, offset)
         return Place(self.file, line, offset - self._lines[line - 1] + 1)
 
-    def excerpt_at(self, offset: int) -> str:
-        """The source line around an offset, at most 200 characters of it."""
+    def excerpt_at(self, offset: int) -> str | None:
+        """The source line of an offset, from its start, so that the columns of places count in it.
+
+        A long line is cut some way after the offset; one whose start is too far away has no excerpt.
+        """
         line = bisect_right(self._lines, offset)
         start = self._lines[line - 1]
+        if offset - start > _FAR:
+            return None
         end = self._lines[line] if line < len(self._lines) else len(self.text)
-        if end - start > EXCERPT:
-            start = max(start, min(offset - EXCERPT // 2, end - EXCERPT))
-            end = min(end, start + EXCERPT)
+        end = min(end, max(start + EXCERPT, offset + EXCERPT // 2))
         return self.text[start:end].rstrip("\r\n")
+
+    def excerpt_of(self, place: Place) -> str | None:
+        """As `excerpt_at`, of a place that was asked for before; None where the text has no such line any more."""
+        if place.line > len(self._lines):
+            return None
+        return self.excerpt_at(min(self._lines[place.line - 1] + place.column - 1, len(self.text)))
 
     def find(self, path: Sequence[Key], *, key: bool = False) -> tuple[int, int]:
         """The offset of the value at a path (of its key, on request), and how many steps of the path exist."""

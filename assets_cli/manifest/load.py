@@ -6,7 +6,7 @@ import gc
 import glob
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import name_assets
 from assets_cli.manifest.variables import Variables
 from assets_cli.model.manifest import Connection, Manifest
-from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.problem import AssetsError, Place, Problem
 
 NAMES: Final = ("assets.yml", "assets.yaml")
 STATE: Final = ".assets/state.db"
@@ -71,6 +71,27 @@ def load(path: Path, *, environment: str = "default", variables: Mapping[str, st
             # what was made lives as long as the process: the first look for cycles need not go through all of it.
             gc.freeze()
         return loaded
+
+
+def quote(root: str, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems, each with the source line of its place, which those who found them later had not at hand."""
+    documents: dict[str, Document | None] = {}
+
+    def excerpt(place: Place) -> str | None:
+        if place.file not in documents:
+            try:
+                data = _bytes(os.path.join(root, place.file))  # noqa: PTH118 - it may be absolute
+            except OSError:
+                documents[place.file] = None
+            else:
+                documents[place.file] = Document(place.file, data.decode("utf-8-sig", errors="replace"))
+        document = documents[place.file]
+        return document.excerpt_of(place) if document else None
+
+    return tuple(
+        problem._replace(excerpt=excerpt(problem.place)) if problem.place and problem.excerpt is None else problem
+        for problem in problems
+    )
 
 
 @contextmanager

@@ -103,11 +103,20 @@ def databases(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> d
 def database(manifest: Manifest, name: str, environ: Mapping[str, str]) -> Database:
     """The database of a connection, its variables filled in."""
     connection = manifest.connections[name]
-    return open_database(connection.type, _options(connection.options, environ), Path(manifest.root))
+    return open_database(connection.type, _options(connection, environ), Path(manifest.root))
 
 
-def _options(options: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    return {key: _fill(value, environ, f"connections.{key}") for key, value in options.items()}
+def _options(connection: Connection, environ: Mapping[str, str]) -> dict[str, str]:
+    where = f"connection {connection.name}"
+    return {key: _fill(value, environ, where) for key, value in connection.options.items()}
+
+
+def _declared(connection: Connection, environ: Mapping[str, str]) -> dict[str, Any]:
+    """A connection for the worker. One that cannot be opened is no obstacle to a command that never asks for it."""
+    try:
+        return {"type": connection.type, "options": _options(connection, environ)}
+    except CannotStartError as error:
+        return {"type": connection.type, "problem": str(error)}
 
 
 def _command_texts(manifest: Manifest, asset: Asset) -> Iterator[str]:
@@ -148,8 +157,7 @@ def _job(manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str,
         "command": document,
         "output": output._asdict() if output else None,
         "connections": {
-            name: {"type": connection.type, "options": _options(connection.options, environ)}
-            for name, connection in manifest.connections.items()
+            name: _declared(connection, environ) for name, connection in manifest.connections.items()
         },
         "default_connection": manifest.default_connection,
         "upstreams": {

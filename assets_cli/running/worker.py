@@ -119,6 +119,8 @@ def _run(job: Job, channel: SocketChannel) -> Done:
         declared = job.connections.get(name)
         if declared is None:
             raise ComputeFailedError(f"no connection {name!r} is declared")
+        if "problem" in declared:
+            raise ComputeFailedError(declared["problem"])
         return open_database(declared["type"], declared["options"], root)
 
     return run_of(job.compute)(job, database, channel)
