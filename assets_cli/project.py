@@ -10,16 +10,30 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from assets_cli import manifest as manifests
+from assets_cli import vocabulary
 from assets_cli.graph import AssetGraph, select
-from assets_cli.model.answers import AssetStatus, Lineage, Status, Why
+from assets_cli.manifest import dotenv
+from assets_cli.model.answers import (
+    AssetStatus,
+    Checks,
+    Impact,
+    Lineage,
+    Retry,
+    Rows,
+    Sample,
+    Shown,
+    Sighting,
+    Verdict,
+    Why,
+)
 from assets_cli.model.event import RunEvent, RunFinished
 from assets_cli.model.history import Attempt, RunRecord, RunStatus, StateSnapshot, StepRecord
 from assets_cli.model.manifest import Manifest
@@ -29,17 +43,32 @@ from assets_cli.model.world import World
 from assets_cli.planning import freshness
 from assets_cli.planning.plan import Selection
 from assets_cli.planning.plan import plan as make_plan
-from assets_cli.probing import ProbeSurroundings, findings, look
+from assets_cli.planning.retry import undone
+from assets_cli.planning.survey import Survey, facts, impact, remembered, shown, survey
+from assets_cli.probing import (
+    NOTHING,
+    Observed,
+    ObserveSurroundings,
+    ProbeSurroundings,
+    findings,
+    look,
+    observable,
+    observe,
+)
+from assets_cli.probing.answering import opened
 from assets_cli.probing.files import FileDigests
+from assets_cli.probing.sample import sample
 from assets_cli.state.locks import LockService, folder_for
 from assets_cli.state.run_ids import new_run_id
 from assets_cli.state.store import StateReader, open_reader
 
 if TYPE_CHECKING:
     from assets_cli.running import run as running
+    from assets_cli.running.shell_probe import ShellProbes
     from assets_cli.running.surroundings import Surroundings
 
 Listener = Callable[[RunEvent], None]
+_SOME = 5
 
 
 def _clock() -> int:
@@ -62,6 +91,7 @@ class Project:
         self.graph = graph
         self._environ = environ
         self._folder = Path(manifest.root, ".assets")
+        self._sighted: Observed | None = None
         self._state = Path(manifest.root, manifest.state)
 
     @classmethod
@@ -79,22 +109,27 @@ class Project:
         Raises:
             AssetsError: everything that is wrong with the manifest, at once.
         """
+        began = time.time_ns()
         loaded = manifests.load(manifests.find(directory), environment=environment, variables=variables or {})
-        problems = [problem for problem in loaded.problems if problem.severity == "error"]
         manifest = loaded.manifest
+        file = dotenv.read(manifest.root) if manifest else dotenv.Variables({})
+        problems = [*(problem for problem in loaded.problems if problem.severity == "error"), *file.problems]
         if manifest is None:
             raise AssetsError(*problems)
         chosen = state or environ.get("ASSETS_STATE")
         if chosen:
             # What is typed is relative to where it is typed; what the manifest says, to the manifest.
             manifest = manifest._replace(state=str(Path(chosen).absolute()))
+        elif chosen := file.values.get("ASSETS_STATE"):
+            manifest = manifest._replace(state=str(Path(manifest.root, chosen)))
         try:
             graph = AssetGraph(manifest)
         except AssetsError as error:
             raise AssetsError(*problems, *manifests.quote(manifest.root, error.problems)) from None
         if problems:
             raise AssetsError(*problems)
-        return cls(manifest, graph, environ=environ)
+        vocabulary.keep(manifest, began)
+        return cls(manifest, graph, environ=file.under(environ))
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -106,9 +141,16 @@ class Project:
         downstream: bool = False,
         force: bool = False,
         jobs: int | None = None,
+        observe: bool = True,
     ) -> Plan:
-        """What is stale or overdue, why, and what `materialize` would run. Writes no state."""
-        return self._plan(self._select(selection, upstream=upstream, downstream=downstream, force=force), jobs)
+        """What is stale or overdue, why, and what `materialize` would run. Writes no state.
+
+        External assets that it depends on are looked at; without `observe` what was observed last stands.
+        """
+        with self._looking_once():
+            named = self._named(selection, observing=observe)
+            chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
+            return self._plan(chosen, jobs, observing=observe)
 
     def why(self, asset: str) -> Why:
         """The causes of an asset, each followed down to its roots in the whole-project plan."""
@@ -135,12 +177,95 @@ class Project:
 
     def list(self, selection: Sequence[str] = ()) -> tuple[AssetStatus, ...]:
         """The selected assets with their verdicts, in topological order."""
-        names = select(selection, self.graph)
-        return tuple(status for status in self._statuses() if status.asset.name in names)
+        whole = cache(self._survey)
+        names = select(selection, self.graph, lambda: facts(whole()))
+        return tuple(status for name, status in whole().statuses.items() if name in names)
 
-    def runs(self, limit: int = 20) -> tuple[RunRecord, ...]:
-        """The latest runs of this environment, newest first."""
-        return self._reader.runs(limit, self.manifest.environment)
+    def show(self, asset: str, history: int = 30) -> Shown:
+        """All there is to say of an asset, with its newest materializations; also of one that only history knows.
+
+        Raises:
+            AssetsError: neither the manifest nor history knows it.
+        """
+        environment = self.manifest.environment
+        if asset not in self.graph.assets:
+            snapshot = self._reader.snapshot(environment, [asset])
+            known = remembered(snapshot, asset, self._reader.materialization_history(environment, asset, history))
+            if known is not None:
+                return known
+        name = self._one(asset)
+        checks = [check.name for check in self.graph.assets[name].checks]
+        return shown(
+            self._survey(),
+            name,
+            self._reader.materialization_history(environment, name, history),
+            self._reader.check_results(environment, name, checks),
+        )
+
+    def sample(self, asset: str, limit: int = 10) -> Sample:
+        """The first rows or lines of an asset's output as it is now."""
+        declared = self.graph.assets[self._one(asset)]
+        return sample(self.manifest, declared, self._environ, self._locks, limit)
+
+    @contextmanager
+    def query(self, sql: str, connection: str | None = None) -> Iterator[Rows]:
+        """The answer of a query that only reads, of the default connection or another, streamed while this is open.
+
+        Without any connection DuckDB answers it, which can read files of data.
+
+        Raises:
+            AssetsError: there is no such connection (A0208), its database is in use (A0613) or refuses (A0612).
+        """
+        known = self.manifest.connections
+        chosen = connection or self.manifest.default_connection
+        if chosen is not None and chosen not in known:
+            raise AssetsError(Problem("A0208", f"no connection is named {chosen!r}", hint=f"known: {', '.join(known)}"))
+        try:
+            where = known[chosen] if chosen else None
+            with opened(where, self.manifest.root, self._environ, self._locks) as session:
+                yield session.read(sql)
+        except AssetsError as error:
+            raise AssetsError(*map(self._hide, error.problems)) from None
+
+    def impact(self, asset: str) -> Impact:
+        """Everything below an asset, with its state and its promises."""
+        return impact(self._survey(), self._one(asset))
+
+    def freshness(self, selection: Sequence[str] = ()) -> tuple[Verdict, ...]:
+        """How the selected assets that have a freshness policy keep it, in topological order.
+
+        Looks at the external assets above them and at nothing else.
+        """
+        with self._looking_once():
+            names = self._named(selection)
+            above = {*names, *self.graph.ancestors(names)}
+            snapshot, world = self._look(frozenset(name for name in above if self.graph.assets[name].is_external))
+        return freshness.verdicts(freshness.view(self.graph, snapshot, world, _clock()), names)
+
+    def retry(self, run: str = "latest", *, upstream: bool = False, jobs: int | None = None) -> Retry:
+        """What a run left undone, planned anew with today's manifest. Writes no state.
+
+        Raises:
+            AssetsError: there is no such run (A0507), or it still goes on (A0614).
+        """
+        if run == "latest" and not self.runs(1):
+            return Retry(None, (), None)
+        record, steps, _ = self.run(run)
+        if record.status == "running":
+            hint = "wait for its end, or end it with Ctrl-C where it runs"
+            raise AssetsError(Problem("A0614", f"run {record.id} still goes on", hint=hint))
+        left = undone(steps, self.graph.assets)
+        if not left.names:
+            return Retry(record, left.gone, None)
+        above = self.graph.ancestors(left.names) if upstream else ()
+        chosen = Selection(frozenset({*left.names, *above}), left.forced, left.names)
+        return Retry(record, left.gone, self._plan(chosen, jobs))
+
+    def runs(self, limit: int = 20, *, before: str | None = None, asset: str | None = None) -> tuple[RunRecord, ...]:
+        """The latest runs of this environment, newest first: those `before` a run, or that had a step for an asset."""
+        environment = self.manifest.environment
+        known = self._reader.find_run(before, environment).id if before else None
+        return self._reader.runs(limit, environment, known, asset)
 
     def run(self, run: str) -> tuple[RunRecord, tuple[StepRecord, ...], tuple[Attempt, ...]]:
         """One run by its id, a unique beginning or end of it, or `latest`."""
@@ -182,7 +307,8 @@ class Project:
             for listener in listeners:
                 listener(finished)
             return finished
-        from assets_cli.running import run as running  # only deeds need it
+        from assets_cli.running import observations  # only deeds need it
+        from assets_cli.running import run as running  # as above
 
         inbox: SimpleQueue[running.Message] = SimpleQueue()
         with self._surroundings(tuple(listeners)) as surroundings, _signals_into(inbox):
@@ -194,19 +320,38 @@ class Project:
                     self._run_record(run_id, plan.selection, options.jobs, started),
                     [_step_record(step) for step in plan.steps],
                 )
-                snapshot = surroundings.recorder.snapshot(self.manifest.environment)
+                snapshot = observations.record(plan.observations, surroundings.recorder, self.manifest.environment)
                 return running.run(plan, self.graph, snapshot, options, surroundings, inbox)
+
+    def observe(self, selection: Sequence[str] = ()) -> tuple[Sighting, ...]:
+        """Look at the selected external assets and put on record what they hold; in topological order.
+
+        Raises:
+            AssetsError: the selection names no external asset that says how it is observed (A0607).
+        """
+        from assets_cli.running import observations  # only deeds need it
+
+        names = self.graph.sort(self._named(selection))
+        if selection:
+            observations.require_observable(self.graph, names)
+        if not observable(self.graph, names):
+            return ()
+        with self._surroundings(()) as surroundings:
+            return observations.sight(
+                self.graph, names, lambda before: self._outside(names, before), surroundings.recorder
+            )
 
     def mark(self, selection: Sequence[str], listeners: Sequence[Listener] = ()) -> str:
         """Put on record that these assets are up to date as they stand, without running anything; the id of the run.
 
         External assets among them are left out: they are observed, not made.
         """
-        from assets_cli.running import marking  # only deeds need it
+        from assets_cli.running import marking, observations  # only deeds need it
 
-        names = [
-            name for name in self.graph.sort(select(selection, self.graph)) if not self.graph.assets[name].is_external
-        ]
+        names = [name for name in self.graph.sort(self._named(selection)) if not self.graph.assets[name].is_external]
+        if not names:
+            hint = "assets observe puts on record what external assets hold"
+            raise AssetsError(Problem("A0606", "only external assets are selected: nothing to mark", hint=hint))
         with self._surroundings(tuple(listeners)) as surroundings:
             started = surroundings.clock()
             run_id = new_run_id(started)
@@ -214,6 +359,10 @@ class Project:
             steps = [
                 StepRecord(name, "mark", (), forced=True, result=None, unchanged=False, detail=None) for name in names
             ]
+            snapshot = surroundings.recorder.snapshot(self.manifest.environment)
+            beside = {upstream for name in names for upstream in self.graph.upstreams(name)}
+            seen = self._outside(beside, snapshot).observations.values()
+            observations.record(seen, surroundings.recorder, self.manifest.environment)
             with surroundings.locks.hold_run(run_id):
                 surroundings.recorder.begin_run(record, steps)
                 status: RunStatus = "failed"
@@ -224,6 +373,19 @@ class Project:
                 finally:
                     surroundings.recorder.end_run(run_id, status, surroundings.clock())
         return run_id
+
+    def check(self, selection: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> Checks:
+        """Evaluate the checks of these assets on what is there now, and record what they find."""
+        from assets_cli.running import check_alone  # only deeds need it
+
+        names = [name for name in self.graph.sort(self._named(selection)) if self.graph.assets[name].checks]
+        if not names:
+            return Checks(None, ())
+        with self._surroundings(tuple(listeners)) as surroundings:
+            started = surroundings.clock()
+            record = self._run_record(new_run_id(started), tuple(selection), 1, started)
+            with _quoted(self.manifest):
+                return check_alone.check(names, record, self.graph, surroundings)
 
     # -- the wiring ------------------------------------------------------------------------------------------------
 
@@ -245,11 +407,12 @@ class Project:
 
     @contextmanager
     def _surroundings(self, listeners: tuple[Listener, ...]) -> Iterator[Surroundings]:
+        from assets_cli.model.secrets import mask
         from assets_cli.running.executors.local import LocalExecutor
         from assets_cli.running.surroundings import Surroundings
         from assets_cli.state.record import open_recorder
 
-        recorder = open_recorder(self._state)
+        recorder = open_recorder(self._state, hide=lambda value: mask(value, self._secrets))
         try:
             yield Surroundings(
                 root=self.manifest.root,
@@ -260,21 +423,71 @@ class Project:
                 listeners=listeners,
                 clock=_clock,
                 environ=self._environ,
+                secrets=self._secrets,
             )
         finally:
             recorder.close()
             self._files.save()
 
+    @cached_property
+    def _secrets(self) -> tuple[str, ...]:
+        from assets_cli.probing.secrets import secrets_of  # only what runs, or has a warning to show, needs it
+
+        return secrets_of(self.manifest, self._environ, self._files)
+
+    def _hide(self, problem: Problem) -> Problem:
+        from assets_cli.model.secrets import mask  # as above
+
+        hint = mask(problem.hint, self._secrets)
+        return problem._replace(message=mask(problem.message, self._secrets), hint=hint)
+
+    def _outside(self, names: Collection[str], snapshot: StateSnapshot) -> Observed:
+        """What external assets hold now; nothing of it is on record yet."""
+        wanted = observable(self.graph, names)
+        if not wanted:
+            return NOTHING
+        known = NOTHING if self._sighted is None else self._sighted
+        assets = [each for each in wanted if each.name not in {*known.observations, *known.failures}]
+
+        def shell() -> ShellProbes:
+            from assets_cli.running.shell_probe import ShellProbes  # only commands need it
+
+            return ShellProbes(self.manifest, self._environ, self._secrets)
+
+        around = ObserveSurroundings(self._environ, self._files, shell, _clock, self._secrets)
+        seen, failures = observe(self.graph, assets, snapshot, around)
+        hidden = {name: self._hide(problem) for name, problem in failures.items()}
+        known = Observed({**known.observations, **seen}, {**known.failures, **hidden})
+        if self._sighted is not None:
+            self._sighted = known
+        return known.of(each.name for each in wanted)
+
+    @contextmanager
+    def _looking_once(self) -> Iterator[None]:
+        """Each external asset is looked at once at most, however often it is asked for inside."""
+        self._sighted = NOTHING
+        try:
+            yield
+        finally:
+            self._sighted = None
+
     def _one(self, asset: str) -> str:
         if asset in self.graph.assets:
             return asset
-        (name, *more) = sorted(select([asset], self.graph))
-        if more:
-            raise AssetsError(Problem("A0403", f"{asset!r} names {len(more) + 1} assets, one is asked for"))
-        return name
+        names = sorted(self._named([asset]))
+        if len(names) != 1:
+            message = f"{asset!r} names {len(names) or 'no'} assets, one is asked for"
+            some = f"it names {', '.join(names[:_SOME])}{' …' if len(names) > _SOME else ''}" if names else None
+            raise AssetsError(Problem("A0403", message, hint=some))
+        return names[0]
 
-    def _select(self, expressions: Sequence[str], *, upstream: bool, downstream: bool, force: bool) -> Selection:
-        named = select(expressions, self.graph)
+    def _named(self, expressions: Sequence[str], *, observing: bool = True) -> frozenset[str]:
+        """The assets that selections name. The whole project is looked at only where one has an `is:`."""
+        return select(expressions, self.graph, lambda: facts(self._survey(observing=observing)))
+
+    def _select(
+        self, expressions: Sequence[str], named: frozenset[str], *, upstream: bool, downstream: bool, force: bool
+    ) -> Selection:
         names = set(named)
         if upstream:
             names |= self.graph.ancestors(named).keys()
@@ -282,45 +495,29 @@ class Project:
             names |= self.graph.descendants(named).keys()
         return Selection(frozenset(names), named if force else frozenset(), tuple(expressions))
 
-    def _look(self, names: frozenset[str]) -> tuple[StateSnapshot, World]:
+    def _look(self, names: frozenset[str], *, observing: bool = True) -> tuple[StateSnapshot, World]:
         snapshot = self._reader.snapshot(self.manifest.environment)
         beside = {upstream for name in names for upstream in self.graph.upstreams(name)}
-        world = look(self.graph, names | beside, snapshot, self._probes)
+        observed = self._outside(names | beside, snapshot) if observing else NOTHING
+        world = look(self.graph, names | beside, snapshot, self._probes, observed)
+        if world.warnings:
+            world = world._replace(warnings=tuple(map(self._hide, world.warnings)))
         self._files.save()
         return snapshot, world
 
-    def _plan(self, selection: Selection, jobs: int | None = None) -> Plan:
-        snapshot, world = self._look(selection.names)
+    def _plan(self, selection: Selection, jobs: int | None = None, *, observing: bool = True) -> Plan:
+        snapshot, world = self._look(selection.names, observing=observing)
         with _quoted(self.manifest):
-            return make_plan(self.graph, selection, snapshot, world, _clock(), jobs=jobs or os.cpu_count() or 1)
+            plan = make_plan(self.graph, selection, snapshot, world, _clock(), jobs=jobs or os.cpu_count() or 1)
+        return plan._replace(warnings=manifests.quote(self.manifest.root, plan.warnings))
 
-    def _statuses(self) -> Iterator[AssetStatus]:
-        snapshot, world = self._look(frozenset(self.graph.assets))
-        now = _clock()
+    def _survey(self, *, observing: bool = True) -> Survey:
+        snapshot, world = self._look(frozenset(self.graph.assets), observing=observing)
         with _quoted(self.manifest):
-            plan = make_plan(self.graph, Selection(frozenset(self.graph.assets)), snapshot, world, now)
-        steps = {step.asset: step for step in plan.steps}
-        late = {broken.asset for broken in plan.overdue}
-        times = freshness.view(self.graph, snapshot, world, now).times
-        for name in self.graph.order:
-            asset = self.graph.assets[name]
-            made = snapshot.of(name).materialization
-            step = steps.get(name)
-            causes = step.causes if step else ()
-            rows = made.metadata.get("rows") if made else None
-            yield AssetStatus(
-                asset=asset,
-                status=_status(
-                    external=asset.is_external, recorded=made is not None, stale=bool(step and not step.is_tentative)
-                ),
-                overdue=name in late or any(cause.kind == "overdue" for cause in causes),
-                tentative=bool(step and step.is_tentative),
-                causes=causes,
-                materialized=made.finished if made else None,
-                run=made.run if made else None,
-                data_time=times[name],
-                rows=rows if isinstance(rows, int) else None,
-            )
+            return survey(self.graph, snapshot, world, _clock())
+
+    def _statuses(self) -> Iterable[AssetStatus]:
+        return self._survey().statuses.values()
 
     def _run_record(self, run_id: str, selection: tuple[str, ...], jobs: int, started: int) -> RunRecord:
         return RunRecord(
@@ -349,18 +546,28 @@ def validate(
     Raises:
         AssetsError: there is no manifest to validate.
     """
-    loaded = manifests.load(manifests.find(directory), environment=environment, variables=variables or {})
+    path = manifests.find(directory)
+    loaded = manifests.load(path, environment=environment, variables=variables or {})
     found = list(loaded.problems)
     manifest = loaded.manifest
     if manifest is None:
         return Validation(tuple(found), 0, 0)
+    file = dotenv.read(manifest.root)
+    audit = manifests.audit(path, loaded, environment=environment, variables=variables or {})
+    found += audit.problems
     try:
         graph = AssetGraph(manifest)
-        found += findings(graph, environ, FileDigests(manifest.root, time.time_ns))
+        found += findings(graph, file.under(environ), FileDigests(manifest.root, time.time_ns))
         found += _never_refreshed(graph)
     except AssetsError as error:
         found += error.problems  # what is wrong with a graph that is none cannot be asked for
-    return Validation(manifests.quote(manifest.root, found), len(manifest.assets), len(manifest.files))
+        audit = audit._replace(manifests={})  # the same cycle in every environment
+    for name, other in audit.manifests.items():
+        if name != environment:
+            found += (manifests.within(name, knot) for knot in _knots(other))
+    # Lines of .env are not quoted: they hold secrets.
+    problems = (*file.problems, *manifests.quote(manifest.root, found))
+    return Validation(problems, len(manifest.assets), len(manifest.files))
 
 
 @contextmanager
@@ -370,6 +577,15 @@ def _quoted(manifest: Manifest) -> Iterator[None]:
         yield
     except AssetsError as error:
         raise AssetsError(*manifests.quote(manifest.root, error.problems)) from error
+
+
+def _knots(manifest: Manifest) -> tuple[Problem, ...]:
+    """What keeps the assets of a manifest from being a graph."""
+    try:
+        AssetGraph(manifest)
+    except AssetsError as error:
+        return error.problems
+    return ()
 
 
 def _never_refreshed(graph: AssetGraph) -> list[Problem]:
@@ -384,14 +600,6 @@ def _never_refreshed(graph: AssetGraph) -> list[Problem]:
         )
         for name in freshness.never_refreshed(graph)
     ]
-
-
-def _status(*, external: bool, recorded: bool, stale: bool) -> Status:
-    if external:
-        return "external"
-    if not recorded:
-        return "missing"
-    return "stale" if stale else "up_to_date"
 
 
 def _step_record(step: Step) -> StepRecord:

@@ -6,20 +6,22 @@ the commands themselves.
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class Entry(NamedTuple):
+class Entry:
     """One command. `module` is below `assets_cli.cli` and holds a function `command`.
 
     `words` says what its arguments are, for completion: "assets", "runs", "codes", "schemas", "directories" or "".
+    No NamedTuple: importing typing would take a Tab key as long as all the rest.
     """
 
-    name: str
-    section: str
-    help: str
-    options: tuple[str, ...] = ()
-    words: str = ""
+    __slots__ = ("help", "name", "options", "section", "words")
+
+    def __init__(self, name: str, section: str, text: str, options: tuple[str, ...] = (), words: str = "") -> None:
+        self.name = name
+        self.section = section
+        self.help = text
+        self.options = options
+        self.words = words
 
     @property
     def module(self) -> str:
@@ -38,16 +40,26 @@ TABLE: dict[str, Entry] = {
             "plan",
             "Run",
             "show what is stale or overdue, why, and what would run",
-            (*_PLANNING, "--all", "--json", "--exit-code"),
+            (*_PLANNING, "--no-observe", "--all", "--json", "--exit-code"),
             "assets",
         ),
         Entry(
             "materialize",
             "Run",
             "run the plan: bring exactly that up to date",
-            (*_PLANNING, "--jobs", "--fail-fast", "--json"),
+            (*_PLANNING, "--no-observe", "--jobs", "--fail-fast", "--json"),
             "assets",
         ),
+        Entry("observe", "Run", "look at external assets and record what they hold", ("--json",), "assets"),
+        Entry("check", "Run", "evaluate checks on what is there now", ("--json",), "assets"),
+        Entry(
+            "retry",
+            "Run",
+            "run again what a run left undone",
+            ("--upstream", "--jobs", "--fail-fast", "--json"),
+            "runs",
+        ),
+        Entry("show", "Understand", "show all there is to say of an asset", ("--sample", "--json"), "assets"),
         Entry("why", "Understand", "follow an asset's causes down to their roots", ("--json",), "assets"),
         Entry(
             "lineage",
@@ -56,8 +68,28 @@ TABLE: dict[str, Entry] = {
             ("--upstream", "--downstream", "--depth", "--format", "--json"),
             "assets",
         ),
+        Entry("impact", "Understand", "show everything below an asset, by owner", ("--json",), "assets"),
         Entry("list", "Understand", "list the assets with their state", ("--json",), "assets"),
-        Entry("runs", "Look back", "list past runs, or show one", ("--limit", "--json"), "runs"),
+        Entry(
+            "freshness",
+            "Understand",
+            "show which promises are kept, and who holds data back",
+            ("--exit-code", "--json"),
+            "assets",
+        ),
+        Entry(
+            "query",
+            "Understand",
+            "ask a database, without changing it",
+            ("--connection", "--format", "--limit", "--json"),
+        ),
+        Entry(
+            "runs",
+            "Look back",
+            "list past runs, or show one",
+            ("--limit", "--before", "--asset", "--all", "--json"),
+            "runs",
+        ),
         Entry("logs", "Look back", "print what the commands of a run wrote", ("--json",), "runs"),
         Entry("state", "Repair", "mark: adopt what exists", (), "assets"),
         Entry("explain", "Look up", "explain an error code such as A0102", ("--json",), "codes"),

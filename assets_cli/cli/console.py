@@ -45,3 +45,10 @@ def show_json(document: Any, *, indent: int | None = 2) -> None:
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=encoding != "utf8") + "\n")
     sys.stdout.flush()
+
+
+def stream(pieces: Iterable[str]) -> None:
+    """Print data piece by piece, as it comes."""
+    for piece in pieces:
+        sys.stdout.write(piece)
+    sys.stdout.flush()

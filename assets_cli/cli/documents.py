@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assets_cli.cli.words import promise, rfc3339
-from assets_cli.model.answers import AssetStatus, Lineage, Why
+from assets_cli.model.answers import AssetStatus, Checked, Lineage, Why
 from assets_cli.model.duration import SECOND
 from assets_cli.model.event import (
     RunEvent,
@@ -18,7 +18,7 @@ from assets_cli.model.event import (
     StepWaiting,
     Warned,
 )
-from assets_cli.model.history import Attempt, RunRecord, StepRecord
+from assets_cli.model.history import Attempt, CheckResult, RunRecord, StepRecord
 from assets_cli.model.plan import Cause, Plan
 from assets_cli.model.problem import Problem
 
@@ -179,6 +179,7 @@ def run(value: RunRecord) -> dict[str, Any]:
         "host": value.host,
         "pid": value.pid,
         "counts": dict(value.counts),
+        "failed": list(value.failed),
     }
 
 
@@ -269,6 +270,45 @@ def _finished(value: StepFinished) -> dict[str, Any]:
         "rows": value.rows,
         "log": value.log,
         "tail": list(value.tail),
+        "checks": [check_result(one) for one in value.checks],
+    }
+
+
+def check_result(value: CheckResult) -> dict[str, Any]:
+    """What one check found."""
+    return {
+        "name": value.name,
+        "passed": value.passed,
+        "severity": value.severity,
+        "blocking": value.blocking,
+        "failing": value.failing,
+        "message": value.message,
+        "sample": [dict(row) for row in value.sample],
+        "at": rfc3339(value.at),
+        "run": value.run,
+    }
+
+
+def checks(environment: str, run: str | None, values: Sequence[Checked]) -> dict[str, Any]:
+    """`check --json`."""
+    results = [result for value in values for result in value.results]
+    return {
+        "version": VERSION,
+        "environment": environment,
+        "run": run,
+        "assets": [
+            {
+                "asset": value.asset,
+                "checks": [check_result(one) for one in value.results],
+                "unblocked": value.unblocked,
+                "refused": problem(value.refused) if value.refused else None,
+                "note": value.note,
+            }
+            for value in values
+        ],
+        "passed": sum(result.passed for result in results),
+        "failed": sum(result.is_error for result in results),
+        "warned": sum(not result.passed and not result.is_error for result in results),
     }
 
 
@@ -285,4 +325,5 @@ def _ended(value: RunFinished) -> dict[str, Any]:
         "cancelled": list(value.cancelled),
         "duration_seconds": seconds(value.duration),
         "still_stale": list(value.still_stale),
+        "checks_failed": [{"asset": one.asset, "check": one.check} for one in value.checks_failed],
     }

@@ -47,14 +47,15 @@ def _document(attempt: Attempt, path: Path) -> dict[str, object]:
 
 
 def _print(files: Sequence[tuple[Attempt, Path]]) -> None:
-    """Copy the logs as they are; with several, a header for each on stderr, so that stdout is nothing but logs."""
+    """Copy the logs as they are. Headers go to stderr, where there are several logs, or an empty one to account for."""
     import shutil
 
     terminal = console.err()
     for number, (attempt, path) in enumerate(files):
-        if len(files) > 1:
+        empty = path.stat().st_size == 0
+        if len(files) > 1 or empty:
             title = f"{attempt.asset}, attempt {attempt.number}, {attempt.state.replace('_', ' ')}"
-            title += ", wrote nothing" if path.stat().st_size == 0 else ""
+            title += ", wrote nothing" if empty else ""
             head = terminal.paint(f"── {title} " + "─" * max(terminal.width - len(title) - 4, 2), "bold")
             terminal.write(["", head] if number else [head])
         with path.open("rb") as log:

@@ -139,6 +139,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one call of the command line and return its exit code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -154,6 +155,13 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost catch: a user gets a message, never a traceback
         return _refuse(error, arguments)
     return code
+
+
+def _open_streams() -> None:
+    """Stand in for streams that the caller closed, as with `>&-`: a file must not be opened in their place."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - until the end
 
 
 def _invoke(arguments: list[str]) -> int:

@@ -10,6 +10,16 @@ Selection = Annotated[list[str] | None, typer.Argument(metavar="[SEL]...", help=
 Upstream = Annotated[bool, typer.Option("--upstream", help="Also everything that the selection is made from.")]
 Downstream = Annotated[bool, typer.Option("--downstream", help="Also everything that is made from the selection.")]
 Force = Annotated[bool, typer.Option("--force", help="Run what the selection names, whatever its state.")]
+NoObserve = Annotated[
+    bool, typer.Option("--no-observe", help="Take external assets as they were observed last; run no probe.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", metavar="N", help="How many at once; by default as many as processors."),
+]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Start nothing new once a step has failed.")]
+AsEvents = Annotated[bool, typer.Option("--json", help="Print events, one JSON document a line.")]
+OneAsset = Annotated[str, typer.Argument(metavar="ASSET", help="The asset's name.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document instead.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from assets_cli.cli import console, documents
-from assets_cli.cli.options import AsJson, Downstream, Force, Selection, Upstream, flags_of
+from assets_cli.cli.options import AsJson, Downstream, Force, NoObserve, Selection, Upstream, flags_of
 from assets_cli.cli.session import Session
 
 
@@ -18,6 +18,7 @@ def command(
     upstream: Upstream = False,
     downstream: Downstream = False,
     force: Force = False,
+    no_observe: NoObserve = False,
     everything: Annotated[bool, typer.Option("--all", help="List every step, and what would not run.")] = False,
     as_json: AsJson = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the plan has a step.")] = False,
@@ -32,7 +33,7 @@ def command(
     session: Session = ctx.obj
     project = session.open()
     chosen = tuple(selection or ())
-    made = project.plan(chosen, upstream=upstream, downstream=downstream, force=force)
+    made = project.plan(chosen, upstream=upstream, downstream=downstream, force=force, observe=not no_observe)
     if as_json:
         console.show_json(documents.plan(made))
     else:
@@ -42,7 +43,10 @@ def command(
             session.command,
             everything=everything,
             view=session.view(),
-            typed=(*chosen, *flags_of(upstream=upstream, downstream=downstream, force=force)),
+            typed=(
+                *chosen,
+                *flags_of(upstream=upstream, downstream=downstream, force=force, no_observe=no_observe),
+            ),
         )
         console.show(screen.lines(made, page))
     return 3 if exit_code and (made.steps or made.overdue) else 0

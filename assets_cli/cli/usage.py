@@ -27,7 +27,6 @@ _ELSEWHERE = {
     "make": "materialize",
     "run": "materialize",
     "refresh": "materialize",
-    "check": "validate",
     "lint": "validate",
     "new": "init",
     "create": "init",
@@ -64,7 +63,7 @@ def _help_options() -> Iterator[str]:
         yield f"  {' '.join(filter(None, (', '.join(names), value))):<18}  {text}"
     yield ""
     yield "Global options may also follow the command. Exit codes: 0 done or nothing to"
-    yield "do, 1 a step failed, 2 refused, 3 something to do (plan --exit-code),"
+    yield "do, 1 a step or a check failed, 2 refused, 3 something to do (plan --exit-code),"
     yield "130 interrupted."
 
 
@@ -168,14 +167,22 @@ def require_directory(directory: Path) -> None:
     if not directory.is_dir():
         what = "is not a directory" if directory.exists() else "does not exist"
         raise AssetsError(Problem("A0815", f"-C {directory}: {what}", hint="-C names the directory to start from"))
+    try:
+        directory.absolute()
+    except FileNotFoundError:
+        hint = "go to one that does, or name the project's folder with -C"
+        raise AssetsError(Problem("A0815", "the current directory does not exist any more", hint=hint)) from None
 
 
 def directory_of(arguments: Sequence[str]) -> Path:
     """The directory that `-C` names, as far as it can be told from words that may not even parse."""
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        if word == "-C" and following:
-            return Path(following).absolute()
-    return Path.cwd()
+    try:
+        for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+            if word == "-C" and following:
+                return Path(following).absolute()
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path()  # the current directory was removed: there is nothing to be told from it
 
 
 def internal_error(error: Exception, directory: Path) -> Problem:

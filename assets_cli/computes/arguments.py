@@ -1,25 +1,21 @@
 """The arguments of a Python function, from its signature: upstreams by name, each as its annotation asks.
 
-Knows nothing of how functions are found or called.
+Knows nothing of how functions are found or called, and of frames only who reads them.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-import types
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from assets_cli.computes.annotations import HINT, Asked, Form, asked
 from assets_cli.computes.context import Context
 from assets_cli.computes.protocol import Address, ComputeFailedError
 
 _OTHER = re.compile(r"[./-]")
-_TEXT = ("str", "Any", "typing.Any", "object")
-_PATH = ("Path", "pathlib.Path", "PurePath", "pathlib.PurePath", "PosixPath")
-_LATER = ("DataFrame", "LazyFrame", "Table", "DuckDBPyRelation")
 
 
 class Arguments(NamedTuple):
@@ -29,42 +25,57 @@ class Arguments(NamedTuple):
     named: dict[str, Any]
 
 
+class Reader(Protocol):
+    """Who reads upstreams as frames."""
+
+    def read(self, wanted: Mapping[str, tuple[Form, str]]) -> dict[str, Any]:
+        """The contents of upstreams, each in its form; the form comes with the annotation's name."""
+        ...
+
+
 def parameter_name(upstream: str) -> str:
     """The parameter of an upstream: `raw/events.daily-1` is handed to `raw_events_daily_1`."""
     return _OTHER.sub("_", upstream)
 
 
-def bind(function: Callable[..., Any], upstreams: Mapping[str, Address], context: Context) -> Arguments:
+def bind(function: Callable[..., Any], upstreams: Mapping[str, Address], context: Context, reader: Reader) -> Arguments:
     """The arguments for each parameter of a function: `context`, its upstreams, and nothing for what has a default.
+
+    Nothing is read before every parameter is known to be in order.
 
     Raises:
         ComputeFailedError: a parameter is neither, or asks for what an upstream cannot be handed as.
     """
     by_parameter = {parameter_name(name): name for name in upstreams}
+    values: dict[str, Any] = {}
+    frames: dict[str, tuple[Form, str]] = {}
+    parameters = _parameters(function)
+    for parameter in parameters:
+        name = parameter.name
+        if name == "context":
+            values[name] = context
+        elif name in by_parameter:
+            what = asked(parameter, function)
+            where = upstreams[by_parameter[name]]
+            if what.form in ("text", "path"):
+                values[name] = _address(name, what, by_parameter[name], where)
+            else:
+                frames[by_parameter[name]] = (_frame(name, what, by_parameter[name], where), what.name)
+        elif parameter.default is parameter.empty:
+            raise _unknown(name, by_parameter)
+    if frames:
+        values.update({parameter_name(name): frame for name, frame in reader.read(frames).items()})
+    by_position = [each.name for each in parameters if each.kind is each.POSITIONAL_ONLY and each.name in values]
+    positional = tuple(values.pop(name) for name in by_position)
+    return Arguments(positional, values)
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         raise ComputeFailedError(f"{function!r} has no signature to read") from None
-    hints = _hints(function)
-    positional: list[Any] = []
-    named: dict[str, Any] = {}
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        if parameter.name == "context":
-            value: Any = context
-        elif parameter.name in by_parameter:
-            upstream = by_parameter[parameter.name]
-            value = _handed(parameter.name, hints.get(parameter.name), upstream, upstreams[upstream])
-        elif parameter.default is not parameter.empty:
-            continue
-        else:
-            raise _unknown(parameter.name, by_parameter)
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            positional.append(value)
-        else:
-            named[parameter.name] = value
-    return Arguments(tuple(positional), named)
+    return [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
 
 
 def _unknown(name: str, by_parameter: Mapping[str, str]) -> ComputeFailedError:
@@ -76,51 +87,26 @@ def _unknown(name: str, by_parameter: Mapping[str, str]) -> ComputeFailedError:
     return ComputeFailedError(f"the parameter {name} is neither an upstream nor `context`", hint=hint)
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations, resolved where they can be: one that is imported only for type checkers stays text."""
-    plain = inspect.unwrap(function)
-    try:
-        return typing.get_type_hints(plain)
-    except Exception:  # noqa: BLE001 - resolving runs any expression that the user wrote as an annotation
-        return dict(getattr(plain, "__annotations__", {}))
-
-
-def _handed(parameter: str, annotation: Any, upstream: str, where: Address) -> str | Path:
-    names = _names(annotation)
-    if any(name.rpartition(".")[2] in _LATER for name in names):
-        raise ComputeFailedError(
-            f"the parameter {parameter} asks for {' or '.join(names)}; upstreams as frames and relations come later",
-            hint="annotate it `str` or `Path` and read it yourself",
-        )
-    if not names or any(name in _TEXT for name in names):
+def _address(parameter: str, what: Asked, upstream: str, where: Address) -> str | Path:
+    if what.form == "text":
         address = where.path or where.table
         if address is None:
             raise ComputeFailedError(f"the upstream {upstream} declares no output that {parameter} could be")
         return address
-    if any(name in _PATH for name in names):
-        if where.path is not None:
-            return Path(where.path)
-        what = f"is the table {where.table}" if where.table else "declares no output"
-        hint = f"annotate {parameter} `str` to get the table's name" if where.table else None
-        raise ComputeFailedError(f"the parameter {parameter} asks for a Path, but {upstream} {what}", hint=hint)
-    raise ComputeFailedError(
-        f"the parameter {parameter} asks for {' or '.join(names)}, which an upstream cannot be handed as",
-        hint="annotate it `str` or `Path`",
-    )
+    if where.path is not None:
+        return Path(where.path)
+    where_else = f"is the table {where.table}" if where.table else "declares no output"
+    hint = f"annotate {parameter} `str` to get the table's name" if where.table else None
+    raise ComputeFailedError(f"the parameter {parameter} asks for a Path, but {upstream} {where_else}", hint=hint)
 
 
-def _names(annotation: Any) -> list[str]:
-    """The names of the types that an annotation allows, but None: `Path | None` gives `Path`."""
-    if annotation is None or annotation is inspect.Parameter.empty:
-        return []
-    if isinstance(annotation, str):
-        names = [part.strip(" '\"") for part in annotation.split("|")]
-        return [name for name in names if name and name != "None"]
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return [name for each in typing.get_args(annotation) if each is not type(None) for name in _names(each)]
-    if annotation is Any:
-        return ["Any"]
-    if not isinstance(annotation, type):
-        return [str(annotation)]
-    module = annotation.__module__.partition(".")[0]
-    return [annotation.__qualname__ if module in ("builtins", "pathlib") else f"{module}.{annotation.__qualname__}"]
+def _frame(parameter: str, what: Asked, upstream: str, where: Address) -> Form:
+    if what.form is None:
+        if what.name == "DataFrame":
+            message = f"the parameter {parameter} asks for a DataFrame, and that could be pandas' or polars'"
+            raise ComputeFailedError(message, hint="annotate it `pandas.DataFrame` or `polars.DataFrame`")
+        message = f"the parameter {parameter} asks for {what.name}, which an upstream cannot be handed as"
+        raise ComputeFailedError(message, hint=HINT)
+    if where.path is None and where.table is None:
+        raise ComputeFailedError(f"the upstream {upstream} declares no output that {parameter} could be")
+    return what.form

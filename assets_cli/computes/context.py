@@ -71,9 +71,7 @@ class Context:
         if name not in self._job.connections:
             known = ", ".join(sorted(self._job.connections)) or "none"
             raise LookupError(f"no connection {name!r}; declared connections: {known}")
-        if name not in self._sessions:
-            self._sessions[name] = self._databases(name).open()
-        return self._sessions[name].raw
+        return self.session(name).raw
 
     def report(self, **values: Any) -> None:
         """Say something of the output: `data_version=`, `data_time=` (a datetime or RFC 3339 text), any metadata.
@@ -87,14 +85,28 @@ class Context:
             raise ValueError(f"the report {error}") from None
         self._channel.report(said)
 
+    def session(self, name: str) -> Session:
+        """The session behind a connection; not for the function itself."""
+        if name not in self._sessions:
+            self._sessions[name] = self._databases(name).open()
+        return self._sessions[name]
+
+    def opened(self, name: str) -> Session | None:
+        """The session behind a connection if it is open; not for the function itself."""
+        return self._sessions.get(name)
+
+    def commit(self) -> None:
+        """Commit what the function left uncommitted; not for the function itself."""
+        for session in self._sessions.values():
+            session.commit()
+
     def finish(self, *, commit: bool) -> None:
         """Close what was opened; not for the function itself."""
-        sessions, self._sessions = list(self._sessions.values()), {}
         try:
-            for session in sessions:
-                if commit:
-                    session.commit()
+            if commit:
+                self.commit()
         finally:
+            sessions, self._sessions = list(self._sessions.values()), {}
             for session in sessions:
                 with suppress(Exception):  # a user may have closed it already
                     session.close()

@@ -129,6 +129,14 @@ class Session(Protocol):
         """Fill a table from a SELECT in one transaction."""
         ...
 
+    def arrow(self, table: str) -> Any:
+        """All rows of a table as a `pyarrow.Table`."""
+        ...
+
+    def publish_arrow(self, table: str, rows: Any, before_commit: Callable[[TableState], None]) -> TableState:
+        """Fill a table from Arrow in one transaction."""
+        ...
+
     def run_script(self, script: str) -> None:
         """Run statements as they stand."""
         ...
@@ -149,8 +157,29 @@ class Session(Protocol):
 class Database(Protocol):
     """What a compute asks of a database."""
 
+    @property
+    def dialect(self) -> str:
+        """The name of its SQL dialect."""
+        ...
+
     def open(self, *, read_only: bool = False) -> Session:
         """Connect."""
+        ...
+
+
+class RelationSession(Session, Protocol):
+    """What a compute asks of a connection to DuckDB besides, where relations are."""
+
+    def lazily(self, table: str) -> Any:
+        """A table as a relation of this connection."""
+        ...
+
+    def owns(self, relation: Any) -> bool:
+        """Whether a relation is of this connection."""
+        ...
+
+    def publish_relation(self, table: str, relation: Any, before_commit: Callable[[TableState], None]) -> TableState:
+        """Fill a table from a relation of this connection in one transaction."""
         ...
 
 
@@ -161,8 +190,8 @@ Databases = Callable[[str], Database]
 class Channel(Protocol):
     """The way back to the coordinator."""
 
-    def prepared(self, state: TableState) -> None:
-        """Say what is about to be published and wait until it is on record.
+    def prepared(self, state: TableState, size: int | None = None) -> None:
+        """Say what is about to be published, of a file also its bytes, and wait until it is on record.
 
         Raises:
             ComputeFailedError: it must not be published.

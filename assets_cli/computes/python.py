@@ -8,15 +8,17 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from assets_cli.computes import arguments
+from assets_cli.computes import arguments, temporaries
+from assets_cli.computes.annotations import Form
 from assets_cli.computes.context import Context
+from assets_cli.computes.libraries import EXTRAS, install
 from assets_cli.computes.protocol import Channel, ComputeFailedError, Databases, Done, Job
 from assets_cli.computes.sql import look
 
@@ -25,29 +27,90 @@ _BETWEEN = re.compile(r"<frozen |[/\\](?:asyncio|importlib)[/\\]\w+\.py$")
 
 
 def run(job: Job, databases: Databases, channel: Channel) -> Done:
-    """Call the function of a job and look at the table that it left, in a session of its own.
+    """Call the function of a job and publish what it returns, or look at the table that it left by itself.
 
     Raises:
-        ComputeFailedError: it cannot be found or called, it raised, it returned something, or it left no table.
+        ComputeFailedError: it cannot be found or called, it raised, it returned what can't be stored at the output, or
+            it returned nothing and left no table.
+    """
+    if job.output.path is not None:
+        temporaries.clear(job.output.path)
+    function = _load(job)
+    done = _call_and_publish(function, job, databases, channel)
+    if job.data_version_sql is None and (done is not None or job.output.table is None):
+        return done or Done()
+    with closing(databases(job.connection).open(read_only=True)) as session:
+        if done is not None:
+            return done._replace(data_version=look(session, None, job.data_version_sql).data_version)
+        return look(session, job.output.table, job.data_version_sql)
+
+
+def _call_and_publish(function: Callable[..., Any], job: Job, databases: Databases, channel: Channel) -> Done | None:
+    """Call the function and publish what it returns; None where it returned nothing."""
+    context = Context(job, databases, channel)
+    with closing(_Frames(job, databases, context)) as frames:
+        returned = False
+        try:
+            given = arguments.bind(function, job.upstreams, context, frames)
+            result = _guarded(lambda: _call(function, given), job.root)
+            returned = True
+            given = arguments.Arguments((), {})  # upstreams are not held in memory while the result is written
+            if result is not None and _is_lazy(result):
+                context.commit()
+                return _publish(result, job, databases, channel, context)
+        finally:
+            context.finish(commit=returned)
+        return None if result is None else _publish(result, job, databases, channel, context)
+
+
+def _is_lazy(result: Any) -> bool:
+    """Whether rows are still to be read, perhaps through a connection that must not be closed before."""
+    from assets_cli.computes.frames import returned  # on use: a function that returns nothing does without
+
+    return returned.is_lazy(returned.library_of(result))
+
+
+def _publish(result: Any, job: Job, databases: Databases, channel: Channel, context: Context) -> Done:
+    from assets_cli.computes import publishing  # on use; see above
+
+    return publishing.publish(result, job, databases, channel, context.opened)
+
+
+class _Frames:
+    """Reads upstreams as frames; what that takes is imported when the first one is asked for."""
+
+    def __init__(self, job: Job, databases: Databases, context: Context) -> None:
+        self._job = job
+        self._databases = databases
+        self._context = context
+        self._stack = ExitStack()
+
+    def read(self, wanted: Mapping[str, tuple[Form, str]]) -> dict[str, Any]:
+        """The contents of upstreams, each in its form."""
+        from assets_cli.computes.frames.reading import Upstreams  # on use; see above
+
+        upstreams = Upstreams(self._job, self._databases, self._context.session)
+        return self._stack.enter_context(closing(upstreams)).read(wanted)
+
+    def close(self) -> None:
+        """Close what relations needed."""
+        self._stack.close()
+
+
+def ask(job: Job, databases: Databases, channel: Channel) -> Any:
+    """What the function of a job returns when it is asked, as a check is; nothing is published or committed.
+
+    Raises:
+        ComputeFailedError: it cannot be found or called, or it raised.
     """
     function = _load(job)
     context = Context(job, databases, channel)
-    given = arguments.bind(function, job.upstreams, context)
-    returned = False
-    try:
-        result = _guarded(lambda: _call(function, given), job.root)
-        returned = True
-    finally:
-        context.finish(commit=returned)
-    if result is not None:
-        raise ComputeFailedError(
-            f"{_title(job)} returned a value of type {type(result).__name__}; returned values are not stored yet",
-            hint="write to context.output and return nothing",
-        )
-    if job.output.table is None and job.data_version_sql is None:
-        return Done()
-    with closing(databases(job.connection).open(read_only=True)) as session:
-        return look(session, job.output.table, job.data_version_sql)
+    with closing(_Frames(job, databases, context)) as frames:
+        try:
+            given = arguments.bind(function, job.upstreams, context, frames)
+            return _guarded(lambda: _call(function, given), job.root)
+        finally:
+            context.finish(commit=False)
 
 
 def _load(job: Job) -> Callable[..., Any]:
@@ -110,7 +173,9 @@ def _guarded(call: Callable[[], Any], root: str) -> Any:
 
         theirs = _theirs(error.__traceback__)
         traceback.print_exception(type(error), error, theirs, file=sys.stderr)
-        raise ComputeFailedError(_sentence(error, theirs, root), logged=True) from None
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        hint = install(missing) if missing in EXTRAS else None
+        raise ComputeFailedError(_sentence(error, theirs, root), hint=hint, logged=True) from None
 
 
 def _theirs(trace: TracebackType | None) -> TracebackType | None:

@@ -8,23 +8,33 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from assets_cli.connections import files, names
-from assets_cli.connections.protocol import VIEW_DIGEST, DatabaseError, Kind, TableState
+from assets_cli.connections.protocol import VIEW_DIGEST, DatabaseError, Fetched, Kind, TableState
+from assets_cli.model.answers import Rows
 
+T = TypeVar("T")
 _PREFIX_LINES = 1
 """A query is put on the line after our `create … as`: what DuckDB calls line 2 is the user's line 1."""
 
+_ARROW_BATCH = 122_880
+"""Rows: small enough for texts of 17 KB each, since the texts of an Arrow batch have 2 GB together."""
+
+_ARRIVING = "__assets_arriving"
+_OWNER = "__assets_owner"
 _LONGEST_HINT = 200
+_BATCH = 1_000
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 _NO_TABLE = re.compile(r'Table with name "?(.+?)"? does not exist')
 _NESTED = re.compile(r"\]$|^(?:STRUCT|MAP|UNION|VARIANT)\b")
 _SCRIPT_HINT = "declare `materialization: script` to run statements as they stand"
+_READ_HINT = "this only reads; an asset with `materialization: script` may run other statements"
 
 
 def database(options: Mapping[str, str], root: Path) -> DuckDBDatabase:
@@ -35,6 +45,18 @@ def database(options: Mapping[str, str], root: Path) -> DuckDBDatabase:
     """
     written, file = files.path_option("duckdb", options, root)
     return DuckDBDatabase(written, file)
+
+
+def in_memory() -> DuckDBSession:
+    """A session without a file, to read files with."""
+    import duckdb  # heavy: on use
+
+    return DuckDBSession(duckdb.connect())
+
+
+def look_from(session: DuckDBSession, folder: Path) -> None:
+    """Let the relative paths of files in queries start at a folder, wherever the process was started."""
+    session.raw.execute("set file_search_path = '" + str(folder).replace("'", "''") + "'")
 
 
 class DuckDBDatabase(NamedTuple):
@@ -85,9 +107,11 @@ class DuckDBDatabase(NamedTuple):
 class DuckDBSession:
     """One open connection. `raw` is a `duckdb.DuckDBPyConnection`."""
 
+    dialect = "duckdb"
+
     def __init__(self, raw: Any) -> None:
         self.raw = raw
-        self._catalog: str = raw.execute("select current_database()").fetchone()[0]
+        self._catalog: str = raw.execute("select current_database()").fetchall()[0][0]
 
     def existing(self, tables: Sequence[str]) -> set[str]:
         """Which of these tables or views exist."""
@@ -119,6 +143,58 @@ class DuckDBSession:
             before_commit(state)
         return state
 
+    def lazily(self, table: str) -> Any:
+        """A table or view as a `duckdb.DuckDBPyRelation` of this connection: nothing is read yet."""
+        with self._refusals():
+            name = self._resolve(table)
+            if self._key(name) not in self._relations():
+                hint = names.nearest(table, self._table_names())
+                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+            return self.raw.sql(f"select * from {names.quote(*name)}")  # noqa: S608 - quoted
+
+    def arrow(self, table: str) -> Any:
+        """All rows as a `pyarrow.Table`, moments in UTC."""
+        with self._refusals(), self._in_utc():
+            return self.lazily(table).to_arrow_table(_ARROW_BATCH)
+
+    def publish_arrow(self, table: str, rows: Any, before_commit: Callable[[TableState], None]) -> TableState:
+        """Fill `table` from Arrow in one transaction."""
+        with self._refusals():
+            self.raw.register(_ARRIVING, rows)
+        try:
+            return self.publish_select(table, f"select * from {_ARRIVING}", "table", before_commit)  # noqa: S608 - ours
+        finally:
+            self.raw.unregister(_ARRIVING)
+
+    def owns(self, relation: Any) -> bool:
+        """Whether a relation is one of this very connection: only that sees its variables."""
+        import duckdb  # loaded long since
+
+        token = secrets.token_hex(8)
+        try:
+            self.raw.execute(f"set variable {_OWNER} = '{token}'")
+            held = relation.limit(0).aggregate(f"count(*) as n, getvariable('{_OWNER}') as held").fetchall()
+        except duckdb.Error:
+            return False
+        return bool(held == [(0, token)])
+
+    def publish_relation(self, table: str, relation: Any, before_commit: Callable[[TableState], None]) -> TableState:
+        """Fill `table` from a relation of this connection, so without a detour, otherwise like `publish_select`."""
+        with self._refusals():
+            name = self._resolve(table)
+        with self._refusals(), self._transaction():
+            self.raw.execute(f"create schema if not exists {names.quote(*name[:2])}")
+            before = self._relations().get(self._key(name))
+            # Built beside, since the relation may read what it replaces.
+            beside = "__assets_new_" + name[2]
+            relation.create(names.quote(*name[:2], beside))
+            if before:
+                self.raw.execute(f"drop {before} {names.quote(*name)}")
+            self.raw.execute(f"alter table {names.quote(*name[:2], beside)} rename to {names.quote(name[2])}")
+            state = self._state(name, "table")
+            before_commit(state)
+        return state
+
     def run_script(self, script: str) -> None:
         """Run the statements of a script as they stand: each commits by itself unless the script says `begin`."""
         with self._refusals():
@@ -135,6 +211,76 @@ class DuckDBSession:
         with self._refusals():
             row = self.raw.execute(query).fetchone()
         return row[0] if row else None
+
+    def qualified(self, table: str) -> str:
+        """A table's name as a query writes it."""
+        with self._refusals():
+            return names.quote(*self._resolve(table))
+
+    def columns(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Names and types of the columns of a table or view."""
+        with self._refusals():
+            name = self._resolve(table)
+            if self._key(name) not in self._relations():
+                hint = names.nearest(table, self._table_names())
+                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+            return self._described(names.quote(*name))
+
+    def fetch(self, query: str, keep: int, count_to: int) -> Fetched:
+        """Run one SELECT and count what it returns."""
+        with self._refusals():
+            self._check_select(query)
+            cursor = self.raw.execute(query)
+            columns = tuple(str(each[0]) for each in cursor.description or ())
+            rows = tuple(cursor.fetchmany(keep)) if keep else ()
+            count = len(rows)
+            while count < count_to and (batch := cursor.fetchmany(min(_BATCH, count_to - count))):
+                count += len(batch)
+        return Fetched(columns, rows, count)
+
+    def define(self, name: str, source: str) -> None:
+        """Make a view of what comes after `from`, in a session without a file."""
+        with self._refusals():
+            self.raw.execute(f"create or replace view {names.quote(name)} as select * from {source}")  # noqa: S608 - ours
+
+    def read(self, query: str) -> Rows:
+        """The answer of one query that only reads, streamed."""
+        with self._refusals():
+            self._check_reads(query)
+            self._interruptibly(lambda: self.raw.execute(query))
+            columns = tuple((str(name), str(kind)) for name, kind, *_ in self.raw.description or ())
+        return Rows(columns, self._batches())
+
+    def _batches(self) -> Iterator[list[tuple[Any, ...]]]:
+        while True:
+            with self._refusals():
+                batch = self._interruptibly(lambda: self.raw.fetchmany(_BATCH))
+            if not batch:
+                return
+            yield batch
+
+    def _interruptibly(self, work: Callable[[], T]) -> T:
+        """Do it in a thread, so that Ctrl-C reaches us meanwhile and ends it: within DuckDB nobody would hear of it."""
+        from concurrent.futures import ThreadPoolExecutor  # on use: most commands need no thread
+
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            try:
+                return future.result()
+            except BaseException:
+                self.raw.interrupt()
+                raise
+
+    def _check_reads(self, query: str) -> None:
+        import duckdb  # loaded long since
+
+        statements = [each for each in self.raw.extract_statements(query) if each.query]
+        if len(statements) != 1:
+            text = "the query is empty" if not statements else f"expected one query, found {len(statements)} statements"
+            raise DatabaseError(text)
+        known = duckdb.StatementType
+        if statements[0].type not in (known.SELECT, known.EXPLAIN, known.PRAGMA, known.MULTI):
+            raise DatabaseError(f"expected a query, found {statements[0].type.name}", hint=_READ_HINT)
 
     def commit(self) -> None:
         """Commit a transaction that a user began and did not end; nothing where there is none, or no connection."""
@@ -169,9 +315,7 @@ class DuckDBSession:
         import duckdb  # loaded long since
 
         target = names.quote(*name)
-        # Of the query, not of the name: that way DuckDB 1.1 too notices that a view reads itself.
-        described = self.raw.execute(f"describe select * from {target}").fetchall()  # noqa: S608 - quoted
-        columns = tuple((str(row[0]), str(row[1])) for row in described)
+        columns = self._described(target)
         if kind == "view":
             return TableState(None, VIEW_DIGEST, columns)
         # DuckDB hashes null, an empty list and a struct of nulls alike, so nested values count as text too.
@@ -182,6 +326,11 @@ class DuckDBSession:
         text = json.dumps([columns, rows, int(total or 0)])
         digest = hashlib.sha256(text.encode()).hexdigest()
         return TableState(rows, f"duckdb-{duckdb.__version__}-rows:{digest}", columns)
+
+    def _described(self, target: str) -> tuple[tuple[str, str], ...]:
+        # Of the query, not of the name: that way DuckDB 1.1 too notices that a view reads itself.
+        described = self.raw.execute(f"describe select * from {target}").fetchall()  # noqa: S608 - quoted
+        return tuple((str(row[0]), str(row[1])) for row in described)
 
     def _check_select(self, query: str) -> None:
         import duckdb  # loaded long since
@@ -233,6 +382,16 @@ class DuckDBSession:
     @staticmethod
     def _key(name: Sequence[str]) -> tuple[bytes, ...]:
         return tuple(names.fold(part) for part in name)
+
+    @contextmanager
+    def _in_utc(self) -> Iterator[None]:
+        """Give moments in UTC meanwhile: they are the same, and no zone of this machine gets into the data."""
+        (zone,) = self.raw.execute("select current_setting('TimeZone')").fetchone()
+        self.raw.execute("set TimeZone = 'UTC'")
+        try:
+            yield
+        finally:
+            self.raw.execute("set TimeZone = ?", [zone])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

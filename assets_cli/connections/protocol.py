@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+from assets_cli.model.answers import Rows
+
 Kind = Literal["table", "view"]
 
 VIEW_DIGEST = "exists:view"
@@ -25,6 +27,14 @@ class TableState(NamedTuple):
     rows: int | None
     digest: str
     columns: tuple[tuple[str, str], ...]
+
+
+class Fetched(NamedTuple):
+    """What a query returned: its columns, its first rows, and how many there are, counted no further than asked for."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: int
 
 
 class DatabaseError(Exception):
@@ -59,6 +69,9 @@ class Session(Protocol):
     raw: Any
     """The driver's own connection, for a user's function."""
 
+    dialect: str
+    """The name of its SQL dialect, as of its database."""
+
     def existing(self, tables: Sequence[str]) -> set[str]:
         """Which of these tables or views exist. Names may be qualified by a schema."""
         ...
@@ -81,12 +94,52 @@ class Session(Protocol):
         """
         ...
 
+    def arrow(self, table: str) -> Any:
+        """All rows of a table or view as a `pyarrow.Table`; moments in time come in UTC.
+
+        Raises:
+            DatabaseError: there is no such table, or Arrow has no type for what it holds.
+        """
+        ...
+
+    def publish_arrow(self, table: str, rows: Any, before_commit: Callable[[TableState], None]) -> TableState:
+        """Fill `table` from a `pyarrow.Table` or `pyarrow.RecordBatchReader`, otherwise like `publish_select`.
+
+        Raises:
+            DatabaseError: the database has no type for a column.
+        """
+        ...
+
     def run_script(self, script: str) -> None:
         """Run the statements of a script as they stand."""
         ...
 
     def scalar(self, query: str) -> Any:
         """The first column of the first row of a query; None where it returns no row."""
+        ...
+
+    def qualified(self, table: str) -> str:
+        """A table's name as a query writes it, every part quoted."""
+        ...
+
+    def columns(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Names and types of the columns of a table or view; its rows are not read.
+
+        Raises:
+            DatabaseError: there is no such table or view.
+        """
+        ...
+
+    def fetch(self, query: str, keep: int, count_to: int) -> Fetched:
+        """Run one SELECT: its first `keep` rows, and how many there are, counted no further than `count_to`."""
+        ...
+
+    def read(self, query: str) -> Rows:
+        """The answer of one query that only reads, in batches as they come: a large one is never held whole.
+
+        Raises:
+            DatabaseError: it does not only read, or the database refuses it; reading the batches may raise it, too.
+        """
         ...
 
     def commit(self) -> None:

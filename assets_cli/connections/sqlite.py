@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 from urllib.parse import quote as url_quote
 
 from assets_cli.connections import files, names
-from assets_cli.connections.protocol import VIEW_DIGEST, DatabaseError, Kind, TableState
+from assets_cli.connections.protocol import VIEW_DIGEST, DatabaseError, Fetched, Kind, TableState
+from assets_cli.model.answers import Rows
 
 _PATIENCE = 30.0
 """Seconds to wait for another program's lock before giving up."""
 
 _BATCH = 1_000
+_BESIDE = "__assets_new_"
 _NEEDS_WRITE = {264, 776, 1288}
 """SQLITE_READONLY_RECOVERY, _ROLLBACK, _CANTINIT: a killed writer left a journal, which only a writer can undo."""
 
@@ -31,6 +33,9 @@ _WORD = re.compile(r"[A-Za-z]+")
 _NO_TABLE = re.compile(r"no such table: (?:main\.)?(.+)")
 _WRITES = re.compile(r'near "(?:insert|update|delete|replace)": syntax error', re.IGNORECASE)
 _SCRIPT_HINT = "declare `materialization: script` to run statements as they stand"
+_READS = ("select", "with", "values", "explain", "pragma")
+_READ_HINT = "this only reads; an asset with `materialization: script` may run other statements"
+_BETWEEN_LOOKS = 100_000  # instructions of SQLite's machine: a few milliseconds
 _OWN_TRANSACTION = {
     "begin", "commit", "end", "rollback", "savepoint", "release",  # the script keeps its own transactions
     "vacuum", "attach", "detach", "pragma",  # refused or without effect inside of one
@@ -96,6 +101,8 @@ class SQLiteDatabase(NamedTuple):
 class SQLiteSession:
     """One open connection. `raw` is a `sqlite3.Connection` in the driver's default mode."""
 
+    dialect = "sqlite"
+
     def __init__(self, raw: sqlite3.Connection, written: str) -> None:
         self.raw: Any = raw
         self._written = written
@@ -134,6 +141,33 @@ class SQLiteSession:
             before_commit(state)
         return state
 
+    def arrow(self, table: str) -> Any:
+        """All rows as a `pyarrow.Table`; the types are the declared ones where the values keep to them."""
+        from assets_cli.connections import sqlite_arrow  # on use: only for frames
+
+        with self._refusals():
+            name = self._resolve(table)
+            if self._kind(name) is None:
+                hint = names.nearest(table, self._table_names())
+                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+            return sqlite_arrow.read(self.raw, name, self._described(name))
+
+    def publish_arrow(self, table: str, rows: Any, before_commit: Callable[[TableState], None]) -> TableState:
+        """Fill `table` from Arrow in one transaction."""
+        from assets_cli.connections import sqlite_arrow  # on use: only for frames
+
+        columns = sqlite_arrow.declarations(rows.schema)
+        with self._refusals():
+            name = self._resolve(table)
+        with self._refusals(), self._legacy_rename(), self._transaction():
+            beside = names.quote("main", _BESIDE + name)
+            self.raw.execute(f"create table {beside} ({columns})")
+            sqlite_arrow.insert(self.raw, beside, rows)
+            self._put_in_place(name, self._kind(name))
+            state = self._state(name, "table")
+            before_commit(state)
+        return state
+
     def run_script(self, script: str) -> None:
         """Run the statements of a script, in one transaction unless the script has its own."""
         statements = _statements(script)
@@ -163,6 +197,53 @@ class SQLiteSession:
             row = self.raw.execute(statements[0]).fetchone()
         return row[0] if row else None
 
+    def qualified(self, table: str) -> str:
+        """A table's name as a query writes it."""
+        return names.quote("main", self._resolve(table))
+
+    def columns(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Names and types of the columns of a table or view."""
+        with self._refusals():
+            name = self._resolve(table)
+            if self._kind(name) is None:
+                hint = names.nearest(table, self._table_names())
+                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+            return self._described(name)
+
+    def fetch(self, query: str, keep: int, count_to: int) -> Fetched:
+        """Run one SELECT and count what it returns."""
+        with self._refusals(), closing(self.raw.execute(_one_select(query))) as cursor:
+            columns = tuple(str(each[0]) for each in cursor.description or ())
+            rows = tuple(cursor.fetchmany(keep)) if keep else ()
+            count = len(rows)
+            while count < count_to and (batch := cursor.fetchmany(min(_BATCH, count_to - count))):
+                count += len(batch)
+        return Fetched(columns, rows, count)
+
+    def read(self, query: str) -> Rows:
+        """The answer of one query that only reads, streamed."""
+        statements = _statements(query)
+        if len(statements) != 1:
+            text = "the query is empty" if not statements else f"expected one query, found {len(statements)} statements"
+            raise DatabaseError(text)
+        word = _first_word(statements[0])
+        if word not in _READS:
+            raise DatabaseError(f"expected a query, found {word.upper() or statements[0].strip()}", hint=_READ_HINT)
+        # Called every few milliseconds, it lets Python notice Ctrl-C, which makes SQLite stop.
+        self.raw.set_progress_handler(lambda: 0, _BETWEEN_LOOKS)
+        with self._refusals(), _interruptible():
+            cursor = self.raw.execute(statements[0])
+        columns = tuple((str(column[0]), "") for column in cursor.description or ())
+        return Rows(columns, self._batches(cursor))
+
+    def _batches(self, cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
+        while True:
+            with self._refusals(), _interruptible():
+                batch = cursor.fetchmany(_BATCH)
+            if not batch:
+                return
+            yield batch
+
     def commit(self) -> None:
         """Commit the transaction that the driver or a user began; nothing where there is none, or no connection."""
         with self._refusals(), suppress(sqlite3.ProgrammingError):
@@ -187,15 +268,17 @@ class SQLiteSession:
             self.raw.execute(f"select * from {target} limit 0")  # noqa: S608 - SQLite believes a view until it is read
             return
         # Built beside, since the query may read what it replaces.
-        beside = "__assets_new_" + name
-        self.raw.execute(f"create table {names.quote('main', beside)} as\n{select}")
+        self.raw.execute(f"create table {names.quote('main', _BESIDE + name)} as\n{select}")
+        self._put_in_place(name, before)
+
+    def _put_in_place(self, name: str, before: Kind | None) -> None:
+        """Replace what is there by the table that was built beside it."""
         if before:
-            self.raw.execute(f"drop {before} {target}")
-        self.raw.execute(f"alter table {names.quote('main', beside)} rename to {names.quote(name)}")
+            self.raw.execute(f"drop {before} {names.quote('main', name)}")
+        self.raw.execute(f"alter table {names.quote('main', _BESIDE + name)} rename to {names.quote(name)}")
 
     def _state(self, name: str, kind: Kind) -> TableState:
-        described = self.raw.execute(f"pragma main.table_xinfo({names.quote(name)})").fetchall()
-        columns = tuple((str(row[1]), str(row[2])) for row in described if row[6] != 1)
+        columns = self._described(name)
         if kind == "view":
             return TableState(None, VIEW_DIGEST, columns)
         try:
@@ -211,6 +294,10 @@ class SQLiteSession:
                 self.raw.text_factory = str
         text = json.dumps([columns, rows, total])
         return TableState(rows, "sqlite-rows:" + hashlib.sha256(text.encode()).hexdigest(), columns)
+
+    def _described(self, name: str) -> tuple[tuple[str, str], ...]:
+        described = self.raw.execute(f"pragma main.table_xinfo({names.quote(name)})").fetchall()
+        return tuple((str(row[1]), str(row[2])) for row in described if row[6] != 1)
 
     def _hash_rows(self, name: str) -> tuple[int, int]:
         """Count and sum of row hashes. `ascii` writes SQLite's five types apart, the same on every Python."""
@@ -275,6 +362,17 @@ class SQLiteSession:
                 with suppress(sqlite3.Error):  # no better hint is worth losing the error for
                     refusal.hint = names.nearest(missing[1], self._table_names())
             raise refusal from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """What SQLite calls interrupted was Ctrl-C: nothing else stops a query here."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise KeyboardInterrupt from None
 
 
 def _refusal(error: sqlite3.Error, written: str) -> DatabaseError:

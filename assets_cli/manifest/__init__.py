@@ -7,7 +7,8 @@ or plans.
 
 from __future__ import annotations
 
+from assets_cli.manifest.audit import audit, within
 from assets_cli.manifest.load import Loaded, find, load, quote
 from assets_cli.manifest.schemas import schema_names, schema_text
 
-__all__ = ["Loaded", "find", "load", "quote", "schema_names", "schema_text"]
+__all__ = ["Loaded", "audit", "find", "load", "quote", "schema_names", "schema_text", "within"]

@@ -8,6 +8,7 @@ from functools import lru_cache
 from textwrap import dedent
 from typing import Any, cast
 
+from assets_cli.manifest.checks import make_check
 from assets_cli.model.duration import parse
 from assets_cli.model.manifest import (
     Asset,
@@ -15,9 +16,12 @@ from assets_cli.model.manifest import (
     DataVersionMode,
     FreshnessPolicy,
     Output,
+    PathProbe,
+    Probe,
     PythonCommand,
     Retries,
     ShellCommand,
+    ShellProbe,
     SqlCommand,
 )
 from assets_cli.model.problem import Place
@@ -53,7 +57,7 @@ def make(values: Mapping[str, Any], place: Place) -> Asset:
         tags=tuple(get("tags", ())),
         metadata=get("metadata") or {},
         kind=get("kind") or (next(iter(command)) if command else "external"),
-        command=_command(command) if command else None,
+        command=command_of(command) if command else None,
         code=tuple(get("code", ())),
         code_version=get("code_version"),
         output=Output(**output) if output else None,
@@ -64,6 +68,8 @@ def make(values: Mapping[str, Any], place: Place) -> Asset:
         timeout=_duration(timeout) if timeout else None,
         retries=_retries(retries) if retries else _NO_RETRIES,
         env=get("env") or {},
+        checks=tuple([make_check(each, command_of) for each in values["checks"]]) if "checks" in values else (),
+        observe=_probe(values["observe"]) if "observe" in values else None,
     )
 
 
@@ -76,15 +82,11 @@ def _text(text: str) -> str:
     return dedent(text).strip("\n").rstrip()
 
 
-def _command(values: Mapping[str, Any]) -> Command:
+def command_of(values: Mapping[str, Any]) -> Command:
+    """The command that a mapping of one kind to its text describes."""
     kind, value = next(iter(values.items()))
     if kind == "shell":
-        if isinstance(value, str):
-            return ShellCommand(_text(value))
-        interpreter = value.get("with")
-        return (
-            ShellCommand(_text(value["run"]), tuple(interpreter)) if interpreter else ShellCommand(_text(value["run"]))
-        )
+        return _shell(value)
     text = _text(value)
     if kind == "python":
         module, _, function = text.partition(":")
@@ -92,6 +94,20 @@ def _command(values: Mapping[str, Any]) -> Command:
     if text.lower().endswith(".sql") and "\n" not in text and not _STATEMENT.match(text):
         return SqlCommand(path=text)
     return SqlCommand(query=text)
+
+
+def _probe(values: Mapping[str, Any]) -> Probe:
+    if "path" in values:
+        return PathProbe(values["path"])
+    command = _shell(values["shell"])
+    return ShellProbe(command.run, command.interpreter)
+
+
+def _shell(value: Any) -> ShellCommand:
+    if isinstance(value, str):
+        return ShellCommand(_text(value))
+    interpreter = value.get("with")
+    return ShellCommand(_text(value["run"]), tuple(interpreter)) if interpreter else ShellCommand(_text(value["run"]))
 
 
 def _freshness(values: Mapping[str, str]) -> FreshnessPolicy | None:

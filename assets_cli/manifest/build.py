@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from assets_cli.manifest.assets import make, merge
+from assets_cli.manifest.checks import mistakes
 from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.paths import Paths
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.model.duration import show
-from assets_cli.model.manifest import Asset, Connection, ShellCommand, SqlCommand
+from assets_cli.model.manifest import Asset, Connection, PathProbe, Probe, ShellCommand, ShellProbe, SqlCommand
 from assets_cli.model.problem import Place, Problem, Related
 
 _RESERVED: Final = frozenset({"and", "or", "not"})
+_USED_BY_PROBE: Final = ("env", "timeout")
 _IDLE_WITHOUT_COMMAND: Final = ("code", "code_version", "env", "timeout", "retries")
 
 
@@ -119,6 +121,9 @@ class Checker:
                 name, ("command",), "A0140", "a SQL command fills a table, and no output.table is written", hint
             )
         self._command(asset, written)
+        if asset.observe is not None:
+            self._observe(asset, asset.observe)
+        self._checks(asset)
         if asset.freshness is not None or "freshness" in written:
             self._freshness(asset)
         if asset.timeout == 0:
@@ -131,8 +136,9 @@ class Checker:
     def _command(self, asset: Asset, written: Mapping[str, Any]) -> None:
         name, command = asset.name, asset.command
         if command is None:
+            used = _USED_BY_PROBE if isinstance(asset.observe, ShellProbe) else ()
             for key in _IDLE_WITHOUT_COMMAND:
-                if key in written:
+                if key in written and key not in used:
                     hint = "remove it, or add a command"
                     self.report(name, (key,), "A0143", f"{key} has no effect without a command", hint, warning=True)
         elif isinstance(command, SqlCommand):
@@ -141,6 +147,29 @@ class Checker:
             self.report(name, ("command", "shell"), "A0126", "command.shell has no value", "write a command")
         if asset.data_version_sql is not None and (asset.output is None or asset.output.table is None):
             self._needs_connection(asset, ("data_version", "sql"), "data_version.sql")
+
+    def _observe(self, asset: Asset, probe: Probe) -> None:
+        name = asset.name
+        if asset.command is not None:
+            message = "it has a command, and only external assets are observed"
+            self.report(name, ("observe",), "A0147", message, "remove one of the two")
+        elif isinstance(probe, PathProbe):
+            if how := self.surroundings.paths.leaving(probe.path):
+                self._leaves(name, ("observe", "path"), probe.path, how)
+        elif not probe.run:
+            self.report(name, ("observe", "shell"), "A0126", "observe.shell has no value", "write a command")
+
+    def _checks(self, asset: Asset) -> None:
+        if not asset.checks:
+            return
+        for each in mistakes(asset):
+            self.report(asset.name, each.keys, each.code, each.message, each.hint, warning=each.warning)
+        for index, check in enumerate(asset.checks):
+            keys = ("checks", index, check.kind)
+            if (path := check.arguments.get("path")) and (how := self.surroundings.paths.leaving(path)):
+                self._leaves(asset.name, keys, path, how)
+            if check.kind == "sql" and asset.output is None:
+                self._needs_connection(asset, keys, "a check of kind sql")
 
     def _sql(self, asset: Asset, command: SqlCommand) -> None:
         keys = ("command", "sql")

@@ -41,6 +41,10 @@ _EXPECTED: Final = {
     "env": "a mapping of names to texts",
     "shell": "text or a mapping of run and with",
     "data_version": "content, stat, always or a mapping with sql",
+    "checks": "a list of checks",
+    "not_null": "a list of columns",
+    "unique": "a list of columns",
+    "values": "a list of values",
 }
 _INSTEAD: Final = {
     "upstreams": "[{}]",
@@ -53,6 +57,11 @@ _INSTEAD: Final = {
     "output": "{{path: {}}}",
     "freshness": "{{max_lag: {}}}",
     "retries": "{{max: {}}}",
+    "not_null": "[{}]",
+    "unique": "[{}]",
+    "values": "[{}]",
+    "row_count": "{{min: {}}}",
+    "observe": "{{path: {}}}",
 }
 _PATTERNS: Final = {
     "name": "write letters, digits, '_', '-', '.' and '/' only, not first or last a '/'",
@@ -63,6 +72,7 @@ _PROPERTY_NAMES: Final = {
     "env": ("variable name", "write letters, digits and '_', not first a digit"),
     "vars": ("variable name", "write letters, digits, '_' and '-'"),
     "connections": ("connection name", "write letters, digits, '_', '-' and '.'"),
+    "environments": ("name for an environment", "write letters, digits, '_', '-' and '.'"),
 }
 
 
@@ -82,11 +92,14 @@ class Explainer:
         self.document = document
         self.problems: list[Problem] = []
         self._seen: set[tuple[int, str]] = set()
+        self._overlaid: set[int] = set()
+        """Offsets of what was reported in an overlay, which lies over the rest of the file too."""
 
     def add(self, schema: dict[str, Any], instance: Any, base: tuple[Key, ...]) -> None:
         """Explain everything that a schema refuses in an instance, which is at the path `base` of the document."""
         before = len(self.problems) + len(self._seen)
         errors = [error for first in validator(schema).iter_errors(instance) for error in _leaves(first)]
+        errors.sort(key=lambda error: list(error.absolute_path)[:1] != ["environments"])
         paths = [(*base, *error.absolute_path) for error in errors]
         later = {path[:-1] for error, path in zip(errors, paths, strict=True) if is_later_value(path, error.instance)}
         for error, path in zip(errors, paths, strict=True):
@@ -117,6 +130,8 @@ class Explainer:
             self._empty(path)
         elif keyword == "type":
             self._wrong_type(error, path)
+        elif keyword == "oneOf":
+            self._check_kinds(error, path)
         elif keyword in ("enum", "const"):
             self._not_allowed(error, path)
         elif keyword == "pattern":
@@ -125,6 +140,9 @@ class Explainer:
             self._empty(path)
         elif keyword == "minProperties":
             self._report(path, "A0128", "command names no kind of command", "write one of shell, sql and python")
+        elif keyword == "maxProperties" and path[-1:] == ("observe",):
+            if instance.keys() <= error.schema["properties"].keys():
+                self._report(path, "A0147", "two ways to observe it: path and shell", "keep one of the two")
         elif keyword == "maxProperties":
             kinds = " and ".join(sorted(instance))
             self._report(path, "A0128", f"two kinds of command: {kinds}", "keep one, or make two assets of it")
@@ -139,9 +157,20 @@ class Explainer:
         else:
             self._report(path, "A0124", f"does not fit: {error.message[:200]}", None, key=_last(path))
 
+    def _check_kinds(self, error: Any, path: tuple[Key, ...]) -> None:
+        """An entry of `checks` that is not of exactly one kind; an unknown key is a mistake of its own."""
+        kinds = [alternative["required"][0] for alternative in error.validator_value]
+        found = [kind for kind in kinds if kind in error.instance]
+        if len(found) > 1:
+            self._report(path, "A0150", f"two kinds of check: {' and '.join(found)}", "make two checks of it")
+        elif not found and all(key in error.schema["properties"] for key in error.instance):
+            self._report(path, "A0150", "the check names no kind", f"write one of {', '.join(kinds)}")
+
     def _unknown_keys(self, error: Any, path: tuple[Key, ...]) -> None:
         known = error.schema["properties"]
-        inside = "" if len(path) == 0 or path[-1] == "defaults" or _is_item(path) else f" in {path[-1]}"
+        inside = "" if pattern(path) == "" or path[-1] == "defaults" or _is_item(path) else f" in {path[-1]}"
+        if isinstance(path[-1] if path else None, int) and not _is_item(path):
+            inside = f" in {path[-2]}"
         for key in error.instance:
             if key in known:
                 continue
@@ -270,6 +299,10 @@ class Explainer:
         offset, _ = self.document.find(path, key=on_key)
         if offset in self.document.flagged or (offset, message) in self._seen:
             return
+        if path[:1] == ("environments",):
+            self._overlaid.add(offset)
+        elif offset in self._overlaid:
+            return
         self._seen.add((offset, message))
         asset, label, keys = subject(self.document.values, path if at is None else at)
         if key is not None and keys:
@@ -289,12 +322,12 @@ def _is_item(path: Sequence[Key]) -> bool:
 
 def _is_name(path: Sequence[Key]) -> bool:
     """Whether the last step is a name that the user chose, not a key of ours."""
-    return len(path) > 1 and path[-2] in ("env", "vars", "connections", "metadata")
+    return len(path) > 1 and path[-2] in ("env", "vars", "connections", "metadata", "environments")
 
 
 def _leaves(error: Any) -> Iterator[Any]:
     """The errors that matter: of alternatives, those of the one that the user meant."""
-    if not error.context:
+    if not error.context or error.validator == "oneOf":
         yield error
         return
     branches: dict[Any, list[Any]] = {}

@@ -11,7 +11,6 @@ from typing import Final
 
 _ASSET = frozenset(
     {
-        *("checks", "observe"),
         *("columns", "moved", "isolated", "pool"),
         *("schedule", "alerts"),
         *("partitions", "resources"),
@@ -22,7 +21,7 @@ _FRESHNESS = frozenset({"cron", "timezone", "retry_every"})
 LATER_KEYS: Final[dict[str, frozenset[str]]] = {
     "": frozenset(
         {
-            *("environments", "pools"),
+            "pools",
             *("alerts", "policies"),
             *("partitions", "dbt", "openlineage", "resources"),
         }
@@ -30,6 +29,7 @@ LATER_KEYS: Final[dict[str, frozenset[str]]] = {
     "assets.*": _ASSET,
     "assets.*.output": frozenset({"atomic", "unique_key", "time_column"}),
     "assets.*.freshness": _FRESHNESS,
+    "assets.*.observe": frozenset({"sql", "http", "connection"}),
     "defaults": _ASSET - {"moved"},
     "defaults.freshness": _FRESHNESS,
 }
@@ -40,8 +40,10 @@ LATER_VALUES: Final[dict[str, frozenset[str]]] = {
 
 
 def pattern(path: Sequence[str | int]) -> str:
-    """A path with `*` for items of lists and names of connections."""
+    """A path with `*` for items of lists and names of connections; in an overlay the path of what it lies over."""
     steps = ["*" if isinstance(step, int) else step for step in path]
+    if steps[:1] == ["environments"] and len(steps) > 1:
+        steps = steps[2:]
     if steps[:1] == ["connections"] and len(steps) > 1:
         steps[1] = "*"
     return ".".join(steps)

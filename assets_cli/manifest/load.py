@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from assets_cli.manifest import environments
 from assets_cli.manifest.assets import merge
 from assets_cli.manifest.build import Checker, Definition, Locator, Source, Surroundings, define
 from assets_cli.manifest.document import Document, Key
@@ -22,7 +23,7 @@ from assets_cli.manifest.schema import Shape, check, fits
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import name_assets
 from assets_cli.manifest.variables import Variables
-from assets_cli.model.manifest import Connection, Manifest
+from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Connection, Manifest
 from assets_cli.model.problem import AssetsError, Place, Problem
 
 NAMES: Final = ("assets.yml", "assets.yaml")
@@ -63,8 +64,13 @@ def find(start: Path) -> Path:
     )
 
 
-def load(path: Path, *, environment: str = "default", variables: Mapping[str, str] = MappingProxyType({})) -> Loaded:
-    """Read a manifest and everything that it includes. `variables` come from the command line and override `vars`."""
+def load(
+    path: Path, *, environment: str = DEFAULT_ENVIRONMENT, variables: Mapping[str, str] = MappingProxyType({})
+) -> Loaded:
+    """Read a manifest and everything that it includes, with the overlay of an environment.
+
+    `variables` come from the command line and override `vars`.
+    """
     with _collector_paused():
         loaded = _Loading(path, variables).run(environment)
         if loaded.manifest is not None and len(loaded.manifest.assets) >= _MANY:
@@ -116,14 +122,13 @@ class _Loading:
         self.overrides = overrides
         self.documents: list[Document] = []
         self.problems: list[Problem] = []
+        self.environments: Mapping[str, Place] = {}
 
     def run(self, environment: str) -> Loaded:
-        if environment != "default":
-            message = f"environment '{environment}': environments are not yet supported"
-            self.problems.append(Problem("A0135", message, hint="leave out --env"))
         document = self._read(self.file)
         if document is None or document.values is None:
             return Loaded(None, self._sorted([]))
+        self.environments = environments.apply(document, environment)
         variables = Variables(document, self.overrides)
         self.problems += variables.problems
         root = self._source(document, "manifest", variables, {})
@@ -243,6 +248,7 @@ class _Loading:
             files=tuple(each.file for each in self.documents),
             warnings=tuple(problem for problem in problems if problem.severity == "warning"),
             locate=locator,
+            environments=self.environments,
         )
         return Loaded(manifest, problems)
 

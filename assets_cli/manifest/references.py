@@ -80,7 +80,8 @@ def _claim(asset: Asset, output: Output, outputs: dict[tuple[str, ...], str], ch
         connection = surroundings.connections.get(name)
         path = connection.options.get("path", "") if connection else ""
         database = surroundings.paths.resolve(path) if path and "${env." not in path else f"{name}:{path}"
-        key = (database, output.table.lower())
+        # `main` is the schema of a bare name, in DuckDB and in SQLite.
+        key = (database, output.table.lower().removeprefix("main."))
         what, step = f"writes table '{output.table}'", "table"
     else:
         return

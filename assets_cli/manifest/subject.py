@@ -20,6 +20,10 @@ def subject(values: Any, path: Sequence[Key]) -> tuple[str | None, str, str]:
         return name, f"asset '{name}'" if name else f"asset number {path[1] + 1}", _keys(path[2:])
     if first == "connections" and len(path) > 1:
         return None, f"connection '{str(path[1])[:NAMED]}'", _keys(path[2:])
+    if first == "environments" and len(path) > 1:
+        asset, label, keys = subject(values, path[2:])
+        overlay = f"environment '{str(path[1])[:NAMED]}'"
+        return asset, f"{overlay}: {label}" if label else overlay, keys
     if first == "defaults" and len(path) > 1:
         return None, "defaults", _keys(path[1:])
     if first == "defaults":

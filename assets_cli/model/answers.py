@@ -1,13 +1,21 @@
-"""Answers to questions that people ask about a project: why, lineage, list. Values; the command line shows them."""
+"""Answers to questions that people ask about a project: why, lineage, list, show, freshness, impact, query.
+
+Values; the command line shows them.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
 
+from assets_cli.model.history import CheckResult, Latest, Materialization, Observation, RunRecord
 from assets_cli.model.manifest import Asset
-from assets_cli.model.plan import Cause
+from assets_cli.model.plan import Cause, Plan
+from assets_cli.model.problem import Problem
 
 Status = Literal["up_to_date", "stale", "missing", "external"]
+VerdictStatus = Literal["pass", "warn", "fail", "unknown"]
+HolderReason = Literal["external", "root", "behind", "missing", "blocked"]
 
 
 class AssetStatus(NamedTuple):
@@ -47,3 +55,131 @@ class Lineage(NamedTuple):
     edges: tuple[tuple[str, str], ...]
     upstream_depth: dict[str, int]
     downstream_depth: dict[str, int]
+
+
+class Holder(NamedTuple):
+    """Who keeps data old, and why: an external asset, a root that is due, an asset that has newer data to read.
+
+    That last is `behind`; `missing` was never materialized; of a `blocked` one the newest materialization must not be
+    used.
+    """
+
+    asset: str
+    data_time: int | None
+    reason: HolderReason
+
+
+class Verdict(NamedTuple):
+    """How an asset keeps its freshness policy. Times and lengths are in microseconds.
+
+    `broken_at` is the moment at which the promise was or will be broken if nothing is renewed; `held_by` is empty where
+    the policy passes. Where the data time is unknown, so are `age` and `broken_at`, and `held_by` says by whom.
+    """
+
+    asset: str
+    status: VerdictStatus
+    data_time: int | None
+    age: int | None
+    max_lag: int
+    warn_lag: int | None
+    broken_at: int | None
+    held_by: tuple[Holder, ...]
+
+
+class Affected(NamedTuple):
+    """One asset below another, `distance` edges away; `freshness` where it has a policy."""
+
+    status: AssetStatus
+    distance: int
+    freshness: Verdict | None
+
+
+class Impact(NamedTuple):
+    """Everything below an asset, the nearest first."""
+
+    asset: AssetStatus
+    affected: tuple[Affected, ...]
+
+
+class Shown(NamedTuple):
+    """All there is to say of one asset. `status` is None where only history knows it: the manifest no longer does.
+
+    `history` and `checks` are the newest materializations, newest first, and the latest result of each check;
+    `upstreams` and `downstreams` the direct ones.
+    """
+
+    name: str
+    status: AssetStatus | None
+    latest: Latest
+    observation: Observation | None
+    freshness: Verdict | None
+    history: tuple[Materialization, ...]
+    checks: tuple[CheckResult, ...]
+    upstreams: tuple[AssetStatus, ...]
+    downstreams: tuple[AssetStatus, ...]
+
+
+class Rows(NamedTuple):
+    """What a query answered: columns with their types ("" where the database has none), rows in batches as they come.
+
+    They are there as long as the database is open; reading them may raise `AssetsError`.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    batches: Iterator[list[tuple[Any, ...]]]
+
+
+class Sample(NamedTuple):
+    """The beginning of an output: rows, or the lines of a text, or a `note` on why there is neither.
+
+    `more` is whether the output goes on.
+    """
+
+    columns: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[Any, ...], ...] = ()
+    lines: tuple[str, ...] | None = None
+    more: bool = False
+    note: str | None = None
+
+
+class Sighting(NamedTuple):
+    """What became of looking at an external asset: what is on record of it now, what was before, why nobody could look.
+
+    Where it failed, `observation` is what was on record before.
+    """
+
+    asset: str
+    observation: Observation | None
+    before: Observation | None
+    failure: Problem | None
+
+
+class Retry(NamedTuple):
+    """What a run left undone, planned anew. `gone` are those of its assets that the manifest no longer has.
+
+    `run` and `plan` are None where there is nothing to retry: no run is on record, or it left nothing.
+    """
+
+    run: RunRecord | None
+    gone: tuple[str, ...]
+    plan: Plan | None
+
+
+class Checked(NamedTuple):
+    """The checks of one asset, evaluated alone. `refused` says why none could be.
+
+    `unblocked`: its latest materialization was blocked and may be used from now on. `note` is a sentence besides.
+    """
+
+    asset: str
+    results: tuple[CheckResult, ...] = ()
+    unblocked: bool = False
+    refused: Problem | None = None
+    note: str = ""
+
+
+class Checks(NamedTuple):
+    """What `assets check` found, in topological order. `run` is None where nothing was evaluated."""
+
+    run: str | None
+    assets: tuple[Checked, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from assets_cli.model.history import Result
+from assets_cli.model.history import CheckResult, Result
 from assets_cli.model.plan import Cause
 
 
@@ -47,7 +47,10 @@ class StepRetrying(NamedTuple):
 
 
 class StepFinished(NamedTuple):
-    """A step ended. `tail` are the last lines of its log where it failed; `duration` is in microseconds."""
+    """A step ended. `tail` are the last lines of its log where it failed; `duration` is in microseconds.
+
+    `checks` are those that were evaluated; a blocking one that failed has made the step fail.
+    """
 
     asset: str
     at: int
@@ -58,6 +61,7 @@ class StepFinished(NamedTuple):
     log: str | None = None
     tail: tuple[str, ...] = ()
     rows: int | None = None
+    checks: tuple[CheckResult, ...] = ()
 
 
 class Warned(NamedTuple):
@@ -68,8 +72,19 @@ class Warned(NamedTuple):
     message: str
 
 
+class FailedCheck(NamedTuple):
+    """A check of severity error that failed."""
+
+    asset: str
+    check: str
+
+
 class RunFinished(NamedTuple):
-    """The end of a run, or of a call that had nothing to do (`run` is None). Results partition the plan's steps."""
+    """The end of a run, or of a call that had nothing to do (`run` is None). Results partition the plan's steps.
+
+    `checks_failed` are the checks of severity error that failed: with one of them, `status` is failed even where no
+    step is.
+    """
 
     run: str | None
     at: int
@@ -82,6 +97,7 @@ class RunFinished(NamedTuple):
     cancelled: tuple[str, ...]
     duration: int = 0
     still_stale: tuple[str, ...] = ()
+    checks_failed: tuple[FailedCheck, ...] = ()
 
 
 RunEvent = RunStarted | StepWaiting | StepStarted | StepRetrying | StepFinished | Warned | RunFinished

@@ -90,6 +90,29 @@ class Attempt(NamedTuple):
     partition: str = ""
 
 
+class CheckResult(NamedTuple):
+    """What one evaluation of a check found.
+
+    `failing` counts the rows that fail, where rows can be counted; `sample` holds the first few of them, each by its
+    columns, as JSON. `message` says in a sentence what is wrong, and is empty where nothing is.
+    """
+
+    name: str
+    passed: bool
+    severity: Literal["error", "warn"]
+    blocking: bool
+    failing: int | None
+    message: str
+    sample: tuple[Mapping[str, Any], ...]
+    at: int
+    run: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it failed and counts as more than a warning."""
+        return not self.passed and self.severity == "error"
+
+
 class Observation(NamedTuple):
     """What an external asset held when it was looked at. `data_time` is None where the probe reported no time."""
 
@@ -148,7 +171,7 @@ class StepRecord(NamedTuple):
 
 
 class RunRecord(NamedTuple):
-    """One execution of a plan, as `assets runs` shows it."""
+    """One execution of a plan, as `assets runs` shows it. `failed` names the steps that failed, in the plan's order."""
 
     id: str
     environment: str
@@ -160,3 +183,4 @@ class RunRecord(NamedTuple):
     host: str
     pid: int
     counts: Mapping[str, int]
+    failed: tuple[str, ...] = ()

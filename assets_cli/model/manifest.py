@@ -14,6 +14,9 @@ from assets_cli.model.problem import Place, Problem
 
 Materialization = Literal["table", "view", "script"]
 DataVersionMode = Literal["content", "stat", "always"]
+DEFAULT_ENVIRONMENT = "default"
+"""The environment without `--env`: the manifest as it is, without an overlay."""
+CheckKind = Literal["not_null", "unique", "accepted_values", "row_count", "between", "sql", "python", "shell"]
 
 
 class ShellCommand(NamedTuple):
@@ -38,6 +41,22 @@ class PythonCommand(NamedTuple):
 
 
 Command = ShellCommand | SqlCommand | PythonCommand
+
+
+class PathProbe(NamedTuple):
+    """An external asset is observed by what is at a path: a file, a directory or a glob."""
+
+    path: str
+
+
+class ShellProbe(NamedTuple):
+    """An external asset is observed by what a text, run by `interpreter + [run]` in the project root, prints."""
+
+    run: str
+    interpreter: tuple[str, ...] = ("sh", "-e", "-c")
+
+
+Probe = PathProbe | ShellProbe
 
 
 class Output(NamedTuple):
@@ -73,6 +92,20 @@ class Connection(NamedTuple):
     options: Mapping[str, str]
 
 
+class Check(NamedTuple):
+    """An assertion on an asset's contents. `name` is unique within the asset; one that fails and is `blocking` blocks.
+
+    `arguments` by kind: `columns` of not_null and unique; `column` and `values`; `column`, `min` and `max`, of which
+    one may be missing; `query` or `path` of sql; `module` and `function`; `run` of shell.
+    """
+
+    name: str
+    kind: CheckKind
+    arguments: Mapping[str, Any]
+    severity: Literal["error", "warn"] = "error"
+    blocking: bool = False
+
+
 class Asset(NamedTuple):
     """One declared asset. `place` is where its definition starts. `timeout` is in microseconds, None for no limit."""
 
@@ -95,6 +128,8 @@ class Asset(NamedTuple):
     timeout: int | None = None
     retries: Retries = Retries()
     env: Mapping[str, str] = {}
+    checks: tuple[Check, ...] = ()
+    observe: Probe | None = None
 
     @property
     def is_external(self) -> bool:
@@ -108,6 +143,7 @@ class Manifest(NamedTuple):
     `files` are all manifest files that were read, relative to the root. `warnings` are what was found and can be
     lived with. `locate(asset, *keys)` gives the place of a value of an asset, such as
     `locate("orders", "upstreams", 0)`, wherever it was written (also in `defaults`), or the nearest enclosing one.
+    `environments` are those that have an overlay, each with its place; that of `environment` is part of all this.
     """
 
     root: str
@@ -122,6 +158,7 @@ class Manifest(NamedTuple):
     files: tuple[str, ...]
     warnings: tuple[Problem, ...]
     locate: Callable[..., Place]
+    environments: Mapping[str, Place] = {}
 
     def connection_of(self, asset: Asset) -> Connection | None:
         """The connection that an asset's SQL and table are at, or None where nothing names one."""

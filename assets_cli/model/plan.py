@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from assets_cli.model.history import Observation
 from assets_cli.model.problem import Problem
 
 CauseKind = Literal[
@@ -52,7 +53,8 @@ class Promise(NamedTuple):
 class Step(NamedTuple):
     """One asset to materialize. `after` are the steps it waits for; `estimated` is in microseconds, None if unknown.
 
-    `forced` steps are never skipped by the re-check; `promise` is there when a freshness policy asked for it.
+    `forced` steps are never skipped by the re-check; `promise` is there when a freshness policy asked for it; `record`
+    is the sequence number of its materialization when the plan was made.
     """
 
     asset: str
@@ -62,6 +64,7 @@ class Step(NamedTuple):
     promise: Promise | None = None
     kind: Literal["materialize", "check"] = "materialize"
     partition: str = ""
+    record: int | None = None
 
     @property
     def is_tentative(self) -> bool:
@@ -93,7 +96,10 @@ class Overdue(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The decision. Steps are in topological order; `estimated` and `critical_path` hold for the number of jobs."""
+    """The decision. Steps are in topological order; `estimated` and `critical_path` hold for the number of jobs.
+
+    `observations` are what the steps will read and what is not on record yet: a run records it before it starts.
+    """
 
     environment: str
     now: int
@@ -106,3 +112,4 @@ class Plan(NamedTuple):
     jobs: int
     estimated: int | None
     critical_path: tuple[str, ...]
+    observations: tuple[Observation, ...] = ()

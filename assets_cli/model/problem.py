@@ -6,9 +6,12 @@ to the edge of the program, so that a user sees all that is wrong at once. Neith
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Severity = Literal["error", "warning"]
+
+EXPRESSION: Final = "<selection>"
+"""The `file` of a place in a selection that was typed; the problem's excerpt is the selection itself."""
 
 
 class Place(NamedTuple):

@@ -7,12 +7,13 @@ superseded since counts with the data time that it had just before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.history import Input, StateSnapshot
-from assets_cli.model.manifest import Asset
+from assets_cli.model.answers import Holder, HolderReason, Verdict, VerdictStatus
+from assets_cli.model.history import Input, Observation, StateSnapshot
+from assets_cli.model.manifest import Asset, FreshnessPolicy
 from assets_cli.model.plan import Overdue, Promise
 from assets_cli.model.world import World
 from assets_cli.planning.versions import current_input
@@ -29,7 +30,8 @@ class FreshnessView(NamedTuple):
 
     def contribution(self, asset: Asset, upstream: str) -> int | None:
         """The data time that an upstream lends to an asset, through the version of it that the asset has read."""
-        return _contribution(asset, upstream, self.graph, self.snapshot, self.world, self.times.__getitem__)
+        times = self.times.__getitem__
+        return _contribution(asset, upstream, self.graph, self.snapshot, self.world, self.now, times)
 
 
 def data_time(
@@ -48,14 +50,13 @@ def data_time(
         seen = world.observations.get(asset.name)
         if seen is None:
             return None
-        # An observation from the future counts as now.
-        return min(seen.observed if seen.data_time is None else seen.data_time, now)
+        return _time_observed(seen, now)
     made = snapshot.of(asset.name).usable
     if made is None:
         return None
     if not asset.upstreams:
         return made.started if made.data_time is None else min(made.data_time, now)
-    times = [_contribution(asset, upstream, graph, snapshot, world, time_of) for upstream in asset.upstreams]
+    times = [_contribution(asset, upstream, graph, snapshot, world, now, time_of) for upstream in asset.upstreams]
     known = [time for time in times if time is not None]
     return min(known) if len(known) == len(times) else None
 
@@ -66,6 +67,7 @@ def _contribution(
     graph: AssetGraph,
     snapshot: StateSnapshot,
     world: World,
+    now: int,
     time_of: Callable[[str], int | None],
 ) -> int | None:
     made = snapshot.of(asset.name).usable
@@ -77,7 +79,16 @@ def _contribution(
         return time_of(upstream)
     if read.data_version is None:
         return None
+    known = snapshot.observations.get(upstream) if external else None
+    if known is not None and known.data_version == read.data_version:
+        # Superseded by an observation that is not on record yet, so nothing is frozen: what is on record still holds.
+        return _time_observed(known, now)
     return snapshot.frozen.get((upstream, read.data_version))
+
+
+def _time_observed(seen: Observation, now: int) -> int:
+    """The data time of an external asset: what its probe reported, else when it was looked at; the future is now."""
+    return min(seen.observed if seen.data_time is None else seen.data_time, now)
 
 
 def view(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> FreshnessView:
@@ -127,34 +138,115 @@ def _ask(asked: dict[str, Promise], name: str, promise: Promise) -> None:
 def overdue(seen: FreshnessView, names: Collection[str]) -> tuple[Overdue, ...]:
     """The broken promises of these assets, in topological order; equal to the limit still passes."""
     found = []
-    for name in seen.graph.sort(name for name in names if seen.graph.assets[name].freshness):
-        policy, time = seen.graph.assets[name].freshness, seen.times[name]
-        if policy is not None and time is not None and time < seen.now - policy.max_lag:
-            bound = seen.now - policy.max_lag
-            found.append(Overdue(name, time, bound, policy.max_lag, held_by(seen, name, bound)))
+    for verdict in verdicts(seen, names):
+        policy = seen.graph.assets[verdict.asset].freshness
+        if verdict.status == "fail" and policy is not None and verdict.data_time is not None:
+            held = tuple(holder.asset for holder in verdict.held_by)
+            found.append(Overdue(verdict.asset, verdict.data_time, seen.now - policy.max_lag, policy.max_lag, held))
     return tuple(found)
 
 
-def held_by(seen: FreshnessView, name: str, bound: int) -> tuple[str, ...]:
-    """Who keeps an asset older than `bound`: roots and externals, or an asset that has yet to read a newer version."""
-    holders: dict[str, None] = {}
-    known = {name}
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        asset = seen.graph.assets[current]
-        late = [up for up in asset.upstreams if _is_before(seen.contribution(asset, up), bound)]
-        if not asset.upstreams or any(not _is_before(seen.times[up], bound) for up in late):
-            holders[current] = None
+def verdicts(seen: FreshnessView, names: Iterable[str]) -> tuple[Verdict, ...]:
+    """How each of these assets that has a freshness policy keeps it, in topological order.
+
+    Equal to a limit still passes. Who holds back is asked for all assets with the same limit at once, so that the cost
+    follows the assets and their edges.
+    """
+    judged: dict[str, tuple[VerdictStatus, int | None]] = {}
+    limits: dict[int | None, list[str]] = {}
+    for name in seen.graph.sort(names):
+        policy, time = seen.graph.assets[name].freshness, seen.times[name]
+        if policy is None:
+            continue
+        judged[name] = _judge(None if time is None else seen.now - time, policy)
+        status, lag = judged[name]
+        if status != "pass":
+            limits.setdefault(None if lag is None else seen.now - lag, []).append(name)
+    holders: dict[str, tuple[Holder, ...]] = {}
+    known: dict[str, Holder] = {}
+    for bound, late in limits.items():
+        holders.update(_held_by(seen, late, bound, known))
+    return tuple(_verdict(seen, name, status, holders.get(name, ())) for name, (status, _) in judged.items())
+
+
+def _judge(age: int | None, policy: FreshnessPolicy) -> tuple[VerdictStatus, int | None]:
+    """The status of data of this age, and the limit that it is beyond, if there is one."""
+    if age is None:
+        return "unknown", None
+    if age > policy.max_lag:
+        return "fail", policy.max_lag
+    if policy.warn_lag is not None and age > policy.warn_lag:
+        return "warn", policy.warn_lag
+    return "pass", None
+
+
+def _verdict(seen: FreshnessView, name: str, status: VerdictStatus, held_by: tuple[Holder, ...]) -> Verdict:
+    policy, time = seen.graph.assets[name].freshness, seen.times[name]
+    assert policy is not None  # noqa: S101 - for mypy: only assets with a policy are judged
+    return Verdict(
+        asset=name,
+        status=status,
+        data_time=time,
+        age=None if time is None else seen.now - time,
+        max_lag=policy.max_lag,
+        warn_lag=policy.warn_lag,
+        broken_at=None if time is None else time + policy.max_lag,
+        held_by=held_by,
+    )
+
+
+def _reason(seen: FreshnessView, name: str) -> HolderReason:
+    """Why this asset holds others back."""
+    asset = seen.graph.assets[name]
+    if asset.is_external:
+        return "external"
+    latest = seen.snapshot.of(name)
+    if latest.materialization is not None and latest.materialization.blocked:
+        return "blocked"
+    if latest.usable is None:
+        return "missing"
+    return "behind" if asset.upstreams else "root"
+
+
+def _held_by(
+    seen: FreshnessView, names: Collection[str], bound: int | None, known: dict[str, Holder]
+) -> dict[str, tuple[Holder, ...]]:
+    """Who keeps each of these assets older than `bound`, or unknown where that is None; `known` gathers holders.
+
+    Roots and externals, or an asset that has yet to read a newer version. One walk down over everything above them; the
+    holders of an asset are the bits of an integer, so that handing them on costs next to nothing, however many.
+    """
+
+    def is_behind(time: int | None) -> bool:
+        return time is None if bound is None else time is not None and time < bound
+
+    graph = seen.graph
+    masks: dict[str, int] = {}
+    for name in graph.sort({*names, *graph.ancestors(names)}):
+        if not is_behind(seen.times[name]):
+            continue
+        asset = graph.assets[name]
+        late = [up for up in asset.upstreams if is_behind(seen.contribution(asset, up))]
+        # Nothing above is to blame, or something there is newer than what was read: it is this asset's turn.
+        its_turn = not late or any(not is_behind(seen.times[up]) for up in late)
+        mask = 1 << graph.position[name] if its_turn else 0
         for upstream in late:
-            if _is_before(seen.times[upstream], bound) and upstream not in known:
-                known.add(upstream)
-                waiting.append(upstream)
-    return tuple(seen.graph.sort(holders))
+            mask |= masks.get(upstream, 0)
+        masks[name] = mask
+    found = {mask: tuple(graph.order[bit] for bit in _bits(mask)) for mask in {masks[name] for name in names}}
+    for each in {each for held in found.values() for each in held}:
+        known.setdefault(each, Holder(each, seen.times[each], _reason(seen, each)))
+    shared = {mask: tuple([known[each] for each in held]) for mask, held in found.items()}
+    return {name: shared[masks[name]] for name in names}
 
 
-def _is_before(time: int | None, bound: int) -> bool:
-    return time is not None and time < bound
+def _bits(mask: int) -> Iterator[int]:
+    """The positions of the bits that are set, rising."""
+    text = f"{mask:b}"[::-1]
+    bit = text.find("1")
+    while bit >= 0:
+        yield bit
+        bit = text.find("1", bit + 1)
 
 
 def never_refreshed(graph: AssetGraph) -> tuple[str, ...]:

@@ -6,18 +6,20 @@ Pure: everything it knows comes in its arguments. What is stale is decided by `s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration
-from assets_cli.model.history import StateSnapshot
+from assets_cli.model.history import Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, SqlCommand
 from assets_cli.model.plan import Cause, Overdue, Plan, Promise, Skip, Step
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.planning import freshness, schedule
 from assets_cli.planning.staleness import name_some, stale_causes
+
+_DOES = {"materialize": "materialized", "check": "checked again"}
 
 
 class Selection(NamedTuple):
@@ -75,6 +77,21 @@ def plan(
         jobs=jobs,
         estimated=estimate.duration,
         critical_path=estimate.critical_path,
+        observations=_unrecorded(graph, steps, snapshot, world),
+    )
+
+
+def _unrecorded(
+    graph: AssetGraph, steps: Iterable[str], snapshot: StateSnapshot, world: World
+) -> tuple[Observation, ...]:
+    """The observations of external assets that these steps will read, as far as they are not on record yet."""
+    read = dict.fromkeys(upstream for name in steps for upstream in graph.upstreams(name))
+    return tuple(
+        seen
+        for name in read
+        if graph.assets[name].is_external
+        and (seen := world.observations.get(name)) is not None
+        and seen is not snapshot.observations.get(name)
     )
 
 
@@ -97,14 +114,21 @@ def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
             causes.append(Cause("forced", "forced by --force"))
         after = tuple(upstream for upstream in asset.upstreams if upstream in steps)
         causes += [
-            Cause("upstream_stale", f"upstream {upstream} is to be materialized", upstream=upstream)
+            Cause("upstream_stale", f"upstream {upstream} is to be {_DOES[steps[upstream].kind]}", upstream=upstream)
             for upstream in after
         ]
         if causes:
             latest = situation.snapshot.of(name)
             promise = situation.promises.get(name)
-            steps[name] = Step(name, tuple(causes), after, schedule.usual(latest.durations), promise)
+            record = latest.materialization.seq if latest.materialization else None
+            usual = schedule.usual(latest.durations)
+            steps[name] = Step(name, tuple(causes), after, usual, promise, _kind(causes), record=record)
     return steps
+
+
+def _kind(causes: Iterable[Cause]) -> Literal["materialize", "check"]:
+    """What a step does first: where only a blocking check stands against an asset, that is evaluated again."""
+    return "check" if all(cause.kind == "check_failed" for cause in causes) else "materialize"
 
 
 def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], uncovered: frozenset[str]) -> list[Skip]:
@@ -186,6 +210,8 @@ def _as_found(cause: Cause) -> str:
         return "was never materialized"
     if cause.kind == "last_run_failed":
         return f"may be half-written ({cause.detail})"
+    if cause.kind == "check_failed":
+        return f"is blocked ({cause.detail})"
     return f"is not as recorded ({cause.detail})"
 
 

@@ -131,7 +131,7 @@ def name_some(names: Iterable[str], most: int = 3) -> str:
 def left_stale(
     done: Iterable[str], steps: Iterable[str], graph: AssetGraph, snapshot: StateSnapshot
 ) -> tuple[str, ...]:
-    """What a run left stale: direct downstreams of what changed that were not steps of it."""
+    """What a run left stale: direct downstreams of what it made that were not steps of it."""
     planned = set(steps)
     found: dict[str, None] = {}
     for upstream in done:

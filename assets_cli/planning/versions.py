@@ -15,6 +15,10 @@ DECLARED = "code_version"
 """The component that stands alone where the manifest declares a version."""
 
 
+_HEXADECIMAL, _DIGEST = frozenset("0123456789abcdef"), 8
+_SHORT = 32
+
+
 class ComponentChange(NamedTuple):
     """A named part of the code version that differs; None where it was not there, or is not there now."""
 
@@ -71,8 +75,11 @@ def current_input(
 
 
 def short(digest: str | None) -> str:
-    """A digest for people: the first eight hex digits, or all of it where it is something else."""
+    """A version for people: of a digest the first eight digits, of anything else the beginning."""
     if digest is None:
         return "none"
-    _, colon, value = digest.rpartition(":")
-    return value[:8] if colon else digest[:12]
+    algorithm, _, value = digest.rpartition(":")
+    if algorithm and set(value) <= _HEXADECIMAL and len(value) >= _DIGEST:
+        return value[:8]
+    text = " ".join(digest.split())
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"

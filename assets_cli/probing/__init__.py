@@ -6,5 +6,18 @@ Code digests, output fingerprints and observations end in one `World` value.
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.findings import findings
 from assets_cli.probing.look import ProbeSurroundings, look, look_at_one, look_at_output
+from assets_cli.probing.observing import NOTHING, Observed, ObserveSurroundings, observable, observe
 
-__all__ = ["FileDigests", "ProbeSurroundings", "findings", "look", "look_at_one", "look_at_output"]
+__all__ = [
+    "NOTHING",
+    "FileDigests",
+    "ObserveSurroundings",
+    "Observed",
+    "ProbeSurroundings",
+    "findings",
+    "look",
+    "look_at_one",
+    "look_at_output",
+    "observable",
+    "observe",
+]

@@ -11,10 +11,11 @@ from fnmatch import fnmatch
 from posixpath import normpath
 
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.manifest import Asset, ShellCommand, SqlCommand
+from assets_cli.model.manifest import Asset, PathProbe, ShellCommand, SqlCommand
 from assets_cli.model.problem import Place, Problem
 from assets_cli.model.template import environment_names
 from assets_cli.probing import nearest, shell_scripts
+from assets_cli.probing.check_findings import check_findings, texts
 from assets_cli.probing.code import CodeLook
 from assets_cli.probing.files import FileDigests
 
@@ -30,6 +31,7 @@ def findings(graph: AssetGraph, environ: Mapping[str, str], files: FileDigests) 
             found.update(dict.fromkeys(examined.problems))
             if isinstance(asset.command, ShellCommand):
                 found.update(dict.fromkeys(_shell_findings(look, asset, asset.command, examined.components, outputs)))
+        found.update(dict.fromkeys(check_findings(look, asset)))
         found.update(dict.fromkeys(_unset(look, asset, environ)))
     found.update(dict.fromkeys(_unset_in_connections(look, environ)))
     files.save()
@@ -87,13 +89,18 @@ def _shell_findings(
 def _unset(look: CodeLook, asset: Asset, environ: Mapping[str, str]) -> Iterator[Problem]:
     """A warning for each variable without value or default, at each place that uses it."""
     manifest = look.manifest
-    uses = []
+    uses: list[tuple[tuple[str | int, ...], str]] = []
     command = asset.command
     if isinstance(command, ShellCommand):
         uses.append((("command", "shell"), command.run))
     elif isinstance(command, SqlCommand) and command.query is not None:
         uses.append((("command", "sql"), command.query))
     uses += [(("env", key), value) for key, value in asset.env.items()]
+    uses += texts(asset)
+    if isinstance(asset.observe, PathProbe):
+        uses.append((("observe", "path"), asset.observe.path))
+    elif asset.observe is not None:
+        uses.append((("observe", "shell"), asset.observe.run))
     if asset.output is not None and asset.output.path is not None:
         uses.append((("output", "path"), asset.output.path))
     for keys, text in uses:

@@ -19,6 +19,7 @@ from assets_cli.model.template import UnknownVariableError, fill_environment
 from assets_cli.model.world import CodeProbe, OutputProbe, World
 from assets_cli.probing.code import CodeLook
 from assets_cli.probing.files import FileDigests
+from assets_cli.probing.observing import NOTHING, Observed
 from assets_cli.probing.paths import probe_path
 from assets_cli.probing.tables import AskedTable, DatabaseCache, DatabaseLocks, cache_file, probe_tables
 
@@ -43,9 +44,16 @@ class _Group(NamedTuple):
     assets: dict[str, list[str]]
 
 
-def look(graph: AssetGraph, names: Iterable[str], snapshot: StateSnapshot, surroundings: ProbeSurroundings) -> World:
+def look(
+    graph: AssetGraph,
+    names: Iterable[str],
+    snapshot: StateSnapshot,
+    surroundings: ProbeSurroundings,
+    observed: Observed = NOTHING,
+) -> World:
     """What is there now of these assets: code, outputs, observations. Every output not probed has a warning.
 
+    Of external assets that were not `observed` just now, or could not be, the last observation on record stands.
     The cache of files is saved at the end; a read-only disk is no problem.
     """
     assets = graph.manifest.assets
@@ -65,7 +73,8 @@ def look(graph: AssetGraph, names: Iterable[str], snapshot: StateSnapshot, surro
             looking.output(asset, latest)
     looking.tables()
     surroundings.files.save()
-    return World(code, looking.outputs, snapshot.observations, tuple(looking.warnings))
+    observations = {**snapshot.observations, **observed.observations}
+    return World(code, looking.outputs, observations, (*observed.failures.values(), *looking.warnings))
 
 
 def look_at_one(

@@ -1,4 +1,4 @@
-"""From an asset to the process that makes it: argument list, environment, job for a worker, secrets to mask.
+"""From an asset to the process that makes it: argument list, environment, job for a worker.
 
 Variables of the environment are filled in here, at the last moment. Knows nothing of order, locks or records.
 """
@@ -6,7 +6,7 @@ Variables of the environment are filled in here, at the last moment. Knows nothi
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,17 @@ from assets_cli.computes import shell
 from assets_cli.connections import open_database
 from assets_cli.connections.protocol import Database
 from assets_cli.model import template
-from assets_cli.model.manifest import Asset, Manifest, Output, PythonCommand, ShellCommand, SqlCommand
+from assets_cli.model.manifest import (
+    Asset,
+    Connection,
+    Manifest,
+    Output,
+    PathProbe,
+    PythonCommand,
+    ShellCommand,
+    SqlCommand,
+)
 from assets_cli.running.executors.local import Invocation
-from assets_cli.running.secrets import secrets_in
 
 WORKER = (sys.executable, "-P", "-m", "assets_cli.running.worker")
 
@@ -35,35 +43,27 @@ class Target(NamedTuple):
 
 
 def invocation(
-    manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str, str], descriptors: tuple[int, ...]
+    manifest: Manifest,
+    asset: Asset,
+    target: Target,
+    environ: Mapping[str, str],
+    descriptors: tuple[int, ...],
+    secrets: tuple[str, ...] = (),
 ) -> Invocation:
-    """The process that makes an asset once.
+    """The process that makes an asset once; `secrets` are what its log must not show.
 
     Raises:
         CannotStartError: a variable is not set, or the SQL file cannot be read.
     """
-    texts = [*asset.env.values(), *_command_texts(manifest, asset)]
-    own = {name: _fill(text, environ, f"env.{name}") for name, text in asset.env.items()}
+    own = {name: fill(text, environ, f"env.{name}") for name, text in asset.env.items()}
     command = asset.command
     if isinstance(command, ShellCommand):
-        output = locate_output(manifest, asset, environ)
-        upstreams = {
-            name: _address(locate_output(manifest, manifest.assets[name], environ)) for name in asset.upstreams
-        }
-        extra = shell.environment(
-            environ,
-            asset=asset.name,
-            run=target.run,
-            environment=target.environment,
-            output=_address(output),
-            upstreams=upstreams,
-            result=str(target.result),
-        )
-        argv = (*command.interpreter, _fill(command.run, environ, "command.shell"))
+        extra = shell_environment(manifest, asset, target, environ)
+        argv = (*command.interpreter, fill(command.run, environ, "command.shell"))
         job = None
     else:
         argv, extra = WORKER, {"PATH": shell.path_with_interpreter(environ)}
-        job = _job(manifest, asset, target, environ)
+        job = _job_of_command(manifest, asset, target, environ)
     return Invocation(
         argv=argv,
         env={**environ, **extra, **own},
@@ -72,18 +72,37 @@ def invocation(
         descriptors=descriptors,
         timeout=asset.timeout,
         job=job,
-        masks=secrets_in(texts, environ),
+        masks=secrets,
+    )
+
+
+def shell_environment(manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a shell command of an asset finds in its environment besides what it inherits and the asset's own."""
+    upstreams = {name: address(locate_output(manifest, manifest.assets[name], environ)) for name in asset.upstreams}
+    return shell.environment(
+        environ,
+        asset=asset.name,
+        run=target.run,
+        environment=target.environment,
+        output=address(locate_output(manifest, asset, environ)),
+        upstreams=upstreams,
+        result=str(target.result),
     )
 
 
 def locate_output(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> Output | None:
-    """The declared output with its variables filled in and its path made absolute."""
+    """The declared output with its variables filled in and its path made absolute.
+
+    What is observed at a path and declares no output is there.
+    """
     output = asset.output
+    if output is None and isinstance(asset.observe, PathProbe):
+        output = Output(path=asset.observe.path)
     if output is None:
         return None
     path = None
     if output.path is not None:
-        path = str(Path(manifest.root, _fill(output.path, environ, "output.path")))
+        path = str(Path(manifest.root, fill(output.path, environ, "output.path")))
     connection = manifest.connection_of(asset)
     return output._replace(path=path, connection=connection.name if connection else None)
 
@@ -93,7 +112,10 @@ def databases(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> d
     names: dict[str, None] = {}
     for each in (asset, *(manifest.assets[upstream] for upstream in asset.upstreams)):
         touches_table = each.output is not None and each.output.table is not None
-        if touches_table or (each is asset and isinstance(asset.command, SqlCommand)):
+        asks = isinstance(asset.command, SqlCommand) or asset.data_version_sql is not None
+        # A query of an asset that is a file is run on the file.
+        asks = asks or (each.output is None and any(check.kind == "sql" for check in asset.checks))
+        if touches_table or (each is asset and asks):
             connection = manifest.connection_of(each)
             if connection is not None:
                 names[connection.name] = None
@@ -108,7 +130,7 @@ def database(manifest: Manifest, name: str, environ: Mapping[str, str]) -> Datab
 
 def _options(connection: Connection, environ: Mapping[str, str]) -> dict[str, str]:
     where = f"connection {connection.name}"
-    return {key: _fill(value, environ, where) for key, value in connection.options.items()}
+    return {key: fill(value, environ, where) for key, value in connection.options.items()}
 
 
 def _declared(connection: Connection, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -119,15 +141,12 @@ def _declared(connection: Connection, environ: Mapping[str, str]) -> dict[str, A
         return {"type": connection.type, "problem": str(error)}
 
 
-def _command_texts(manifest: Manifest, asset: Asset) -> Iterator[str]:
-    command = asset.command
-    if isinstance(command, ShellCommand):
-        yield command.run
-    elif isinstance(command, SqlCommand):
-        yield command.query or _read_sql(manifest, command)
+def read_sql(manifest: Manifest, command: SqlCommand) -> str:
+    """The text of an SQL file, with the manifest's variables filled in.
 
-
-def _read_sql(manifest: Manifest, command: SqlCommand) -> str:
+    Raises:
+        CannotStartError: it cannot be read, or a variable has no value.
+    """
     try:
         text = Path(manifest.root, command.path or "").read_text(encoding="utf-8")
         return template.fill_vars(text, manifest.vars)
@@ -137,15 +156,26 @@ def _read_sql(manifest: Manifest, command: SqlCommand) -> str:
         raise CannotStartError(f"{command.path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _job(manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The document of the worker protocol; see `worker`."""
+def _job_of_command(manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str, str]) -> dict[str, Any]:
     command = asset.command
     if isinstance(command, SqlCommand):
-        compute, text = "sql", command.query or _read_sql(manifest, command)
-        document: dict[str, Any] = {"query": _fill(text, environ, "command.sql"), "path": command.path}
+        compute, text = "sql", command.query or read_sql(manifest, command)
+        document: dict[str, Any] = {"query": fill(text, environ, "command.sql"), "path": command.path}
     else:
         assert isinstance(command, PythonCommand)  # noqa: S101 - the union is closed, mypy cannot see it from here
         compute, document = "python", {"module": command.module, "function": command.function}
+    return job(manifest, asset, target, environ, (compute, document))
+
+
+def job(
+    manifest: Manifest,
+    asset: Asset,
+    target: Target,
+    environ: Mapping[str, str],
+    work: tuple[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The document of the worker protocol, see `worker`; `work` is the name of the compute and its `command`."""
+    compute, document = work
     output = locate_output(manifest, asset, environ)
     upstreams = {name: locate_output(manifest, manifest.assets[name], environ) for name in asset.upstreams}
     return {
@@ -156,9 +186,7 @@ def _job(manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str,
         "root": manifest.root,
         "command": document,
         "output": output._asdict() if output else None,
-        "connections": {
-            name: _declared(connection, environ) for name, connection in manifest.connections.items()
-        },
+        "connections": {name: _declared(connection, environ) for name, connection in manifest.connections.items()},
         "default_connection": manifest.default_connection,
         "upstreams": {
             name: {
@@ -174,11 +202,17 @@ def _job(manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str,
     }
 
 
-def _address(output: Output | None) -> str | None:
+def address(output: Output | None) -> str | None:
+    """What a command is told of an output: its path or its table."""
     return (output.path or output.table) if output else None
 
 
-def _fill(text: str, environ: Mapping[str, str], where: str) -> str:
+def fill(text: str, environ: Mapping[str, str], where: str) -> str:
+    """A text with its variables filled in; `where` says what uses them.
+
+    Raises:
+        CannotStartError: one is not set.
+    """
     try:
         return template.fill_environment(text, environ)
     except template.UnknownVariableError as unknown:

@@ -7,11 +7,11 @@ transaction that supersedes a version. Knows nothing of commands or schedules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.history import Attempt, Input, Latest, Materialization, Observation, StateSnapshot
+from assets_cli.model.history import Attempt, CheckResult, Input, Latest, Materialization, Observation, StateSnapshot
 from assets_cli.model.world import World
 from assets_cli.planning import freshness
 from assets_cli.planning.versions import current_input
@@ -39,6 +39,8 @@ class Ledger:
         self._frozen = dict(snapshot.frozen)
         self._world = World({}, {}, observations)
         self._times: dict[str, int | None] = {}
+        self._moved = 0
+        self._refreshed: dict[str, int] = {}
         self._seen = max(
             (each.materialization.seq for each in snapshot.latest.values() if each.materialization), default=0
         )
@@ -47,10 +49,15 @@ class Ledger:
     def refresh(self, name: str) -> None:
         """Take in what other processes recorded, if they did: `name`, its upstreams, and whatever else is new."""
         with self._recorder.transaction():
-            if not self._recorder.changed_elsewhere():
-                return
             environment = self.snapshot.environment
-            changed, self._seen = self._recorder.materialized_since(environment, self._seen)
+            changed: frozenset[str] = frozenset()
+            if self._recorder.changed_elsewhere():
+                changed, self._seen = self._recorder.materialized_since(environment, self._seen)
+                self._moved += 1
+            if self._refreshed.get(name, 0) == self._moved:
+                return
+            # Remembered by asset: failed attempts are read only for the one that is asked for.
+            self._refreshed[name] = self._moved
             names = {name, *self._graph.upstreams(name), *changed}
             fresh = self._recorder.snapshot(environment, names)
             self._latest.update(fresh.latest)
@@ -62,8 +69,15 @@ class Ledger:
         external = self._graph.assets[upstream].is_external
         return current_input(upstream, self.snapshot, self._world.observations, external=external)
 
-    def record(self, made: Materialization, *, recovered: bool = False, timed: bool = True) -> Materialization | None:
-        """Commit a success: the materialization, its attempt's end and the data time that it supersedes.
+    def record(
+        self,
+        made: Materialization,
+        checks: Sequence[CheckResult] = (),
+        *,
+        recovered: bool = False,
+        timed: bool = True,
+    ) -> Materialization | None:
+        """Commit a success: the materialization, what its checks found, its attempt's end, the data time it supersedes.
 
         Where nothing ran (`timed` is false) its duration says nothing of the next time.
 
@@ -71,10 +85,9 @@ class Ledger:
             What is on record now; None where `recovered` and another process had settled the attempt already.
         """
         with self._recorder.transaction():
+            self.refresh(made.asset)  # the data time that is frozen depends on everything above
             before = self.snapshot.of(made.asset)
-            frozen = None
-            if before.usable is not None and before.usable.data_version != made.data_version:
-                frozen = (before.usable.data_version, self._data_time(made.asset))
+            frozen = None if made.blocked else self._superseded(before.usable, made)
             took = made.finished - made.started if timed else None
             if recovered:
                 seq = self._recorder.promote(made.attempt, made, frozen, took)
@@ -83,6 +96,7 @@ class Ledger:
             else:
                 seq = self._recorder.add_materialization(made, frozen, took)
             made = made._replace(seq=seq)
+            self.note_checks(made.asset, checks, seq)
             attempt = before.attempt._replace(state="succeeded", finished=made.finished) if before.attempt else None
             durations = before.durations if took is None else (*before.durations, took)[-RECENT:]
             self._latest[made.asset] = Latest(made, before.usable if made.blocked else made, attempt, durations)
@@ -90,6 +104,39 @@ class Ledger:
                 self._frozen[made.asset, frozen[0]] = frozen[1]
             self._forget_times(made.asset)
             return made
+
+    def note_checks(self, asset: str, checks: Sequence[CheckResult], materialization: int | None) -> None:
+        """Record what checks found, of the output of a materialization."""
+        if checks:
+            self._recorder.add_check_results(self.snapshot.environment, asset, checks, materialization)
+
+    def unblock(self, asset: str, checks: Sequence[CheckResult], run: str) -> bool:
+        """Commit that the latest materialization may be used after all, with what its checks found.
+
+        Returns:
+            Whether it was blocked until now.
+        """
+        with self._recorder.transaction():
+            before = self.snapshot.of(asset)
+            made = before.materialization
+            self.note_checks(asset, checks, made.seq if made else None)
+            if made is None or not made.blocked:
+                return False
+            frozen = self._superseded(before.usable, made)
+            if not self._recorder.unblock(self.snapshot.environment, made, frozen, run, self._clock()):
+                return False
+            made = made._replace(blocked=False)
+            self._latest[asset] = before._replace(materialization=made, usable=made)
+            if frozen is not None:
+                self._frozen[asset, frozen[0]] = frozen[1]
+            self._forget_times(asset)
+            return True
+
+    def _superseded(self, usable: Materialization | None, made: Materialization) -> tuple[str, int | None] | None:
+        """The version that stops being current with a materialization, and the data time that it has until then."""
+        if usable is None or usable.data_version == made.data_version:
+            return None
+        return usable.data_version, self._data_time(made.asset)
 
     def note_attempt(self, attempt: Attempt) -> None:
         """Remember the newest attempt of an asset, as it was recorded."""

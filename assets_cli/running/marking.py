@@ -5,9 +5,10 @@ For outputs that were made elsewhere, or mended by hand. Knows nothing of plans.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from assets_cli.computes.reported import Reported
+from assets_cli.connections.protocol import Database
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.event import StepFinished
 from assets_cli.model.history import Latest, Materialization
@@ -31,7 +32,10 @@ def mark(names: Sequence[str], run: str, graph: AssetGraph, environment: str, ar
     ledger = Ledger(around.recorder, graph, snapshot, snapshot.observations, around.clock)
     for name in names:
         asset = graph.assets[name]
-        touched = commands.databases(graph.manifest, asset, around.environ)
+        try:
+            touched = commands.databases(graph.manifest, asset, around.environ)
+        except commands.CannotStartError as error:
+            raise AssetsError(_cannot(asset, graph, str(error))) from None
         requests = [LockRequest(asset_key(environment, name), exclusive=True)]
         requests += [LockRequest(database_key(each.file), exclusive=True) for each in touched.values() if each.file]
         held = around.locks.acquire(requests, holder=f"run {run}, marking {name}")
@@ -39,12 +43,32 @@ def mark(names: Sequence[str], run: str, graph: AssetGraph, environment: str, ar
             continue
         with held:
             ledger.refresh(name)
-            _adopt(asset, run, graph, ledger, around)
+            try:
+                _adopt(asset, run, graph, ledger, touched, around)
+            except outputs.OutputError as error:
+                raise AssetsError(_cannot(asset, graph, str(error))) from None
         around.recorder.finish_step(run, name, "succeeded", False, "marked")  # noqa: FBT003 - as recorded
         around.emit(StepFinished(name, around.clock(), "succeeded", unchanged=False, detail="marked", duration=0))
 
 
-def _adopt(asset: Asset, run: str, graph: AssetGraph, ledger: Ledger, around: Surroundings) -> None:
+def _cannot(asset: Asset, graph: AssetGraph, reason: str) -> Problem:
+    return Problem(
+        "A0606",
+        f"asset {asset.name!r} cannot be marked: {reason}",
+        place=graph.manifest.locate(asset.name, "output"),
+        hint=f"materialize it: assets materialize {asset.name}",
+        asset=asset.name,
+    )
+
+
+def _adopt(
+    asset: Asset,
+    run: str,
+    graph: AssetGraph,
+    ledger: Ledger,
+    touched: Mapping[str, Database],
+    around: Surroundings,
+) -> None:
     latest = ledger.snapshot.of(asset.name)
     code, _ = look_at_one(graph, asset, latest, around.probes)
     output = look_at_output(graph, asset, Latest(), around.probes)
@@ -52,21 +76,17 @@ def _adopt(asset: Asset, run: str, graph: AssetGraph, ledger: Ledger, around: Su
     if problem is None and output is not None and (output.state != "present" or output.fingerprint is None):
         where = (asset.output and (asset.output.path or asset.output.table)) or asset.name
         reason = output.detail or "it is not there"
-        problem = Problem(
-            "A0606",
-            f"asset {asset.name!r} cannot be marked: {where}: {reason}",
-            place=graph.manifest.locate(asset.name, "output"),
-            hint=f"materialize it: assets materialize {asset.name}",
-            asset=asset.name,
-        )
+        problem = _cannot(asset, graph, f"{where}: {reason}")
     if problem is not None:
         raise AssetsError(problem)
+    connection = graph.manifest.connection_of(asset)
+    queried = outputs.query_version(asset, touched.get(connection.name) if connection else None)
     now = around.clock()
     seq = around.recorder.open_attempt(run, asset.name, 1, now, None)
     made = latest.materialization
     version = code_version(made, code.components)
     inputs = {upstream: ledger.input_of(upstream) for upstream in asset.upstreams}
-    left = outputs.Left(output.fingerprint if output else None)
+    left = outputs.Left(output.fingerprint if output else None, queried=queried)
     data_version = outputs.data_version(asset, left, Reported(), version, inputs, f"{run}/{seq}")
     ledger.record(
         Materialization(

@@ -8,16 +8,20 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from assets_cli.computes.protocol import ComputeFailedError, Done
 from assets_cli.computes.reported import Reported
+from assets_cli.computes.sql import look
 from assets_cli.connections.protocol import Database, DatabaseError, TableState
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.history import Fingerprint, Input, Latest
 from assets_cli.model.manifest import Asset, Manifest, SqlCommand
 from assets_cli.model.world import OutputProbe
 from assets_cli.probing import look_at_output
+from assets_cli.probing.measures import measure
 from assets_cli.probing.paths import data_version_of_path
 from assets_cli.probing.tables import DatabaseCache, cache_file, database_stat
 from assets_cli.running.commands import locate_output
@@ -42,14 +46,22 @@ class Left(NamedTuple):
 
 
 def make_room(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> None:
-    """Make the folder that a declared path lies in, so that a command need not."""
+    """Make the folder that a declared path lies in, so that a command need not.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
     output = locate_output(manifest, asset, environ)
     if output is None or output.path is None:
         return
     folder = Path(output.path).parent
     while glob.has_magic(str(folder)):
         folder = folder.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"the folder of {asset.output and asset.output.path} cannot be made: {reason}") from None
 
 
 def database_stats(touched: Mapping[str, Database], around: Surroundings) -> dict[str, str | None]:
@@ -75,14 +87,17 @@ def inspect(
     asset: Asset,
     done: Mapping[str, Any],
     before: OutputProbe | None,
+    database: Database | None,
     around: Surroundings,
 ) -> Left:
     """What a command left at a declared path, or nothing where none is declared. Tables: see `inspect_table`.
 
+    `database` answers a declared `data_version: {sql: …}` where no worker did.
+
     Raises:
         OutputError: the output is not there, or cannot be looked at.
     """
-    queried = done.get("data_version")
+    queried = done.get("data_version") or query_version(asset, database)
     if asset.output is None or asset.output.path is None:
         return Left(queried=queried)
     probe = look_at_output(graph, asset, Latest(), around.probes)
@@ -95,7 +110,10 @@ def inspect(
         and before.fingerprint is not None
         and before.fingerprint.stat == probe.fingerprint.stat
     )
-    return Left(probe.fingerprint, queried=queried, untouched=untouched)
+    held = measure(asset.output.path, around.root)
+    if done.get("columns"):  # what the worker wrote itself it need not be asked for
+        held |= _schema(TableState(done["rows"], "", tuple((str(name), str(kind)) for name, kind in done["columns"])))
+    return Left(probe.fingerprint, held.get("rows"), queried, held, untouched)
 
 
 def inspect_table(
@@ -114,7 +132,8 @@ def inspect_table(
         columns = tuple((str(name), str(kind)) for name, kind in done.get("columns") or ())
         state = TableState(done["rows"], done["digest"], columns)
     else:
-        state, queried = _ask(asset, output.table, database)
+        found = _ask(asset, output.table, database)
+        state, queried = TableState(found.rows, found.digest or "", found.columns or ()), found.data_version
     stat = None
     if database.file is not None:
         stat = database_stat(database.file, around.probes.now_ns())
@@ -131,7 +150,10 @@ def prepared(document: Mapping[str, Any]) -> Left:
     """What a worker says that it is about to publish."""
     columns = tuple((str(name), str(kind)) for name, kind in document.get("columns") or ())
     state = TableState(document["rows"], document["digest"], columns)
-    return Left(Fingerprint(state.digest), state.rows, document.get("data_version"), _schema(state))
+    metadata = _schema(state)
+    if document.get("bytes") is not None:
+        metadata["bytes"] = document["bytes"]
+    return Left(Fingerprint(state.digest), state.rows, document.get("data_version"), metadata)
 
 
 def data_version(
@@ -160,22 +182,26 @@ def _digest_of_view(code_version: str, inputs: Mapping[str, Input]) -> str:
     return f"sha256-view:{digest.hexdigest()}"
 
 
-def _ask(asset: Asset, table: str, database: Database) -> tuple[TableState, str | None]:
+def query_version(asset: Asset, database: Database | None) -> str | None:
+    """The answer to a declared `data_version: {sql: …}`, as a digest; None where none is declared.
+
+    Raises:
+        OutputError: the database has no answer.
+    """
+    if asset.data_version_sql is None or database is None:
+        return None
+    return _ask(asset, None, database).data_version
+
+
+def _ask(asset: Asset, table: str | None, database: Database) -> Done:
+    what = f"the table {table}" if table else "its data_version.sql"
     try:
-        session = database.open(read_only=True)
-        try:
-            if not session.existing([table]):
-                raise OutputError(f"the command ended well but left no table {table}")
-            state = session.table_state(table)
-            queried = None
-            if asset.data_version_sql:
-                answer = str(session.scalar(asset.data_version_sql))
-                queried = f"sql:{hashlib.sha256(answer.encode()).hexdigest()}"
-            return state, queried
-        finally:
-            session.close()
+        with closing(database.open(read_only=True)) as session:
+            return look(session, table, asset.data_version_sql)
+    except ComputeFailedError:
+        raise OutputError(f"the command ended well but left no table {table}") from None
     except DatabaseError as error:
-        raise OutputError(f"the table {table} cannot be read: {error}") from None
+        raise OutputError(f"{what} cannot be read: {error}") from None
 
 
 def _schema(state: TableState) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.event import Warned
@@ -29,6 +30,7 @@ def recover(graph: AssetGraph, environment: str, surroundings: Surroundings) -> 
     for dead in surroundings.recorder.dead_runs(environment):
         for attempt, prepared in dead.attempts:
             _settle(attempt, prepared, graph, environment, surroundings)
+        _remove_reports(dead.run.id, surroundings)
         now = surroundings.clock()
         surroundings.recorder.crash_attempts([dead.run.id], now)
         surroundings.emit(Warned(None, now, f"run {dead.run.id} had died; it is on record as crashed now"))
@@ -48,7 +50,10 @@ def _settle(
 
     requests = [LockRequest(asset_key(environment, attempt.asset), exclusive=True)]
     if prepared is not None and prepared.asset in graph.assets:
-        touched = commands.databases(graph.manifest, graph.assets[prepared.asset], surroundings.environ)
+        try:
+            touched = commands.databases(graph.manifest, graph.assets[prepared.asset], surroundings.environ)
+        except commands.CannotStartError:
+            touched, prepared = {}, None  # it cannot be looked at, so it is made again
         requests += [LockRequest(database_key(each.file), exclusive=True) for each in touched.values() if each.file]
     held = surroundings.locks.acquire(requests, holder=f"recovery of run {attempt.run}", on_wait=end_command)
     if held is None:
@@ -61,6 +66,13 @@ def _settle(
         if ledger.record(prepared._replace(attempt=attempt.seq), recovered=True) is not None:
             message = f"run {attempt.run} had published it before it died; it counts as done"
             surroundings.emit(Warned(attempt.asset, surroundings.clock(), message))
+
+
+def _remove_reports(run: str, surroundings: Surroundings) -> None:
+    """Remove what its commands reported and nobody read: nothing has masked it."""
+    for report in Path(surroundings.root, surroundings.logs, run).glob("*.result.json"):
+        with suppress(OSError):
+            report.unlink()
 
 
 def _is_published(prepared: Materialization, graph: AssetGraph, surroundings: Surroundings) -> bool:

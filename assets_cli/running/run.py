@@ -63,10 +63,7 @@ def run(
         AssetsError: history cannot be written; what runs is ended first.
     """
     ledger = Ledger(surroundings.recorder, graph, snapshot, snapshot.observations, surroundings.clock)
-    planned = {
-        step.asset: made.seq for step in plan.steps if (made := snapshot.of(step.asset).materialization) is not None
-    }
-    context = RunContext(options.run, graph, ledger, surroundings, Cancellation(), planned)
+    context = RunContext(options.run, graph, ledger, surroundings, Cancellation())
     return _Run(plan, context, options, inbox).carry_out()
 
 
@@ -164,13 +161,13 @@ class _Run:
                 outcome.log,
                 outcome.tail,
                 outcome.rows,
+                outcome.checks,
             )
         )
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Interrupt):
-            self.context.cancellation.cancel()
-            self.stopping = self.interrupted = True
+            self._interrupt()
         elif isinstance(message, _Failure):
             self.error = self.error or message.error
             self.stopping = True
@@ -178,6 +175,17 @@ class _Run:
             self.running.discard(message.asset)
         else:
             self._settle(message)
+
+    def _interrupt(self) -> None:
+        """The first lets what runs come to an end, and says so; the next one ends it."""
+        if self.interrupted:
+            self.context.cancellation.hurry()
+            return
+        self.context.cancellation.cancel()
+        self.stopping = self.interrupted = True
+        if self.running:
+            waits = "interrupted: what runs is given a few seconds to end; interrupt again to end it at once"
+            self.around.emit(event.Warned(None, self.around.clock(), waits))
 
     def _settle(self, outcome: StepOutcome) -> None:
         """A step has ended: free what it held, let its readers start or block them."""
@@ -213,7 +221,6 @@ class _Run:
         now = self.around.clock()
         status = self._status()
         self.around.recorder.end_run(self.options.run, status, now)
-        changed = [name for name, each in self.results.items() if each.result == "succeeded" and not each.unchanged]
         snapshot = self.context.ledger.snapshot
         finished = event.RunFinished(
             run=self.options.run,
@@ -225,8 +232,9 @@ class _Run:
             skipped=self._named("skipped"),
             blocked=self._named("blocked"),
             cancelled=self._named("cancelled"),
+            checks_failed=self._checks_failed(),
             duration=now - self.started,
-            still_stale=left_stale(changed, self.steps, self.context.graph, snapshot),
+            still_stale=left_stale(self._named("succeeded"), self.steps, self.context.graph, snapshot),
         )
         self.around.emit(finished)
         return finished
@@ -234,7 +242,16 @@ class _Run:
     def _status(self) -> RunStatus:
         if self.interrupted:
             return "cancelled"
-        return "failed" if self._named("failed") else "succeeded"
+        return "failed" if self._named("failed") or self._checks_failed() else "succeeded"
+
+    def _checks_failed(self) -> tuple[event.FailedCheck, ...]:
+        """The checks of severity error that failed, whether they block or not."""
+        return tuple(
+            event.FailedCheck(name, check.name)
+            for name in self.steps
+            for check in self.results[name].checks
+            if check.is_error
+        )
 
     def _named(self, result: Result) -> tuple[str, ...]:
         return tuple(name for name in self.steps if self.results[name].result == result)

@@ -2,10 +2,14 @@
 
 The states of a step, and the one place of each transition:
 
-    ready ── locks taken ─▶ checked ── no cause left ─▶ skipped
+    ready ── locks taken ─▶ looked at ── no cause left ─▶ skipped
+                               ├─ only blocked by a check ── its checks pass ─▶ succeeded
                                └─ attempt opened ─▶ running ─▶ succeeded | failed | timed out | cancelled
                                         ▲                          │ retries left
                                         └──────────────────────────┘
+
+A command that succeeded is followed by the asset's checks; where a blocking one fails, the step fails, its attempt does
+not, and its materialization is on record as blocked.
 
 Knows nothing of other steps or of order. What is stale is `planning`'s decision, asked again here.
 """
@@ -24,18 +28,18 @@ from assets_cli.computes.shell import read_result
 from assets_cli.connections.protocol import Database
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration, event
-from assets_cli.model.history import Attempt, AttemptState, Component, Materialization, Result
+from assets_cli.model.history import Attempt, AttemptState, CheckResult, Component, Materialization, Result
 from assets_cli.model.manifest import Asset, ShellCommand
 from assets_cli.model.plan import Step
 from assets_cli.model.problem import Problem
-from assets_cli.model.world import OutputProbe, World
+from assets_cli.model.secrets import mask_version
+from assets_cli.model.world import CodeProbe, OutputProbe, World
 from assets_cli.planning.staleness import stale_causes
 from assets_cli.planning.versions import code_version
 from assets_cli.probing import look_at_one
-from assets_cli.running import commands, outputs
+from assets_cli.running import checking, commands, outputs
 from assets_cli.running.executors.local import Cancellation, Outcome, tail
 from assets_cli.running.ledger import Ledger
-from assets_cli.running.secrets import mask
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.state.locks import Held, LockRequest, asset_key, database_key
 
@@ -51,6 +55,7 @@ class StepOutcome(NamedTuple):
     log: str | None = None
     tail: tuple[str, ...] = ()
     rows: int | None = None
+    checks: tuple[CheckResult, ...] = ()
 
 
 class RunContext(NamedTuple):
@@ -61,8 +66,6 @@ class RunContext(NamedTuple):
     ledger: Ledger
     surroundings: Surroundings
     cancellation: Cancellation
-    planned: Mapping[str, int]
-    """The sequence number of each step's materialization when the plan was made."""
 
 
 def perform(step: Step, context: RunContext) -> StepOutcome:
@@ -141,26 +144,73 @@ class _Performance:
             self.around.emit(event.StepRetrying(self.asset.name, self.around.clock(), number, outcome.detail, delay))
             if self.context.cancellation.wait(delay / duration.SECOND):
                 return outcome._replace(result="cancelled", detail=f"interrupted; {outcome.detail}")
+            self._look()  # somebody may have mended the code meanwhile: what is recorded is what runs
 
     def _look_again(self) -> StepOutcome | None:
         """The re-check: the causes as they are now, under the lock. None where the step has to run."""
         snapshot = self.context.ledger.snapshot
         latest = snapshot.of(self.asset.name)
-        code, self.before = look_at_one(self.context.graph, self.asset, latest, self.around.probes)
-        self.components, self.problem = code.components, code.problem
+        code, self.before = self._look()
         if self.step.is_forced or code.problem is not None:
             return None
         name = self.asset.name
         world = World({name: code}, {name: self.before} if self.before else {}, snapshot.observations)
         promises = {name: self.step.promise} if self.step.promise else {}
-        if stale_causes(name, self.context.graph, snapshot, world, promises, self.around.clock()):
-            return None
+        causes = stale_causes(name, self.context.graph, snapshot, world, promises, self.around.clock())
+        if causes:
+            return self._check_again() if all(cause.kind == "check_failed" for cause in causes) else None
         made = latest.materialization
-        if made is not None and made.run != self.context.run and made.seq != self.context.planned.get(name):
+        if made is not None and made.run != self.context.run and made.seq != self.step.record:
             return StepOutcome(name, "skipped", detail=f"done by run {made.run} meanwhile")
         if self.step.is_tentative:
             return StepOutcome(name, "skipped", detail="its upstreams came out unchanged")
         return StepOutcome(name, "skipped", detail="nothing is left to do")
+
+    def _check_again(self) -> StepOutcome | None:
+        """Only checks stood against what is there: it is unblocked if those that block now pass, or none is left.
+
+        None where one of them still fails, so that the command has to run.
+        """
+        started, name, ledger = self.around.clock(), self.asset.name, self.context.ledger
+        blocking = [check for check in self.asset.checks if check.blocking]
+        log = f"{self.around.logs}/{self.context.run}/{quote(name, safe='')}.checks.log"
+        results = checking.evaluate(blocking, self._setting(self._target(log)))
+        if results is None:
+            return StepOutcome(name, "cancelled", detail="interrupted during its checks")
+        latest = ledger.snapshot.of(name)
+        made = latest.materialization
+        if made is None or checking.blocks(results):
+            ledger.note_checks(name, results, made.seq if made else None)
+            self._warn(f"{checking.summary(results)}; it is materialized again")
+            return None
+        ledger.unblock(name, results, self.context.run)
+        return StepOutcome(
+            name,
+            "succeeded",
+            unchanged=latest.usable is not None and latest.usable.data_version == made.data_version,
+            detail="unblocked: its blocking checks pass" if blocking else "unblocked: no blocking check is left",
+            duration=self.around.clock() - started,
+            log=log if Path(self.around.root, log).exists() else None,
+            checks=results,
+        )
+
+    def _setting(self, target: commands.Target) -> checking.Setting:
+        context = self.context
+        descriptors = self.held.descriptors
+        return checking.Setting(
+            context.graph.manifest, self.asset, target, descriptors, self.around, context.cancellation
+        )
+
+    def _target(self, log: str) -> commands.Target:
+        result = Path(self.around.root, log).with_suffix(".result.json")
+        environment = self.context.ledger.snapshot.environment
+        return commands.Target(self.context.run, environment, _log_file(self.around.root, log), result)
+
+    def _look(self) -> tuple[CodeProbe, OutputProbe | None]:
+        latest = self.context.ledger.snapshot.of(self.asset.name)
+        code, output = look_at_one(self.context.graph, self.asset, latest, self.around.probes)
+        self.components, self.problem = code.components, code.problem
+        return code, output
 
     def _delay_before_retry(self, number: int, state: AttemptState, exit_code: int | None) -> int | None:
         retries = self.asset.retries
@@ -179,18 +229,21 @@ class _Performance:
         self.context.ledger.note_attempt(attempt)
         usual = self.step.estimated
         self.around.emit(event.StepStarted(name, started, number, self.step.causes, log, usual))
-        result = Path(self.around.root, log).with_suffix(".result.json")
-        target = commands.Target(
-            self.context.run, self.context.ledger.snapshot.environment, _log_file(self.around.root, log), result
-        )
+        target = self._target(log)
         if self.problem is not None:
             return self._failed(attempt, "failed", self.problem.message, None)
         try:
             call = commands.invocation(
-                self.context.graph.manifest, self.asset, target, self.around.environ, self.held.descriptors
+                self.context.graph.manifest,
+                self.asset,
+                target,
+                self.around.environ,
+                self.held.descriptors,
+                self.around.secrets,
             )
+            commands.databases(self.context.graph.manifest, self.asset, self.around.environ)
             outputs.make_room(self.context.graph.manifest, self.asset, self.around.environ)
-        except commands.CannotStartError as error:
+        except (commands.CannotStartError, outputs.OutputError) as error:
             return self._failed(attempt, "failed", str(error), None)
         stats = outputs.database_stats(self.touched, self.around)
         outcome = self.around.executor.run(
@@ -202,14 +255,18 @@ class _Performance:
         self._warn_about_escape(outcome)
         if outcome.state != "succeeded":
             outputs.forget_databases(self.touched, stats, self.around)
-            return self._failed(attempt, outcome.state, mask(outcome.reason or "failed", call.masks), outcome.exit_code)
+            _remove(target.result)
+            return self._failed(attempt, outcome.state, outcome.reason or "failed", outcome.exit_code)
         try:
-            reported = self._reported(outcome, result)
+            reported = self._reported(outcome, target.result)
             left = self._inspect(outcome, stats)
         except outputs.OutputError as error:
-            return self._failed(attempt, "failed", mask(str(error), call.masks), outcome.exit_code)
-        made = self._materialization(attempt, left, reported._replace(metadata=mask(reported.metadata, call.masks)))
-        return self._succeeded(made, left, log), "succeeded", outcome.exit_code
+            return self._failed(attempt, "failed", str(error), outcome.exit_code)
+        results = checking.evaluate(self.asset.checks, self._setting(target))
+        if results is None:
+            return self._failed(attempt, "cancelled", "interrupted during its checks", outcome.exit_code)
+        made = self._materialization(attempt, left, reported)._replace(blocked=checking.blocks(results))
+        return self._succeeded(made, results, left, log), "succeeded", outcome.exit_code
 
     def _inspect(self, outcome: Outcome, stats: outputs.Stats) -> outputs.Left:
         manifest = self.context.graph.manifest
@@ -219,7 +276,8 @@ class _Performance:
         outputs.forget_databases(self.touched, stats, self.around, but=name)
         done = outcome.result or {}
         if name is None:
-            return outputs.inspect(self.context.graph, self.asset, done, self.before, self.around)
+            database = self.touched.get(connection.name) if connection else None
+            return outputs.inspect(self.context.graph, self.asset, done, self.before, database, self.around)
         return outputs.inspect_table(self.asset, self.touched[name], done, stats.get(name), self.around)
 
     def _reported(self, outcome: Outcome, result: Path) -> Reported:
@@ -230,36 +288,49 @@ class _Performance:
         except ValueError as error:
             raise outputs.OutputError(str(error)) from None
         finally:
-            with suppress(OSError):
-                result.unlink(missing_ok=True)
+            _remove(result)
 
     def _failed(
         self, attempt: Attempt, state: AttemptState, reason: str, exit_code: int | None
     ) -> tuple[StepOutcome, AttemptState, int | None]:
         finished = self.around.clock()
+        reason = self.around.hide(reason)
         self.around.recorder.end_attempt(attempt.seq, state, finished, exit_code, reason)
         self.context.ledger.note_attempt(attempt._replace(state=state, finished=finished, reason=reason))
         result: Result = "cancelled" if state == "cancelled" else "failed"
-        lines = tail(Path(self.around.root, attempt.log)) if attempt.log else ()
+        # What could not even start has no log.
+        log = attempt.log if attempt.log and Path(self.around.root, attempt.log).exists() else None
+        lines = tail(Path(self.around.root, log)) if log else ()
         took = finished - attempt.started
-        outcome = StepOutcome(attempt.asset, result, detail=reason, duration=took, log=attempt.log, tail=lines)
+        outcome = StepOutcome(attempt.asset, result, detail=reason, duration=took, log=log, tail=lines)
         return outcome, state, exit_code
 
-    def _succeeded(self, made: Materialization, left: outputs.Left, log: str) -> StepOutcome:
-        self.context.ledger.record(made)
+    def _succeeded(
+        self, made: Materialization, checks: tuple[CheckResult, ...], left: outputs.Left, log: str
+    ) -> StepOutcome:
+        """Record that the command succeeded; the step has failed all the same where a blocking check did."""
+        self.context.ledger.record(made, checks)
         if left.untouched:
             where = self.asset.output.path if self.asset.output else ""
             self._warn(f"the command left {where} untouched")
         took = made.finished - made.started
-        return StepOutcome(made.asset, "succeeded", made.unchanged, "", took, log, rows=left.rows)
+        result: Result = "failed" if made.blocked else "succeeded"
+        unchanged = made.unchanged and not made.blocked
+        said = checking.summary(checks)
+        return StepOutcome(made.asset, result, unchanged, said, took, log, rows=left.rows, checks=checks)
 
     def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
         """Put on record what is about to be published, so that a death in between can be told from one before."""
         if self.asset.data_version_sql is not None:
             return  # its answer is known only after publishing, so there is nothing whole to record
+        if self.asset.output is not None and self.asset.output.materialization == "view":
+            return  # nothing could tell it from the view that was there before; making it again costs nothing
         left = outputs.prepared(document)
-        made = self._materialization(attempt, left, Reported(None, None, {}))
-        self.around.recorder.prepare(attempt.seq, made)
+        reported = Reported(**document["reported"]) if document.get("reported") else Reported()
+        made = self._materialization(attempt, left, reported)
+        # If we die before its checks were evaluated, it is on record as blocked until they were.
+        unchecked = any(check.blocking for check in self.asset.checks)
+        self.around.recorder.prepare(attempt.seq, made._replace(blocked=unchecked))
 
     def _materialization(self, attempt: Attempt, left: outputs.Left, reported: Reported) -> Materialization:
         ledger = self.context.ledger
@@ -267,9 +338,10 @@ class _Performance:
         latest = ledger.snapshot.of(name).materialization
         inputs = {upstream: ledger.input_of(upstream) for upstream in self.asset.upstreams}
         version = code_version(latest, self.components)
+        reported = reported._replace(data_version=mask_version(reported.data_version, self.around.secrets))
         data_version = outputs.data_version(self.asset, left, reported, version, inputs, f"{attempt.run}/{attempt.seq}")
         metadata = dict(left.metadata)
-        metadata.update(reported.metadata)
+        metadata.update(self.around.hide(reported.metadata))
         return Materialization(
             seq=0,
             asset=name,
@@ -293,6 +365,12 @@ class _Performance:
 
     def _warn(self, message: str) -> None:
         self.around.emit(event.Warned(self.asset.name, self.around.clock(), message))
+
+
+def _remove(result: Path) -> None:
+    """Remove what a command reported, which nothing has masked."""
+    with suppress(OSError):
+        result.unlink(missing_ok=True)
 
 
 def _log_file(root: str, log: str) -> Path:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from assets_cli.model.event import RunEvent, Warned
+from assets_cli.model.secrets import mask
 from assets_cli.probing.look import ProbeSurroundings
 from assets_cli.running.executors.local import LocalExecutor
 from assets_cli.state.locks import LockService
 from assets_cli.state.record import Recorder
 
+_TOLD: Final = ("message", "detail", "reason", "tail")
+"""What events say in words that come from outside; the other fields are names, which must stay what they are."""
+
 
 class Surroundings(NamedTuple):
-    """`clock` gives microseconds UTC. `logs` is the folder of logs, relative to the root."""
+    """`clock` gives microseconds UTC. `logs` is the folder of logs, relative to the root.
+
+    `secrets` are texts that nothing shows and nothing records: events and logs are without them.
+    """
 
     root: str
     recorder: Recorder
@@ -24,9 +31,16 @@ class Surroundings(NamedTuple):
     clock: Callable[[], int]
     environ: Mapping[str, str]
     logs: str = ".assets/logs"
+    secrets: tuple[str, ...] = ()
+
+    def hide(self, value: Any) -> Any:
+        """A text, or a value with texts in it, without secrets."""
+        return mask(value, self.secrets)
 
     def emit(self, event: RunEvent) -> None:
         """Tell every listener. One that fails is dropped from this event only: listeners decide nothing."""
+        told = {name: self.hide(getattr(event, name)) for name in _TOLD if name in event._fields}
+        event = event._replace(**told) if told else event
         for listener in self.listeners:
             try:
                 listener(event)

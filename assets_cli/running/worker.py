@@ -4,7 +4,8 @@
 of an open stream socket; both ways, one JSON document a line:
 
     coordinator: the job
-    worker:      {"event": "prepared", "rows", "digest", "columns"}, then it waits for {"publish": true}
+    worker:      {"event": "prepared", "rows", "digest", "columns", of a file "bytes", "reported" where it reported},
+                 then it waits for {"publish": true}
                  {"event": "report", "data_version", "data_time", "metadata"}, any number of them
                  {"event": "done", "rows", "digest", "columns", "data_version"}, or
                  {"event": "failed", "message", "hint"}
@@ -25,7 +26,7 @@ from typing import Any, TextIO
 
 from assets_cli.computes import run_of
 from assets_cli.computes.protocol import ComputeFailedError, Database, Done, Job, TableState
-from assets_cli.computes.reported import Reported
+from assets_cli.computes.reported import Reported, merge
 from assets_cli.connections import open_database
 from assets_cli.connections.protocol import DatabaseError
 
@@ -40,6 +41,7 @@ class SocketChannel:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional only
         self._descriptor = descriptor
         self._buffer = b""
+        self._reports: list[Reported] = []
 
     def receive(self) -> dict[str, Any]:
         """The next document.
@@ -62,9 +64,15 @@ class SocketChannel:
         while data:
             data = data[os.write(self._descriptor, data) :]
 
-    def prepared(self, state: TableState) -> None:
+    def prepared(self, state: TableState, size: int | None = None) -> None:
         """Say what is about to be published and wait until it is on record."""
-        self.send({"event": "prepared", "rows": state.rows, "digest": state.digest, "columns": state.columns})
+        document: dict[str, Any] = {"event": "prepared"}
+        document |= {"rows": state.rows, "digest": state.digest, "columns": state.columns}
+        if size is not None:
+            document["bytes"] = size
+        if self._reports:
+            document["reported"] = merge(self._reports)._asdict()
+        self.send(document)
         try:
             agreed = self.receive().get("publish")
         except (EOFError, ConnectionError):
@@ -74,6 +82,7 @@ class SocketChannel:
 
     def report(self, reported: Reported) -> None:
         """Pass on what the command said of its output."""
+        self._reports.append(reported)
         self.send({"event": "report", **reported._asdict()})
 
 
@@ -123,6 +132,10 @@ def _run(job: Job, channel: SocketChannel) -> Done:
             raise ComputeFailedError(declared["problem"])
         return open_database(declared["type"], declared["options"], root)
 
+    if job.compute == "checks":
+        from assets_cli.running import worker_checks  # commands do without
+
+        return worker_checks.run(job, database, channel, channel.send)
     return run_of(job.compute)(job, database, channel)
 
 

@@ -155,8 +155,13 @@ def m0001_history(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def m0002_check_results_of_asset(connection: sqlite3.Connection) -> None:
+    """The latest result of a check is one look-up, however many there are."""
+    connection.execute("CREATE INDEX check_results_of_asset ON check_results (environment, asset, partition, name)")
+
+
 # In the order in which they are applied. A released one is never edited: what changes is a new one at the end.
-STEPS: tuple[Step, ...] = (m0001_history,)
+STEPS: tuple[Step, ...] = (m0001_history, m0002_check_results_of_asset)
 SCHEMA_VERSION = len(STEPS)
 
 

@@ -12,15 +12,16 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from assets_cli import __version__
 from assets_cli.model.history import (
     Attempt,
     AttemptState,
+    CheckResult,
     Materialization,
     Observation,
     Result,
@@ -33,6 +34,9 @@ from assets_cli.state import failures, migrations, opening, rows
 from assets_cli.state.store import TIMEOUT, StateReader
 
 T = TypeVar("T")
+Hide = Callable[[Any], Any]
+"""Takes what must not be seen out of a value: texts, and mappings and lists of them."""
+
 _DURATIONS = 7  # the median of so many tells how long a step usually takes
 
 
@@ -50,13 +54,16 @@ class DeadRun(NamedTuple):
     attempts: tuple[OpenAttempt, ...]
 
 
-def open_recorder(path: Path, *, timeout: float = TIMEOUT, locks: Path | None = None) -> Recorder:
+def open_recorder(
+    path: Path, *, timeout: float = TIMEOUT, locks: Path | None = None, hide: Hide | None = None
+) -> Recorder:
     """A recorder on the state file at `path`, which is made, or migrated, where needed.
 
     Args:
         path: the state file. Its folder is made; a folder named `.assets` gets a `.gitignore`.
         timeout: how many seconds to wait while another program keeps the file locked.
         locks: the folder of the locks that tell live runs from dead ones; by default `locks.folder_for(path)`.
+        hide: what takes secrets out of reasons, metadata and findings before they are written.
 
     Raises:
         AssetsError: as `store.open_reader`, or the file cannot be written (A0506). Nothing of it was changed then.
@@ -71,16 +78,23 @@ def open_recorder(path: Path, *, timeout: float = TIMEOUT, locks: Path | None = 
         except BaseException:
             connection.close()
             raise
-    return Recorder(path, connection, timeout=timeout, locks=locks)
+    return Recorder(path, connection, timeout=timeout, locks=locks, hide=hide)
 
 
 class Recorder(StateReader):
     """Reads and writes through one connection, from any thread; one thread at a time holds it."""
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, *, timeout: float = TIMEOUT, locks: Path | None = None
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        *,
+        timeout: float = TIMEOUT,
+        locks: Path | None = None,
+        hide: Hide | None = None,
     ) -> None:
         super().__init__(path, timeout=timeout, locks=locks)
+        self._hide: Hide = hide or (lambda value: value)
         self._connection = connection
         self._guard = threading.RLock()
         self._depth = 0
@@ -196,7 +210,8 @@ class Recorder(StateReader):
 
     def prepare(self, attempt: int, materialization: Materialization) -> None:
         """Record, before the output is published, what will be recorded when it is: see `promote`."""
-        self._write("UPDATE attempts SET prepared = ? WHERE seq = ?", (rows.prepared_text(materialization), attempt))
+        text = rows.prepared_text(self._without_secrets(materialization))
+        self._write("UPDATE attempts SET prepared = ? WHERE seq = ?", (text, attempt))
 
     def add_materialization(
         self,
@@ -223,7 +238,7 @@ class Recorder(StateReader):
                 (materialization.finished, exit_code, materialization.attempt),
             )
             environment = self._environment_of(materialization.attempt)
-            return self._add(environment, materialization, frozen, duration)
+            return self._add(environment, self._without_secrets(materialization), frozen, duration)
 
     def promote(
         self,
@@ -244,35 +259,94 @@ class Recorder(StateReader):
                 return None
             return self.add_materialization(materialization._replace(attempt=attempt), frozen, duration, None)
 
+    def add_check_results(
+        self,
+        environment: str,
+        asset: str,
+        results: Iterable[CheckResult],
+        materialization: int | None,
+        partition: str = "",
+    ) -> None:
+        """Record what checks found, in their order; `materialization` is the one whose output they looked at."""
+        with self._writing():
+            self._connection.executemany(
+                "INSERT INTO check_results (environment, asset, partition, run, materialization, name, passed, "
+                "severity, blocking, details, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        *(environment, asset, partition, result.run, materialization, rows.text(result.name)),
+                        *(result.passed, result.severity, result.blocking, rows.check_details(result), result.at),
+                    )
+                    for result in map(self._found, results)
+                ],
+            )
+
+    def unblock(
+        self,
+        environment: str,
+        materialization: Materialization,
+        frozen: tuple[str, int | None] | None,
+        run: str | None,
+        at: int,
+    ) -> bool:
+        """Record that a blocked materialization, the latest of its asset, may be used after all.
+
+        Args:
+            environment: whose history it is part of.
+            materialization: the blocked one.
+            frozen: the data version that was usable until now and the data time that it has now, kept for those who
+                read it. Ignored where it is the same version.
+            run: the run in which its blocking checks passed, or were found to be gone.
+            at: when.
+
+        Returns:
+            Whether it was blocked until now; False where it is no longer the latest, or was unblocked before.
+        """
+        key = (environment, materialization.asset, materialization.partition)
+        with self._writing():
+            changed = self._connection.execute(
+                "UPDATE latest SET usable = materialization WHERE environment = ? AND asset = ? AND partition = ? "
+                "AND materialization = ? AND usable IS NOT materialization",
+                (*key, materialization.seq),
+            ).rowcount
+            if not changed:
+                return False
+            if frozen is not None and frozen[0] != materialization.data_version:
+                self._freeze(key, frozen)
+            self._insert(
+                "INSERT INTO unblocks (materialization, run, at) VALUES (?, ?, ?)", (materialization.seq, run, at)
+            )
+            return True
+
     def end_attempt(
         self, attempt: int, state: AttemptState, finished: int, exit_code: int | None, reason: str | None
     ) -> None:
         """Record how an attempt ended that produced nothing."""
         self._write(
             "UPDATE attempts SET state = ?, finished = ?, exit_code = ?, reason = ? WHERE seq = ?",
-            (state, finished, exit_code, rows.text(reason), attempt),
+            (state, finished, exit_code, rows.text(self._hide(reason)), attempt),
         )
 
     def add_observation(self, environment: str, observation: Observation, partition: str = "") -> int:
         """Record what an external asset held. Returns the sequence number; the observation's own is ignored.
 
         Where the data version is another than the last, the last one's data time is kept for those who read it: what
-        its probe reported, else the time of the observation.
+        its probe reported, else the time of the observation; one from the future counts as now.
         """
         with self._writing():
             key = (environment, observation.asset, partition)
             last = self._connection.execute(
-                "SELECT o.data_version, coalesce(o.data_time, o.observed) FROM latest l "
+                "SELECT o.data_version, min(coalesce(o.data_time, o.observed), ?) FROM latest l "
                 "JOIN observations o ON o.seq = l.observation "
                 "WHERE l.environment = ? AND l.asset = ? AND l.partition = ?",
-                key,
+                (observation.observed, *key),
             ).fetchone()
             if last is not None and last[0] != observation.data_version:
                 self._freeze(key, last)
             seq = self._insert(
                 "INSERT INTO observations (environment, asset, partition, observed, data_version, data_time, metadata) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*key, *observation[2:5], rows.dump(dict(observation.metadata))),
+                (*key, *observation[2:5], rows.dump(self._hide(dict(observation.metadata)))),
             )
             self._connection.execute(
                 "INSERT INTO latest (environment, asset, partition, observation) VALUES (?, ?, ?, ?) "
@@ -288,7 +362,7 @@ class Recorder(StateReader):
         self._write(
             "UPDATE run_steps SET result = ?, unchanged = ?, detail = ? "
             "WHERE partition = ? AND run_seq = (SELECT seq FROM runs WHERE id = ?) AND asset = ?",
-            (result, unchanged, rows.text(detail), partition, run, asset),
+            (result, unchanged, rows.text(self._hide(detail)), partition, run, asset),
         )
 
     def end_run(self, run: str, status: RunStatus, finished: int) -> None:
@@ -375,6 +449,12 @@ class Recorder(StateReader):
             (*key, seq, None if value.blocked else seq, value.attempt, rows.dump(recent)),
         )
         return seq
+
+    def _without_secrets(self, value: Materialization) -> Materialization:
+        return value._replace(metadata=self._hide(dict(value.metadata)))
+
+    def _found(self, value: CheckResult) -> CheckResult:
+        return value._replace(message=self._hide(value.message), sample=self._hide(value.sample))
 
     def _freeze(self, key: tuple[str, str, str], superseded: tuple[str, int | None]) -> None:
         self._connection.execute(

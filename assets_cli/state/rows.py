@@ -6,7 +6,16 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from assets_cli.model.history import Attempt, Component, Fingerprint, Input, Latest, Materialization, Observation
+from assets_cli.model.history import (
+    Attempt,
+    CheckResult,
+    Component,
+    Fingerprint,
+    Input,
+    Latest,
+    Materialization,
+    Observation,
+)
 
 # Columns are listed in the order of the fields, so that a row becomes a value without a name being looked up.
 MATERIALIZATION = (
@@ -19,6 +28,7 @@ ATTEMPT = (
     "a.partition"
 )
 OBSERVATION = "o.seq, o.asset, o.observed, o.data_version, o.data_time, o.metadata"
+CHECK_RESULT = "c.name, c.passed, c.severity, c.blocking, c.details, c.at, c.run"
 _INPUTS, _METADATA = 14, 17  # positions in MATERIALIZATION
 # Half the price of calling the class, which counts when a snapshot makes a hundred thousand of them.
 _new = tuple.__new__
@@ -112,6 +122,21 @@ def observations(rows: Sequence[Row]) -> list[Observation]:
     """Rows of the columns `OBSERVATION`, as values."""
     metadata = load_each([row[5] for row in rows])
     return [_new(Observation, (*row[:5], told)) for row, told in zip(rows, metadata, strict=True)]
+
+
+def check_result(row: Row) -> CheckResult:
+    """A row of the columns `CHECK_RESULT`, as a value."""
+    name, passed, severity, blocking, stored, at, run = row
+    told = json.loads(stored)
+    sample = tuple(told.get("sample", ()))
+    return CheckResult(
+        name, passed == 1, severity, blocking == 1, told.get("failing"), told.get("message", ""), sample, at, run
+    )
+
+
+def check_details(value: CheckResult) -> str:
+    """What is stored of a result besides its columns."""
+    return dump({"failing": value.failing, "message": value.message, "sample": list(value.sample)})
 
 
 def components_text(components: Mapping[str, Component]) -> str:

@@ -16,6 +16,7 @@ from typing import Self, TypeVar
 
 from assets_cli.model.history import (
     Attempt,
+    CheckResult,
     Latest,
     Materialization,
     Observation,
@@ -81,14 +82,17 @@ class StateReader:
         """
         return self._read(lambda connection: _snapshot(connection, environment, assets, self._dead_among))
 
-    def runs(self, limit: int, environment: str | None = None, before: str | None = None) -> tuple[RunRecord, ...]:
-        """The newest runs, newest first; `before` is the id of the run to go on from."""
+    def runs(
+        self, limit: int, environment: str | None = None, before: str | None = None, asset: str | None = None
+    ) -> tuple[RunRecord, ...]:
+        """The newest runs, newest first: those before the run with this id, those with a step for this asset."""
 
         def work(connection: sqlite3.Connection) -> tuple[RunRecord, ...]:
             found = connection.execute(
                 f"SELECT {_RUN} FROM runs WHERE (?1 IS NULL OR environment = ?1) "  # noqa: S608 - constants
-                "AND (?2 IS NULL OR seq < (SELECT seq FROM runs WHERE id = ?2)) ORDER BY seq DESC LIMIT ?3",
-                (environment, before, limit),
+                "AND (?2 IS NULL OR seq < (SELECT seq FROM runs WHERE id = ?2)) AND (?4 IS NULL OR EXISTS "
+                "(SELECT 1 FROM run_steps WHERE run_seq = runs.seq AND asset = ?4)) ORDER BY seq DESC LIMIT ?3",
+                (environment, before, limit, asset),
             ).fetchall()
             return tuple(self._runs(connection, found))
 
@@ -165,6 +169,24 @@ class StateReader:
 
         return self._read(work)
 
+    def check_results(
+        self, environment: str, asset: str, names: Iterable[str], partition: str = ""
+    ) -> tuple[CheckResult, ...]:
+        """The latest result of each of these checks of an asset, in their order; none of one that was never evaluated.
+
+        Costs what the checks cost, never what the history costs.
+        """
+
+        def work(connection: sqlite3.Connection) -> tuple[CheckResult, ...]:
+            query = (
+                f"SELECT {rows.CHECK_RESULT} FROM check_results c WHERE c.environment = ? AND c.asset = ? "  # noqa: S608
+                "AND c.partition = ? AND c.name = ? ORDER BY c.seq DESC LIMIT 1"
+            )
+            found = [connection.execute(query, (environment, asset, partition, name)).fetchone() for name in names]
+            return tuple(rows.check_result(row) for row in found if row is not None)
+
+        return self._read(work)
+
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return opening.read(self.path, self.timeout, work)
 
@@ -182,6 +204,7 @@ class StateReader:
                 host,
                 pid,
                 _counts(connection, seq),
+                _failed(connection, seq),
             )
 
     def _dead_among(self, runs: Iterable[tuple[str, str]]) -> frozenset[str]:
@@ -213,16 +236,21 @@ def _no_such_run(text: str, found: Sequence[str], recent: Sequence[str]) -> Prob
 
 
 def _counts(connection: sqlite3.Connection, seq: int) -> dict[str, int]:
-    """How many steps ended with each result that occurs, with `unchanged` besides, which is part of `succeeded`."""
+    """How many steps had each result that occurs, or have `not_finished`; and `unchanged`, part of `succeeded`."""
     found = connection.execute(
-        "SELECT result, count(*), sum(unchanged) FROM run_steps WHERE run_seq = ? AND result IS NOT NULL "
-        "GROUP BY result ORDER BY result",
+        "SELECT coalesce(result, 'not_finished'), count(*), sum(unchanged) FROM run_steps WHERE run_seq = ? "
+        "GROUP BY 1 ORDER BY 1",
         (seq,),
     ).fetchall()
     counts = {result: count for result, count, _ in found}
     if unchanged := sum(same for _, _, same in found):
         counts["unchanged"] = unchanged
     return counts
+
+
+def _failed(connection: sqlite3.Connection, seq: int) -> tuple[str, ...]:
+    query = "SELECT asset FROM run_steps WHERE run_seq = ? AND result = 'failed' ORDER BY position"
+    return tuple(name for (name,) in connection.execute(query, (seq,)))
 
 
 DeadAmong = Callable[[Iterable[tuple[str, str]]], frozenset[str]]

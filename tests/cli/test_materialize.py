@@ -191,6 +191,7 @@ def test_the_last_line_of_json_has_all_results(assets: CommandLine) -> None:
         "cancelled": [],
         "duration_seconds": 14.0,
         "still_stale": [],
+        "checks_failed": [],
         "at": "2026-11-21T12:00:00Z",
         "version": 1,
     }
@@ -231,7 +232,7 @@ def test_options_reach_the_project(assets: CommandLine) -> None:
     project = assets.open(plan=PLAN, events=GOOD)
     assets("materialize", "features", "--upstream", "--force", "--jobs", "7", "--fail-fast")
     assert project.asked == [
-        ("plan", (("features",),), {"upstream": True, "downstream": False, "force": True, "jobs": 7}),
+        ("plan", (("features",),), {"upstream": True, "downstream": False, "force": True, "jobs": 7, "observe": True}),
         ("materialize", (PLAN,), {"jobs": 7, "fail_fast": True}),
     ]
 

@@ -360,9 +360,11 @@ def test_exit_code_tells_whether_there_is_something_to_do(assets: CommandLine) -
 def test_flags_reach_the_project_and_the_next_command(assets: CommandLine) -> None:
     """What to type next repeats the selection, the flags and the global options, quoted for a shell."""
     project = assets.open(plan=USUAL_PLAN)
-    screen = assets("plan", "raw/*", "--upstream", "--force", "--env", "prod", "--var", "a=b c")
-    assert project.asked == [("plan", (("raw/*",),), {"upstream": True, "downstream": False, "force": True})]
-    assert screen.out.endswith("run: assets --env prod --var 'a=b c' materialize 'raw/*' --upstream --force\n")
+    screen = assets("plan", "raw/*", "--upstream", "--force", "--no-observe", "--env", "prod", "--var", "a=b c")
+    flags = {"upstream": True, "downstream": False, "force": True, "observe": False}
+    assert project.asked == [("plan", (("raw/*",),), flags)]
+    said = "run: assets --env prod --var 'a=b c' materialize 'raw/*' --upstream --force --no-observe"
+    assert " ".join(screen.out.split()).endswith(said)
 
 
 def test_a_refused_plan_is_an_error_and_no_data(assets: CommandLine) -> None:

@@ -29,6 +29,7 @@ RECORD = RunRecord(
     "box",
     4711,
     {"succeeded": 1, "failed": 1, "blocked": 1},
+    ("sessions",),
 )
 STEPS = (
     step("raw_events", "succeeded", None, unchanged=True),
@@ -40,22 +41,76 @@ ATTEMPTS = (
     Attempt(2, RUN, "sessions", 1, "failed", NOON, NOON + SECOND, 1, "exit code 1", ".assets/logs/r/sessions.1.log"),
     Attempt(3, RUN, "sessions", 2, "failed", NOON, NOON + SECOND, 1, "exit code 1", ".assets/logs/r/sessions.2.log"),
 )
-RUNNING = RECORD._replace(status="running", finished=None, selection=(), counts={})
+RUNNING = RECORD._replace(status="running", finished=None, selection=(), counts={"not_finished": 2}, failed=())
 
 
 def test_runs_are_a_table(assets: CommandLine) -> None:
-    """The newest first; a run that goes on has no duration yet."""
+    """The newest first; what failed is named; a run that goes on has no duration yet."""
     project = assets.open(runs=(RUNNING, RECORD))
     assert assets("runs", "--limit", "5") == (
         """\
-run                   started      status   took  steps                  select…
-20261121T115800-3f9a  2 hours ago  running                               all
-20261121T115800-3f9a  2 hours ago  failed   14 s  1 failed, 1 blocked,…  +featu…
+run                   started      status   took    done  selection
+20261121T115800-3f9a  2 hours ago  running        0 of 2  all
+    2 not finished
+20261121T115800-3f9a  2 hours ago  failed   14 s  1 of 3  +features
+    failed: sessions · 1 blocked
 """,
         "",
         0,
     )
-    assert project.asked == [("runs", (5,), {})]
+    assert project.asked == [("runs", (6,), {"before": None, "asset": None})]
+
+
+def test_a_page_of_runs_says_how_to_go_on(assets: CommandLine) -> None:
+    """After a thousand runs one reads a page, then the older one; a narrowed list stays narrowed."""
+    page = tuple(RECORD._replace(id=f"run-{number}") for number in range(1_000, 995, -1))
+    project = assets.open(runs=page[:4])
+    screen = assets("runs", "--limit", "3", "--asset", "sessions", "--before", "run-1001")
+    assert [line.split()[0] for line in screen.out.splitlines()[1::2]] == ["run-1000", "run-999", "run-998"]
+    assert screen.err == "\nolder: assets runs --asset sessions --before run-998\n"
+    assert project.asked == [("runs", (4,), {"before": "run-1001", "asset": "sessions"})]
+
+
+def test_many_failures_and_a_long_selection_stay_short(assets: CommandLine) -> None:
+    """With ids as long as they are, a run takes two lines of eighty columns."""
+    names = tuple(f"asset_number_{number}" for number in range(40))
+    record = RECORD._replace(
+        id="20261121T115800.123456-3f9a", selection=names, failed=names, counts={"failed": 40, "succeeded": 960}
+    )
+    assets.open(runs=(record,))
+    assert (
+        assets("runs").out
+        == """\
+run                          started      status  took          done  selection
+20261121T115800.123456-3f9a  2 hours ago  failed  14 s  960 of 1,000  asset_num…
+    failed: asset_number_0, asset_number_1, asset_number_2, asset_number_3,
+    asset_number_4 and 35 more
+"""
+    )
+
+
+def test_nothing_before_a_run(assets: CommandLine) -> None:
+    """That is said, and no error."""
+    assets.open(runs=())
+    assert assets("runs", "--asset", "x", "--before", "r").err == "no run with a step for x before r\n"
+
+
+def test_of_many_steps_those_that_did_not_go_well_are_listed(assets: CommandLine) -> None:
+    """The rest is counted; `--all` lists every step."""
+    steps = (*STEPS, *(step(f"good_{number}", "succeeded", None) for number in range(1_000)))
+    assets.open(run=(RECORD, steps, ATTEMPTS))
+    assert assets("runs", "latest").out.split("\n\n")[1:] == [
+        """\
+asset     result    took  attempts  reason
+sessions  failed   2.0 s         2  exit code 1: no space
+features  blocked                   its upstream sessions failed
+… of 1,003 steps: 1,001 succeeded, 1 failed, 1 blocked (--all lists them)""",
+        """\
+logs: assets logs 20261121T115800-3f9a sessions
+next: assets retry 20261121T115800-3f9a
+""",
+    ]
+    assert assets("runs", "latest", "--all").out.count("\ngood_") == 1_000
 
 
 def test_one_run_with_its_steps(assets: CommandLine) -> None:
@@ -72,6 +127,7 @@ sessions    failed                2.0 s         2  exit code 1: no space
 features    blocked                                its upstream sessions failed
 
 logs: assets logs 20261121T115800-3f9a sessions
+next: assets retry 20261121T115800-3f9a
 """,
         "",
         0,

@@ -1,4 +1,4 @@
-"""Mistakes, help, versions, completion: the command line itself."""
+"""Mistakes, help, versions: the command line itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from support.shop import CommandLine
 
 from assets_cli import __version__
-from assets_cli.cli import completion, main
+from assets_cli.cli import main
 from assets_cli.cli.commands import TABLE
 from assets_cli.cli.main import hoist
 from assets_cli.model.problem import AssetsError, Place, Problem, Related
@@ -139,35 +139,6 @@ def test_help_imports_nothing_heavy() -> None:
     assert "typer" in modules
     heavy = {"rich", "yaml", "duckdb", "sqlglot", "jsonschema", "assets_cli.cli.plan", "assets_cli.project"}
     assert modules & heavy == set()
-
-
-def test_completion_knows_commands_options_and_assets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also assets of included files, from a directory named by -C."""
-    (tmp_path / "assets.yml").write_text(
-        'include: ["more/*.yml"]\nassets:\n  - name: raw_events\n  - {name: "sessions"}\n'
-    )
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "a.yml").write_text("assets:\n- name: report\n  output: {path: x}\n")
-
-    def complete(*words: str) -> list[str]:
-        completion.answer({"_ASSETS_WORDS": "\n".join(words)})
-        return capsys.readouterr().out.split()
-
-    assert complete("") == sorted(TABLE)
-    assert complete("ma") == ["materialize"]
-    assert complete("--e") == ["--env"]
-    assert complete("plan", "--ex") == ["--exit-code"]
-    assert complete("-C", str(tmp_path), "why", "") == ["raw_events", "report", "sessions"]
-    assert complete("-C", str(tmp_path / "more"), "why", "re") == ["report"]
-    assert complete("explain", "A0811") == ["A0811"]
-    assert complete("--completion", "") == ["bash", "fish", "zsh"]
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts(assets: CommandLine, shell: str) -> None:
-    """Printed for each shell; another shell is a mistake."""
-    assert assets("--completion", shell).out == completion.SCRIPTS[shell]
-    assert assets("--completion", "tcsh").err.startswith("error[A0815]: --completion: unknown shell 'tcsh'\n")
 
 
 PROBLEMS = (

@@ -7,91 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
-from pathlib import Path
 
 import pytest
-
-
-class Place:
-    """A project in a folder, driven by the command line."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file of the project."""
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text))
-
-    def assets(self, assets: str, head: str = "") -> None:
-        """Write the manifest."""
-        head = f"version: 1\nproject: place\n{textwrap.dedent(head)}"
-        (self.root / "assets.yml").write_text(head + "assets:\n" + textwrap.indent(textwrap.dedent(assets), "  "))
-
-    def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run `assets`."""
-        return subprocess.run(
-            [sys.executable, "-m", "assets_cli", *arguments],
-            cwd=self.root,
-            env={**os.environ, "NO_COLOR": "1", **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `assets` and go on."""
-        command = [sys.executable, "-m", "assets_cli", *arguments]
-        return subprocess.Popen(
-            command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def materialize(self, *arguments: str, **environment: str) -> dict[str, object]:
-        """The last event of a run, with its events under `events`."""
-        done = self.call("materialize", "--json", *arguments, **environment)
-        assert done.stdout, done.stderr
-        events = [json.loads(line) for line in done.stdout.splitlines()]
-        return {**events[-1], "events": events, "exit": done.returncode}
-
-    def plan(self, *arguments: str, **environment: str) -> dict[str, list[str]]:
-        """The plan as `{asset: [cause kinds]}`."""
-        done = self.call("plan", "--json", *arguments, **environment)
-        assert done.returncode == 0, done.stderr
-        return {step["asset"]: [cause["kind"] for cause in step["causes"]] for step in json.loads(done.stdout)["steps"]}
-
-    def query(self, sql: str, database: str = "w.duckdb") -> list[tuple[object, ...]]:
-        """Ask a DuckDB file."""
-        import duckdb
-
-        with duckdb.connect(self.root / database, read_only=True) as connection:
-            return connection.execute(sql).fetchall()
-
-    def wait_for(self, name: str) -> None:
-        """Until a file of the project is there."""
-        deadline = time.monotonic() + 30
-        while not (self.root / name).exists():
-            assert time.monotonic() < deadline, f"{name} never came"
-            time.sleep(0.01)
+from support.place import DUCKDB, Place, is_alive
 
 
 @pytest.fixture
 def place(tmp_path):
     """An empty project."""
     return Place(tmp_path)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and that nobody has asked for yet does not."""
-    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(shown.strip()) and not shown.startswith("Z")
-
-
-DUCKDB = "connections:\n  w: {type: duckdb, path: w.duckdb}\n"
 
 
 def test_shell_sql_and_python_in_one_graph(place):
@@ -358,7 +283,7 @@ def test_two_runs_at_once_do_each_thing_once(place):
     place.assets(
         """
         - name: slow
-          command: {shell: "echo x >> count; touch started; sleep 1; echo 1 > slow.txt"}
+          command: {shell: "echo x >> count; touch started; while test ! -e go; do sleep 0.02; done; echo 1 > slow.txt"}
           output: {path: slow.txt}
         - name: below
           upstreams: [slow]
@@ -368,15 +293,19 @@ def test_two_runs_at_once_do_each_thing_once(place):
     )
     first = place.start("materialize", "--json")
     place.wait_for("started")
-    second = place.materialize()
+    second = place.start("materialize", "--json")
+    waiting = {"event": "nothing yet"}
+    while waiting["event"] not in ("step_waiting", "run_finished"):
+        waiting = json.loads(second.stdout.readline())
+    place.write("go", "")
     out, _ = first.communicate(timeout=60)
+    rest, _ = second.communicate(timeout=60)
 
     assert (place.root / "count").read_text() == "x\nx\n"
     run = json.loads(out.splitlines()[-1])["run"]
-    assert second["status"] == "succeeded"
-    waits = [event["holder"] for event in second["events"] if event["event"] == "step_waiting"]
-    assert any(run in holder for holder in waits)
-    assert f"done by run {run} meanwhile" in json.dumps(second["events"])
+    assert run in waiting["holder"]
+    assert json.loads(rest.splitlines()[-1])["status"] == "succeeded"
+    assert f"done by run {run} meanwhile" in rest
 
 
 def test_environment_variables_at_the_moment_of_use(place):

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from assets_cli.cli import main, session
-from assets_cli.model.answers import AssetStatus, Lineage, Status, Why
+from assets_cli.model.answers import (
+    AssetStatus,
+    Impact,
+    Lineage,
+    Retry,
+    Rows,
+    Sample,
+    Shown,
+    Status,
+    Verdict,
+    Why,
+)
 from assets_cli.model.duration import SECOND
 from assets_cli.model.event import RunEvent, RunFinished
 from assets_cli.model.history import Attempt, RunRecord, StepRecord
@@ -180,9 +192,40 @@ class FakeProject:
         found: tuple[AssetStatus, ...] = self._answer("list", tuple(selection))
         return found
 
-    def runs(self, limit: int = 20) -> tuple[RunRecord, ...]:
+    def show(self, name: str) -> Shown:
+        """As `Project.show`."""
+        found: Shown = self._answer("show", name)
+        return found
+
+    def sample(self, name: str) -> Sample:
+        """As `Project.sample`."""
+        found: Sample = self._answer("sample", name)
+        return found
+
+    def impact(self, name: str) -> Impact:
+        """As `Project.impact`."""
+        found: Impact = self._answer("impact", name)
+        return found
+
+    def freshness(self, selection: Sequence[str] = ()) -> tuple[Verdict, ...]:
+        """As `Project.freshness`."""
+        found: tuple[Verdict, ...] = self._answer("freshness", tuple(selection))
+        return found
+
+    @contextmanager
+    def query(self, sql: str, connection: str | None = None) -> Iterator[Rows]:
+        """As `Project.query`."""
+        found: Rows = self._answer("query", sql, connection)
+        yield found
+
+    def retry(self, run: str = "latest", **flags: Any) -> Retry:
+        """As `Project.retry`."""
+        found: Retry = self._answer("retry", run, **flags)
+        return found
+
+    def runs(self, limit: int = 20, **narrowed: Any) -> tuple[RunRecord, ...]:
         """As `Project.runs`."""
-        found: tuple[RunRecord, ...] = self._answer("runs", limit)
+        found: tuple[RunRecord, ...] = self._answer("runs", limit, **narrowed)
         return found
 
     def run(self, run: str) -> tuple[RunRecord, tuple[StepRecord, ...], tuple[Attempt, ...]]:
@@ -254,7 +297,7 @@ class CommandLine:
         patch.setenv("TERM", "xterm-256color")
         patch.setenv("COLUMNS", "80")
         patch.setattr("assets_cli.cli.words.now", lambda: NOON)
-        for command in ("why", "list", "runs", "listeners"):
+        for command in ("why", "list", "runs", "listeners", "show", "impact", "freshness", "retry"):
             patch.setattr(f"assets_cli.cli.{command}.now", lambda: NOON)
 
     def open(self, **answers: Any) -> FakeProject:

@@ -102,7 +102,7 @@ class Space:
             run="r1",
             attempt=self.seq,
             started=self.now,
-            finished=self.now,
+            finished=self.now + SECOND,
             code_version=f"test:{self.code[name]}",
             components=self._components(name),
             data_version=version,

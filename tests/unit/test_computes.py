@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,9 +101,9 @@ class World:
             self.world.asked.append(f"open {self.name}" + (" to read" if read_only else ""))
             return FakeSession(self.name, self.world.asked, self.world.tables, self.world.scalars)
 
-    def prepared(self, state: Any) -> None:
+    def prepared(self, state: Any, size: int | None = None) -> None:
         """Write it down, and refuse if told to."""
-        self.asked.append(f"prepared {state.rows} {state.digest}")
+        self.asked.append(f"prepared {state.rows} {state.digest}" + (f" {size}" if size is not None else ""))
         if self.refuse:
             raise ComputeFailedError("refused")
 
@@ -208,10 +208,23 @@ class TestSql:
         assert world.asked == ["open w", "close w"]
 
 
+class Library:
+    """A reader of frames that notes what it is asked for."""
+
+    def read(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+        """The form of each upstream, in place of it."""
+        return {upstream: form for upstream, (form, _) in wanted.items()}
+
+
 class TestArguments:
     def bind(self, function: Callable[..., Any], **upstreams: Address) -> dict[str, Any]:
         """The named arguments of a function."""
-        given = arguments.bind(function, {"raw/events.daily": Address("/p/events.csv"), **upstreams}, None)  # type: ignore[arg-type]
+        given = arguments.bind(
+            function,
+            {"raw/events.daily": Address("/p/events.csv"), **upstreams},
+            None,  # type: ignore[arg-type]
+            Library(),  # type: ignore[arg-type]
+        )
         assert given.positional == ()
         return given.named
 
@@ -238,13 +251,15 @@ class TestArguments:
             ...
 
         upstreams = {name: Address("/" + name) for name in "abcd"}
-        assert arguments.bind(build, upstreams, None) == (("/a", "/b"), {"c": "/c"})  # type: ignore[arg-type]
+        given = arguments.bind(build, upstreams, None, Library())  # type: ignore[arg-type]
+        assert given == (("/a", "/b"), {"c": "/c"})
 
     def test_annotations_that_are_text(self) -> None:
         """An annotation that cannot be resolved is taken by its text."""
         scope: dict[str, Any] = {}
         exec("def build(a: 'Path', b: 'pathlib.Path | None', c: 'str'): ...", scope)
-        given = arguments.bind(scope["build"], {name: Address("/" + name) for name in "abc"}, None)  # type: ignore[arg-type]
+        upstreams = {name: Address("/" + name) for name in "abc"}
+        given = arguments.bind(scope["build"], upstreams, None, Library())  # type: ignore[arg-type]
         assert given.named == {"a": Path("/a"), "b": Path("/b"), "c": "/c"}
 
     def test_a_path_of_a_table(self) -> None:
@@ -265,6 +280,12 @@ class TestArguments:
 
         def build_path(api: Path) -> None: ...
 
+        def build_frame(api) -> None:  # type: ignore[no-untyped-def]
+            ...
+
+        build_frame.__annotations__ = {"api": "polars.DataFrame"}
+        message = "the upstream api declares no output that api could be"
+        assert failure(lambda: self.bind(build_frame, api=Address())) == (message, None)
         assert (
             failure(lambda: self.bind(build, api=Address()))[0]
             == "the upstream api declares no output that api could be"
@@ -288,14 +309,73 @@ class TestArguments:
         hint = "it could be raw_events_daily, context; or give it a default"
         assert failure(lambda: self.bind(far)) == ("the parameter x is neither an upstream nor `context`", hint)
 
-    @pytest.mark.parametrize("name", ["pandas.DataFrame", "pd.DataFrame", "pyarrow.Table", "duckdb.DuckDBPyRelation"])
-    def test_frames_come_later(self, name: str) -> None:
-        """Frames and relations are refused by name until they are built."""
+    @pytest.mark.parametrize(
+        ("annotation", "form"),
+        [
+            ("'pandas.DataFrame'", "pandas"),
+            ("'pd.DataFrame'", "pandas"),
+            ("'pl.DataFrame'", "polars"),
+            ("'pl.LazyFrame'", "lazy"),
+            ("'pa.Table'", "arrow"),
+            ("'pyarrow.Table'", "arrow"),
+            ("'duckdb.DuckDBPyRelation'", "relation"),
+            ("'DuckDBPyRelation'", "relation"),
+            ("'pl.DataFrame | None'", "polars"),
+            ("Optional['pl.DataFrame']", "polars"),
+            ("'Annotated[Path, 1]'", Path("/o")),
+            ("'Any'", "/o"),
+            ("None", "/o"),
+        ],
+    )
+    def test_frames_by_text(self, annotation: str, form: object) -> None:
+        """Annotations that are text ask for frames by the names that everybody gives to the libraries."""
         scope: dict[str, Any] = {}
-        exec(f"def build(orders: '{name}'): ...", scope)
-        message, hint = failure(lambda: self.bind(scope["build"], orders=Address(table="o")))
-        assert message == f"the parameter orders asks for {name}; upstreams as frames and relations come later"
-        assert hint == "annotate it `str` or `Path` and read it yourself"
+        exec("from typing import *\nfrom pathlib import Path", scope)
+        exec(compile(f"def build(orders: {annotation}): ...", "build", "exec", dont_inherit=True), scope)
+        assert self.bind(scope["build"], orders=Address("/o")) == {"orders": form}
+
+    def test_frames_by_type(self) -> None:
+        """Annotations that are types ask for the frames of their libraries, from whichever module these are."""
+        import duckdb
+        import pandas as pd
+        import polars as pl
+        import pyarrow as pa
+
+        kinds = {
+            "a": (pd.DataFrame, "pandas"),
+            "b": (pl.DataFrame, "polars"),
+            "c": (pl.LazyFrame, "lazy"),
+            "d": (pa.Table, "arrow"),
+            "e": (duckdb.DuckDBPyRelation, "relation"),
+        }
+
+        def build(a, b, c, d, e) -> None:  # type: ignore[no-untyped-def]
+            ...
+
+        build.__annotations__ = {name: kind for name, (kind, _) in kinds.items()}
+        given = self.bind(build, **dict.fromkeys(kinds, Address("/o")))
+        assert given == {name: form for name, (_, form) in kinds.items()}
+
+    def test_imports_for_type_checkers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a module imports for type checkers only says what a name means; the library is not imported for it."""
+        (tmp_path / "checked.py").write_text(
+            "from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"
+            "if TYPE_CHECKING:\n    from polars import DataFrame\n    import pandas as bears\n"
+            "def build(a: DataFrame, b: bears.DataFrame): ...\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        import checked  # type: ignore[import-not-found]
+
+        assert self.bind(checked.build, a=Address("/a"), b=Address("/b")) == {"a": "polars", "b": "pandas"}
+
+    def test_a_frame_of_whom(self) -> None:
+        """A name that two libraries have is refused where nothing says whose it is."""
+        scope: dict[str, Any] = {}
+        exec("def build(orders: 'DataFrame'): ...", scope)
+        assert failure(lambda: self.bind(scope["build"], orders=Address("/o"))) == (
+            "the parameter orders asks for a DataFrame, and that could be pandas' or polars'",
+            "annotate it `pandas.DataFrame` or `polars.DataFrame`",
+        )
 
     def test_other_annotations(self) -> None:
         """An annotation that nothing can be made of is refused."""
@@ -304,7 +384,10 @@ class TestArguments:
 
         expected = (
             "the parameter orders asks for int, which an upstream cannot be handed as",
-            "annotate it `str` or `Path`",
+            (
+                "annotate it `str`, `Path`, `pandas.DataFrame`, `polars.DataFrame`, `polars.LazyFrame`, "
+                "`pyarrow.Table` or `duckdb.DuckDBPyRelation`"
+            ),
         )
         assert failure(lambda: self.bind(build, orders=Address("/o"))) == expected
 
@@ -406,6 +489,13 @@ class TestPython:
         message, _ = failure(lambda: world.call("\nimport nowhere_at_all"))
         assert message.startswith("ModuleNotFoundError: No module named 'nowhere_at_all' (scratch_")
 
+    def test_a_library_that_is_missing(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the function's own module imports a library that an extra of ours brings, the extra is named."""
+        monkeypatch.setitem(sys.modules, "polars", None)
+        message, hint = failure(lambda: world.call("import polars as pl"))
+        assert message.startswith("ModuleNotFoundError: import of polars halted; None in sys.modules (scratch_")
+        assert hint == "pip install 'assets-cli[polars]'"
+
     def test_a_missing_module_or_function(self, world: World) -> None:
         """A module that is not there, and a function with another name, are one sentence each."""
         job = world.job(command={"module": "nowhere.at_all", "function": "build"})
@@ -425,10 +515,10 @@ class TestPython:
         assert capsys.readouterr().err.count("File ") == 1
 
     def test_a_returned_value(self, world: World) -> None:
-        """A returned value would be lost, so it is a failure."""
+        """A value that is returned where no output is declared would be lost, so it is a failure."""
         message, hint = failure(lambda: world.call("def build():\n    return [1]"))
-        assert message.endswith(":build returned a value of type list; returned values are not stored yet")
-        assert hint == "write to context.output and return nothing"
+        assert message == "the function returned a value of type list, and orders declares no output"
+        assert hint == "declare `output: {path: …}` or `{table: …}`, or return nothing"
 
     @pytest.mark.parametrize(
         ("code", "expected"),

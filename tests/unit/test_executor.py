@@ -74,6 +74,13 @@ def any_exit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.delattr(os, "pidfd_open")
 
 
+def test_standard_output_may_go_elsewhere(place: Place) -> None:
+    """As it is, into a file of its own; the log has the rest, masked."""
+    outcome = place.run("echo told s3cret; echo said s3cret >&2", stdout=place.root / "out", masks=("s3cret",))
+    assert outcome.state == "succeeded"
+    assert ((place.root / "out").read_text(), place.log.read_text()) == ("told s3cret\n", "said ***\n")
+
+
 def lives(pid: int) -> bool:
     """Whether a process has not exited; a zombie has."""
     try:
@@ -133,6 +140,25 @@ class TestEnding:
         assert not lives(place.pid("child"))
         assert place.run("touch never") == Outcome(None, "cancelled", "cancelled")
         assert not (place.root / "never").exists()
+
+    def test_hurrying(self, place: Place) -> None:
+        """A second interrupt waits for nobody: neither a command that ignores the first, nor what it leaves."""
+
+        def cancel_when_started() -> None:
+            while not (place.root / "started").exists():
+                time.sleep(0.005)
+            place.cancellation.cancel()
+            assert not place.cancellation.is_urgent()
+            place.cancellation.hurry()
+
+        canceller = threading.Thread(target=cancel_when_started)
+        script = "trap '' TERM; sleep 60 & echo $! > child; touch started; wait"
+        outcome = place.run(script, grace=50, on_start=lambda group: canceller.start())
+        canceller.join()
+        assert outcome == Outcome(137, "cancelled", "cancelled")
+        assert not lives(place.pid("child"))
+        assert place.cancellation.is_set()
+        assert place.cancellation.is_urgent()
 
     def test_the_rest_of_the_group(self, place: Place) -> None:
         """What a command left running in its group is ended when it has exited."""

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.space import HOUR, NOON, Space, asset, promise
 
+from assets_cli.model.history import Observation
 from assets_cli.model.manifest import Asset
 from assets_cli.planning import freshness
 
@@ -70,6 +71,44 @@ def test_external_counts_by_what_it_reports_and_the_future_as_now():
     space.observe("odd", "1", NOON + HOUR)
 
     assert space.view().times == {"crm": NOON - HOUR, "web": NOON, "odd": NOON}
+
+
+def test_a_version_superseded_only_in_the_world_has_its_recorded_data_time():
+    """A newer observation that is not on record yet has frozen nothing: what is on record of the older one holds."""
+    space = Space(asset("crm", command=None, output=None), asset("mart", ["crm"]))
+    space.observe("crm", "1", NOON - HOUR)
+    space.run()
+    space.now += 2 * HOUR
+    seen = Observation(1, "crm", space.now, "2", space.now)
+    world = space.world._replace(observations={"crm": seen})
+
+    view = freshness.view(space.graph, space.snapshot, world, space.now)
+
+    assert view.times == {"crm": space.now, "mart": NOON - HOUR}
+    odd = space.observations["crm"]._replace(data_time=space.now + HOUR)
+    snapshot = space.snapshot._replace(observations={"crm": odd})
+    assert freshness.view(space.graph, snapshot, world, space.now).times["mart"] == space.now
+
+
+def test_what_an_asset_with_upstreams_reports_is_metadata():
+    """Its data time is that of what it was made from, whatever it says; that of a root is cut to now."""
+    space = diamond()
+    space.make("events", data_time=NOON + HOUR)
+    space.make("rates")
+    space.make("joined", data_time=NOON - HOUR)
+    space.make("mart")
+
+    assert space.view().times == {"events": NOON, "rates": NOON, "joined": NOON, "mart": NOON}
+
+
+def test_freshness_uses_the_last_one_that_was_not_blocked():
+    """A blocked materialization makes nothing newer, neither itself nor what is below."""
+    space = Space(asset("raw"), asset("clean", ["raw"]))
+    space.run()
+    space.now += HOUR
+    space.make("raw", blocked=True)
+
+    assert space.view().times == {"raw": NOON, "clean": NOON}
 
 
 def test_only_the_late_root_is_asked():
@@ -137,6 +176,77 @@ def test_selected_non_root_is_not_run_for_being_overdue():
         "mart is overdue: its data may be at most 6h old, and waits for events and rates",
         "add --upstream to materialize what holds it back, too",
     )
+
+
+def verdict_of(space: Space, name: str) -> tuple[str, list[tuple[str, str]]]:
+    """How an asset keeps its promise, and who holds it back for which reason."""
+    (verdict,) = freshness.verdicts(space.view(), [name])
+    return verdict.status, [(holder.asset, holder.reason) for holder in verdict.held_by]
+
+
+def test_equal_to_a_limit_passes():
+    """It warns only beyond `warn_lag`, fails only beyond `max_lag`; the moment of breaking is data time + max_lag."""
+    space = Space(asset("raw", freshness=promise(6, 4)))
+    space.run()
+    found = []
+    for later in (4 * HOUR, 4 * HOUR + 1, 6 * HOUR, 6 * HOUR + 1):
+        space.now = NOON + later
+        (verdict,) = freshness.verdicts(space.view(), ["raw"])
+        found.append((verdict.status, verdict.age, verdict.broken_at))
+    assert found == [
+        ("pass", 4 * HOUR, NOON + 6 * HOUR),
+        ("warn", 4 * HOUR + 1, NOON + 6 * HOUR),
+        ("warn", 6 * HOUR, NOON + 6 * HOUR),
+        ("fail", 6 * HOUR + 1, NOON + 6 * HOUR),
+    ]
+
+
+def test_only_assets_with_a_policy_are_judged_in_topological_order():
+    """Whatever the order in which they are asked for."""
+    space = Space(
+        asset("raw"), asset("mid", ["raw"], freshness=promise(1)), asset("low", ["mid"], freshness=promise(2))
+    )
+    space.run()
+    assert [verdict.asset for verdict in freshness.verdicts(space.view(), ["low", "raw", "mid"])] == ["mid", "low"]
+
+
+def test_a_warning_names_who_is_beyond_the_warning_limit():
+    """Not only who is beyond the promise."""
+    space = Space(asset("old"), asset("new"), asset("mart", ["old", "new"], freshness=promise(6, 2)))
+    space.run()
+    space.now += 3 * HOUR
+    space.make("new", space.latest["new"].usable.data_version)
+    assert verdict_of(space, "mart") == ("warn", [("old", "root")])
+
+
+def test_an_unknown_age_names_who_makes_it_unknown():
+    """An external that was never observed; a root that was never made; a reader of what had no version then."""
+    space = Space(
+        asset("crm", command=None, output=None), asset("raw"), asset("mart", ["crm", "raw"], freshness=promise(6))
+    )
+    assert verdict_of(space, "mart") == ("unknown", [("crm", "external"), ("raw", "missing")])
+    space.run()
+    assert verdict_of(space, "mart") == ("unknown", [("crm", "external")])
+    space.observe("crm", "1")
+    assert verdict_of(space, "mart") == ("unknown", [("mart", "behind")])
+    space.make("mart")
+    assert verdict_of(space, "mart") == ("pass", [])
+
+
+def test_who_was_never_made_is_named_where_all_above_is_known():
+    """Its upstreams are not to blame."""
+    space = Space(asset("raw"), asset("mart", ["raw"], freshness=promise(6)))
+    space.make("raw")
+    assert verdict_of(space, "mart") == ("unknown", [("mart", "missing")])
+
+
+def test_who_is_blocked_is_named_as_blocked():
+    """The newest materialization must not be read, so what is below keeps the age of the one before."""
+    space = Space(asset("raw"), asset("mart", ["raw"], freshness=promise(6)))
+    space.run()
+    space.now += 7 * HOUR
+    space.make("raw", "bad", blocked=True)
+    assert verdict_of(space, "mart") == ("fail", [("raw", "blocked")])
 
 
 def test_roots_that_nothing_refreshes():
@@ -225,3 +335,38 @@ def test_data_times_and_needs_agree_with_the_oracle(history):
         if each.freshness:
             need(each.name, space.now - each.freshness.max_lag)
     assert set(freshness.promises(view)) == needed
+
+
+@given(histories())
+def test_holders_are_what_a_walk_up_from_each_asset_finds(history):
+    """Asked for all assets at once they are the same as followed edge by edge from each."""
+    assets, story = history
+    space = Space(*assets)
+    for name, hours, version in story:
+        space.now += hours * HOUR
+        space.make(name, version)
+    space.now += HOUR
+    seen = space.view()
+    for verdict in freshness.verdicts(seen, space.graph.assets):
+        bound = None if verdict.status == "unknown" else seen.now - verdict.max_lag
+        expected = walk(space, seen, verdict.asset, bound) if verdict.status != "pass" else set()
+        assert {holder.asset for holder in verdict.held_by} == expected
+
+
+def walk(space: Space, seen: freshness.FreshnessView, start: str, bound: int | None) -> set[str]:
+    """Everything that can be reached upwards through contributions that are too old and has nobody to wait for."""
+
+    def is_behind(time: int | None) -> bool:
+        return time is None if bound is None else time is not None and time < bound
+
+    found, known, waiting = set(), {start}, [start]
+    while waiting:
+        name = waiting.pop()
+        each = space.graph.assets[name]
+        late = [up for up in each.upstreams if is_behind(seen.contribution(each, up))]
+        if not late or any(not is_behind(seen.times[up]) for up in late):
+            found.add(name)
+        further = [up for up in late if is_behind(seen.times[up]) and up not in known]
+        known.update(further)
+        waiting += further
+    return found

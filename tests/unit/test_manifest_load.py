@@ -221,7 +221,7 @@ def test_the_command_line_overrides_variables_as_their_type(loaded: Load) -> Non
 HEAD = "version: 1\nconnections: {db: {type: duckdb, path: a.db}}\nassets:\n"
 ONE = {
     "upstrems: [a]": ("4:13", "A0102", "asset 'x': unknown key 'upstrems'", "did you mean 'upstreams'?"),
-    "checks: []": ("4:13", "A0120", "asset 'x': key 'checks' is not yet supported", "remove it"),
+    "columns: []": ("4:13", "A0120", "asset 'x': key 'columns' is not yet supported", "remove it"),
     "output: {path: p, atomic: true}": (
         "4:31",
         "A0120",
@@ -457,7 +457,7 @@ WHOLE_FILE = {
     "version: 2\n": ["1:10: error[A0123]: version 2 is not supported\n  hint: write `version: 1`"],
     "": ["1:1: error[A0108]: the file is empty\n  hint: write `version: 1`, or run `assets init`"],
     "- a\n": ["1:1: error[A0109]: the file should hold a mapping, and holds a list\n  hint: write `key: value` lines"],
-    "version: 1\nenvironments: {}\n": ["2:1: error[A0120]: key 'environments' is not yet supported\n  hint: remove it"],
+    "version: 1\npools: {}\n": ["2:1: error[A0120]: key 'pools' is not yet supported\n  hint: remove it"],
     "version: 1\nassts: []\n": ["2:1: error[A0102]: unknown key 'assts'\n  hint: did you mean 'assets'?"],
     "version: 1\nassets: [x]\n": [
         "2:10: error[A0122]: asset number 1: expected a mapping with a name, found text\n  hint: None"
@@ -554,9 +554,9 @@ WHOLE_FILE = {
         "2:11: error[A0136]: variable 'a' is made from itself\n  hint: give it a value of its own",
         "2:27: error[A0136]: variable 'b' is made from itself\n  hint: give it a value of its own",
     ],
-    "version: 1\ndefaults: {ownr: x, checks: []}\n": [
+    "version: 1\ndefaults: {ownr: x, columns: []}\n": [
         "2:12: error[A0102]: defaults: unknown key 'ownr'\n  hint: did you mean 'owner'?",
-        "2:21: error[A0120]: defaults: key 'checks' is not yet supported\n  hint: remove it",
+        "2:21: error[A0120]: defaults: key 'columns' is not yet supported\n  hint: remove it",
     ],
     "version: 1\ninclude: [nothing/*.yml, ../x.yml, sub]\n": [
         (
@@ -603,8 +603,8 @@ def test_problems_of_all_files_come_at_once(loaded: Load) -> None:
     assert [shown(problem) for problem in problems] == [
         (
             "assets.yml:5:13: error[A0102]: asset 'b': unknown key 'x'\n"
-            "  hint: known keys: code, code_version, command, data_version, description, env, freshness, group, kind, "
-            "metadata, name, output, owner, retries, tags, timeout, upstreams"
+            "  hint: known keys: checks, code, code_version, command, data_version, description, env, freshness, "
+            "group, kind, metadata, name, observe, output, owner, retries, tags, timeout, upstreams"
         ),
         "x/1.yml:1:9: error[A0107]: the file ends too early\n  hint: close what is open: a '[' or '{'",
         "x/2.yml:2:10: error[A0201]: asset 'a': this name is taken\n  hint: give one of the two another name",
@@ -684,12 +684,18 @@ def test_variables_that_grow_without_end_are_refused(loaded: Load) -> None:
     assert {problem.code for problem in problems} == {"A0118"}
 
 
-def test_environments_are_not_yet_supported(loaded: Load) -> None:
-    """`--env` is refused, not ignored."""
-    _, problems = loaded("version: 1\n", environment="prod")
-    assert [shown(problem) for problem in problems] == [
-        "error[A0135]: environment 'prod': environments are not yet supported\n  hint: leave out --env"
-    ]
+def test_an_unknown_environment(loaded: Load) -> None:
+    """`--env` is refused, not ignored, with the nearest name or with all of them."""
+
+    def said(overlays: str, name: str) -> list[str]:
+        return [shown(problem) for problem in loaded(f"version: 1\n{overlays}", environment=name).problems]
+
+    declare = "declare it under `environments`"
+    assert said("", "prod") == [f"error[A0135]: unknown environment 'prod'\n  hint: {declare}"]
+    overlays = "environments: {prod: {}, staging: {}}\n"
+    assert said(overlays, "prd") == ["error[A0135]: unknown environment 'prd'\n  hint: did you mean 'prod'?"]
+    assert said(overlays, "x") == ["error[A0135]: unknown environment 'x'\n  hint: environments: prod, staging"]
+    assert said(overlays, "prod") == []
 
 
 def test_the_manifest_is_found_from_a_folder_below(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_name_alone_means_that_asset_alone():
     assert space.causes("a") == {"a": ["code_changed"]}
     (warning,) = space.plan("a").warnings
     assert (warning.message, warning.hint) == (
-        "a will read raw as it stands, although it is stale (code changed: command (1 -> 2))",
+        "a will read raw as it stands, although it is stale (code changed: command (test:1 -> test:2))",
         "add --upstream to materialize what is above, too",
     )
 
@@ -127,6 +127,20 @@ def test_an_unselected_upstream_that_cannot_be_read_is_refused(happens, message)
     (problem,) = error.value.problems
     assert (problem.code, problem.message) == ("A0602", message)
     assert problem.hint == "add --upstream to materialize what is above, too"
+
+
+def test_a_blocked_upstream_is_refused():
+    """Nothing runs on a materialization that a blocking check refused."""
+    space = wide()
+    space.run()
+    space.make("raw", blocked=True)
+    space.code["a"] = "2"
+
+    with pytest.raises(AssetsError) as error:
+        space.plan("a")
+    assert [problem.message for problem in error.value.problems] == [
+        "a cannot run: its upstream raw is not selected and is blocked (a blocking check failed in run r1)"
+    ]
 
 
 def test_a_failed_upstream_that_we_publish_in_a_transaction_is_only_stale():
@@ -193,6 +207,12 @@ def test_estimate_schedules_by_longest_remaining_path():
 
     assert schedule.estimate(steps, 2) == (7 * SECOND, ("long", "last"))
     assert schedule.estimate(steps, 1).duration == 10 * SECOND
+
+
+def test_the_usual_duration_is_the_median():
+    """One slow time does not count."""
+    assert schedule.usual([2, 2, 90]) == 2
+    assert schedule.usual([]) is None
 
 
 def test_unknown_durations_count_as_the_usual_one():

@@ -77,6 +77,7 @@ def test_a_later_key_is_not_in_the_schema_yet() -> None:
         "assets.*": part("asset")["definitions"]["asset"],
         "assets.*.output": schema()["definitions"]["output"],
         "assets.*.freshness": schema()["definitions"]["freshness"],
+        "assets.*.observe": schema()["definitions"]["observe"],
         "defaults": schema()["definitions"]["defaults"],
         "defaults.freshness": schema()["definitions"]["freshness"],
     }
@@ -127,6 +128,10 @@ ASSETS: list[Any] = [
     *(
         {"name": "a", "output": output}
         for output in ({"path": "x"}, {}, {"materialization": "view"}, {"materialization": "x"})
+    ),
+    *(
+        {"name": "a", "observe": observe}
+        for observe in ({"path": "x"}, {"path": ""}, {}, {"path": "x", "shell": "y"}, {"shell": {"run": "x"}}, None)
     ),
     {"name": "a", "metadata": {"a": [1, None, {"b": 1.5}]}},
 ]

@@ -2,8 +2,11 @@
 
 from support.space import HOUR, NOON, Space, asset, promise
 
-from assets_cli.model.history import Component
-from assets_cli.planning.versions import code_version, component_changes
+from assets_cli.model.history import Component, Fingerprint
+from assets_cli.model.plan import Promise
+from assets_cli.model.world import OutputProbe
+from assets_cli.planning.staleness import stale_causes
+from assets_cli.planning.versions import code_version, component_changes, short
 
 
 def chain() -> Space:
@@ -90,6 +93,16 @@ def test_upstream_without_a_version_gives_no_cause():
     assert space.causes() == {}
 
 
+def test_external_that_nobody_could_look_at_now_gives_no_cause():
+    """One that was read and of which nothing is known now may be as it was."""
+    space = Space(asset("crm", command=None, output=None), asset("clean", ["crm"]))
+    space.observe("crm", "etag-1")
+    space.make("clean")
+    space.observations.clear()
+
+    assert space.causes() == {}
+
+
 def test_external_that_changed_makes_what_is_below_stale():
     """Of an external asset the observation counts."""
     space = Space(asset("crm", command=None, output=None), asset("clean", ["crm"]))
@@ -110,6 +123,28 @@ def test_output_that_is_gone_or_touched():
         "raw": ["output_missing"],
         "clean": ["output_changed", "upstream_stale(raw)"],
     }
+
+
+def test_fingerprints_of_different_algorithms_say_nothing():
+    """Another way to digest means unknown, never changed by somebody else."""
+    space = chain()
+    world = space.world
+    found = OutputProbe("present", Fingerprint("other:digest"))
+    world = world._replace(outputs={**world.outputs, "raw": found})
+
+    assert stale_causes("raw", space.graph, space.snapshot, world, {}, space.now) == []
+
+
+def test_a_changed_declaration_of_the_output_is_no_drift():
+    """Where the output is declared elsewhere now, nobody has touched what was left at the old place."""
+    space = chain()
+    world = space.world
+    components = {**world.code["raw"].components, "output": Component("test:elsewhere")}
+    code = {**world.code, "raw": world.code["raw"]._replace(components=components)}
+    world = world._replace(code=code, outputs={**world.outputs, "raw": OutputProbe("missing")})
+
+    causes = stale_causes("raw", space.graph, space.snapshot, world, {}, space.now)
+    assert [(cause.kind, cause.component) for cause in causes] == [("code_changed", "output")]
 
 
 def test_failed_attempt_stands_until_the_next_success_and_hides_drift():
@@ -148,6 +183,29 @@ def test_blocked_materialization():
     assert space.plan("report").steps == ()
 
 
+def test_readers_compare_with_the_last_one_that_was_not_blocked():
+    """A blocked materialization is no new version for those who read the one before; the next good one is."""
+    space = chain()
+    space.make("raw", "bad", blocked=True)
+    assert space.causes("clean") == {}
+
+    space.make("raw", "good")
+    assert space.causes("clean") == {"clean": ["upstream_changed(raw)"]}
+
+
+def test_the_recheck_lets_pass_what_is_exactly_as_old_as_allowed():
+    """A promise asks for data at least as new as its bound, by the start of what was made."""
+    space = Space(asset("raw"))
+    space.make("raw")
+
+    def kinds(bound: int) -> list[str]:
+        asked = {"raw": Promise(bound, ("raw",))}
+        return [each.kind for each in stale_causes("raw", space.graph, space.snapshot, space.world, asked, space.now)]
+
+    assert kinds(NOON) == []
+    assert kinds(NOON + 1) == ["overdue"]
+
+
 def test_overdue_root_is_asked_for_by_the_policy_below():
     """A promise on a sink reaches the root, by way of everything between."""
     space = Space(asset("raw"), asset("clean", ["raw"]), asset("report", ["clean"], freshness=promise(6)))
@@ -181,6 +239,16 @@ def test_equal_bytes_need_no_parser_and_other_parsers_decide_nothing():
     assert component_changes(old, {"a.sql": Component("sha256:2", "sha256:m", "sqlglot/1")}) != []
 
 
+def test_a_cosmetic_edit_keeps_the_code_version():
+    """Where nothing that counts has changed the recorded digest stays: a view's data version is made from it."""
+    space = chain()
+    made = space.latest["raw"].usable
+    recorded = made._replace(code_version="test:kept", components={"a.sql": Component("x:1", "x:n", "sqlglot/1")})
+
+    assert code_version(recorded, {"a.sql": Component("x:2", "x:n", "sqlglot/1")}) == "test:kept"
+    assert code_version(recorded, {"a.sql": Component("x:2", "x:m", "sqlglot/1")}) != "test:kept"
+
+
 def test_declared_version_is_one_change():
     """From files to `code_version:` is one cause, not one for every file."""
     files = {"command": Component("x:1"), "a.py": Component("x:2")}
@@ -195,3 +263,12 @@ def test_code_version_separates_names_from_values():
     assert code_version(None, {"a": Component("x"), "b": Component("y")}) == code_version(
         None, {"b": Component("y"), "a": Component("x")}
     )
+
+
+def test_versions_are_shortened_for_people():
+    """Of a digest its first digits; a text as it is, in one line, unless it is long."""
+    assert short(None) == "none"
+    assert short("sha256:0123456789abcdef") == "01234567"
+    assert short("2026-01-31T09:30:00Z") == "2026-01-31T09:30:00Z"
+    assert short("two\n lines") == "two lines"
+    assert short("x" * 40) == "x" * 31 + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import textwrap
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -268,6 +270,31 @@ def test_frozen_observation(recorder: Recorder) -> None:
     assert snapshot.observations == {"crm": Observation(seq, "crm", 80, "v3", None, {"rows": 1})}
 
 
+def test_an_observation_from_the_future_is_frozen_as_now(recorder: Recorder) -> None:
+    """Until it was superseded its data time was the moment itself."""
+    recorder.add_observation("default", Observation(0, "crm", 50, "v1", 1_000))
+    make(recorder, "orders", inputs={"crm": Input("v1", 1)})
+    recorder.add_observation("default", Observation(0, "crm", 60, "v2", None))
+    assert both(recorder).frozen == {("crm", "v1"): 60}
+
+
+def test_what_is_hidden_is_not_written(path: Path) -> None:
+    """Reasons, details and metadata pass what was handed in; names and versions don't."""
+
+    def hide(value: Any) -> Any:
+        return json.loads(json.dumps(value).replace("orders", "***"))
+
+    with open_recorder(path, hide=hide) as recorder:
+        recorder.begin_run(run_record(), [step("orders")])
+        seq = recorder.open_attempt(R1, "orders", 1, 100, None)
+        recorder.end_attempt(seq, "failed", 110, 1, "no orders")
+        recorder.finish_step(R1, "orders", "failed", unchanged=False, detail="no orders")
+        recorder.add_observation("default", Observation(0, "orders", 1, "orders", None, {"of": "orders"}))
+        assert recorder.attempts(R1)[0].reason == "no ***"
+        assert [(each.asset, each.detail) for each in recorder.steps(R1)] == [("orders", "no ***")]
+        assert recorder.snapshot("default").observations["orders"][3:] == ("orders", None, {"of": "***"})
+
+
 def test_snapshot_of_some(recorder: Recorder) -> None:
     """A snapshot of some assets is the same part of the whole, with what their upstreams were at."""
     make(recorder, "events", "sha256:1")
@@ -289,7 +316,7 @@ def test_run_as_shown(recorder: Recorder) -> None:
     recorder.finish_step(R1, "report", "failed", unchanged=False, detail="exit code 1")
     recorder.end_run(R1, "failed", 900)
     expected = run_record()._replace(
-        status="failed", finished=900, counts={"failed": 1, "succeeded": 2, "unchanged": 1}
+        status="failed", finished=900, counts={"failed": 1, "succeeded": 2, "unchanged": 1}, failed=("report",)
     )
     assert recorder.runs(5) == (expected,)
     assert recorder.steps(R1) == (
@@ -370,7 +397,7 @@ def test_dead_run(recorder: Recorder) -> None:
     crashed = Attempt(bare, R1, "orders", 1, "crashed", 110)
     assert both(recorder).of("orders").attempt == crashed
     assert [attempt.state for attempt in recorder.attempts(R1)] == ["succeeded", "crashed", "crashed"]
-    run = run_record()._replace(status="crashed")
+    run = run_record()._replace(status="crashed", counts={"not_finished": 3})
     assert open_reader(recorder.path).runs(1) == (run,)
     prepared = Attempt(ready, R1, "report", 1, "crashed", 120, log="log", process_group=55)
     dead = DeadRun(run, (OpenAttempt(crashed, None), OpenAttempt(prepared, value)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table
@@ -26,8 +27,8 @@ _RUNS = (
     Column("started", worth=7),
     Column("status", worth=8),
     Column("took", worth=5, right=True),
-    Column("steps", least=21, worth=6),
-    Column("selection", least=6, worth=2),
+    Column("done", worth=6, right=True),
+    Column("selection", least=9, worth=2),
 )
 _STEPS = (
     Column("asset", least=16, worth=9),
@@ -36,6 +37,9 @@ _STEPS = (
     Column("attempts", worth=3, right=True),
     Column("reason", least=20, worth=6),
 )
+_MOST_STEPS = 50
+_MOST_FAILED = 5
+_WENT_WELL = ("succeeded", "skipped")
 _RESULT_COLOURS = {
     "succeeded": "green",
     "failed": "red",
@@ -74,38 +78,47 @@ def totals(statuses: Sequence[AssetStatus]) -> str:
     return f"{text}; {late:,} overdue" if late else text
 
 
+class RunPage(NamedTuple):
+    """What the screen of one run needs besides the run; `everything` lists what is otherwise counted."""
+
+    terminal: Terminal
+    now: int
+    command: Callable[..., str]
+    everything: bool = False
+
+
 def runs(records: Sequence[RunRecord], terminal: Terminal, now: int) -> Iterator[str]:
-    """`assets runs`."""
+    """`assets runs`: a row for each run; below one that did not go well, what failed and what that left undone."""
     rows = [
         (
             record.id,
             ago(record.started, now),
             terminal.paint(record.status, _RESULT_COLOURS[record.status]),
             _took(record.started, record.finished),
-            _counts(record),
-            " ".join(record.selection) or "all",
+            _done(record),
+            _selected(record),
         )
         for record in records
     ]
-    return table(_RUNS, rows, terminal)
+    head, *rest = table(_RUNS, rows, terminal)
+    yield head
+    for index, line in enumerate(rest):
+        yield line
+        if index < len(records):
+            for text in terminal.pack(_trouble(records[index]), terminal.width - 4):
+                yield "    " + terminal.paint(text, "dim")
 
 
-def run(
-    record: RunRecord,
-    steps: Sequence[StepRecord],
-    attempts: Sequence[Attempt],
-    terminal: Terminal,
-    now: int,
-    command: Callable[..., str],
-) -> Iterator[str]:
-    """`assets runs RUN`."""
+def run(record: RunRecord, steps: Sequence[StepRecord], attempts: Sequence[Attempt], page: RunPage) -> Iterator[str]:
+    """`assets runs RUN`. Of very many steps those that did not go well are listed, and the rest is counted."""
+    terminal = page.terminal
     status = terminal.paint(record.status, "bold", _RESULT_COLOURS[record.status])
     took = _took(record.started, record.finished)
-    yield f"run {record.id} {status}, started {ago(record.started, now)}" + (f", took {took}" if took else "")
+    yield f"run {record.id} {status}, started {ago(record.started, page.now)}" + (f", took {took}" if took else "")
     facts = [
         f"environment {record.environment}",
         count(record.jobs, "job"),
-        f"selection {' '.join(record.selection) or 'everything'}",
+        f"selection {_selected(record)}",
         f"on {record.host}, process {record.pid}",
     ]
     yield from terminal.pack(facts, terminal.width)
@@ -113,14 +126,30 @@ def run(
     by_asset: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         by_asset.setdefault(attempt.asset, []).append(attempt)
-    rows = [_step(step, by_asset.get(step.asset, []), terminal) for step in steps]
-    yield from table(_STEPS, rows, terminal)
+    listed = list(steps)
+    if len(steps) > _MOST_STEPS and not page.everything:
+        listed = [step for step in steps if step.result not in _WENT_WELL][:_MOST_STEPS]
+    if listed:
+        yield from table(_STEPS, [_step(step, by_asset.get(step.asset, []), terminal) for step in listed], terminal)
+    if len(listed) < len(steps):
+        counts = tally(step.result or "not finished" for step in steps)
+        told = ", ".join(f"{number:,} {word}" for word, number in counts.items())
+        yield from terminal.wrap(f"… of {count(len(steps), 'step')}: {told} (--all lists them)", terminal.width)
+    yield from _next(record, steps, page)
+
+
+def _next(record: RunRecord, steps: Sequence[StepRecord], page: RunPage) -> Iterator[str]:
+    """Where to look, and how to go on from a run that left something undone."""
     failed = [step.asset for step in steps if step.result == "failed"]
-    if failed:
+    left = any(step.result not in _WENT_WELL and step.kind != "mark" for step in steps)
+    if failed or left:
         yield ""
-        yield f"logs: {command('logs', record.id, failed[0])}"
+    if failed:
+        yield f"logs: {page.command('logs', record.id, failed[0])}"
         if len(failed) > 1:
             yield f"      and of {some(failed[1:])}"
+    if left and record.status != "running":
+        yield f"next: {page.command('retry', record.id)}"
 
 
 def _step(step: StepRecord, attempts: Sequence[Attempt], terminal: Terminal) -> tuple[str, ...]:
@@ -144,7 +173,19 @@ def _took(started: int, finished: int | None) -> str:
     return duration(max(finished - started, 0)) if finished is not None else ""
 
 
-def _counts(record: RunRecord) -> str:
-    # What went wrong comes first: it is what a narrow terminal must not cut off.
-    order = ("failed", "blocked", "cancelled", "succeeded", "skipped")
-    return ", ".join(f"{record.counts[key]:,} {key}" for key in order if record.counts.get(key))
+def _done(record: RunRecord) -> str:
+    """How many steps went well; `3 of 6` where not all did."""
+    total = sum(number for word, number in record.counts.items() if word != "unchanged")
+    good = sum(record.counts.get(word, 0) for word in _WENT_WELL)
+    return f"{good:,}" if good == total else f"{good:,} of {total:,}"
+
+
+def _selected(record: RunRecord) -> str:
+    return some([clean(word) for word in record.selection], 3, last="and") or "all"
+
+
+def _trouble(record: RunRecord) -> list[str]:
+    """`failed: sessions and features`, `2 blocked`, `1 cancelled`."""
+    parts = [f"failed: {some(record.failed, _MOST_FAILED)}"] if record.failed else []
+    words = {"blocked": "blocked", "cancelled": "cancelled", "not_finished": "not finished"}
+    return parts + [f"{record.counts[key]:,} {word}" for key, word in words.items() if record.counts.get(key)]

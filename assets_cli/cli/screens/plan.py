@@ -51,7 +51,7 @@ class Page(NamedTuple):
     """What the screen needs besides the plan.
 
     `everything` lists what is otherwise counted; `command` makes a command to suggest of words, `typed` are the
-    selection and flags that it repeats.
+    selection and flags that it repeats after `verb`, which runs the plan.
     """
 
     manifest: Manifest
@@ -60,6 +60,7 @@ class Page(NamedTuple):
     everything: bool = False
     view: Viewpoint = HERE
     typed: tuple[str, ...] = ()
+    verb: str = "materialize"
 
 
 def lines(plan: Plan, page: Page) -> Iterator[str]:

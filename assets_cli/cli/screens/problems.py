@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from assets_cli.cli.terminal import Terminal, cells, clean
 from assets_cli.cli.words import count, some, tally
-from assets_cli.model.problem import Place, Problem
+from assets_cli.model.problem import EXPRESSION, Place, Problem
 
 MOST = 50
 _TOKEN = re.compile(r"\"[^\"]*\"?|'[^']*'?|\$\{[^}]*\}?|[^\s:,\[\]{}#]+|.")
+_TERM = re.compile(r"\"[^\"]*\"?|'[^']*'?|[^\s()+\"']+|.")
 _MOST_EXCERPT = 400
 
 
@@ -57,7 +58,7 @@ def totals(problems: Sequence[Problem], terminal: Terminal) -> str:
     warnings = len(problems) - errors
     parts = [terminal.paint(count(errors, "error"), "bold", "red")] if errors else []
     parts += [terminal.paint(count(warnings, "warning"), "bold", "yellow")] if warnings else []
-    files = {problem.place.file for problem in problems if problem.place}
+    files = {problem.place.file for problem in problems if problem.place and problem.place.file != EXPRESSION}
     return ", ".join(parts) + (f" in {count(len(files), 'file')}" if files else "")
 
 
@@ -70,7 +71,8 @@ def block(problem: Problem, terminal: Terminal, view: Viewpoint = HERE) -> Itera
     for line in rest:
         yield f"  {terminal.paint(line, 'bold')}"
     if problem.place:
-        yield f"  {terminal.paint('-->', 'blue')} {view.place(problem.place)}"
+        if problem.place.file != EXPRESSION:
+            yield f"  {terminal.paint('-->', 'blue')} {view.place(problem.place)}"
         if problem.excerpt is not None:
             yield from _excerpt(problem.excerpt, problem.place, terminal, colour)
     for related in problem.related:
@@ -96,14 +98,16 @@ def _excerpt(source: str, place: Place, terminal: Terminal, colour: str) -> Iter
     source = source.rstrip("\r\n")
     at = min(max(place.column - 1, 0), len(source))
     before, after = clean(source[:at].expandtabs(4)), clean(source[at : at + _MOST_EXCERPT])
-    number = str(place.line)
+    # What was typed has no lines to speak of.
+    number = str(place.line) if place.file != EXPRESSION else " "
     room = max(terminal.width - len(number) - 5, 10)
     if cells(before) + cells(after) > room and terminal.wraps:
         lead = min(len(before), room // 3)
-        before = ("…" + before[-lead:].lstrip()) if lead < len(before) else before
+        sign = "…" if terminal.unicode else "..."  # the caret is to stand under what is written at last
+        before = (sign + before[-lead:].lstrip()) if lead < len(before) else before
         after = terminal.fit(after, max(room - cells(before), 8)).rstrip()
-    token = _TOKEN.match(after)
+    token = (_TOKEN if place.file != EXPRESSION else _TERM).match(after)
     length = max(cells(token[0]) if token else 1, 1)
     bar = terminal.paint("|", "blue")
-    yield f" {terminal.paint(number, 'blue')} {bar} {before}{after}"
+    yield f" {terminal.paint(number, 'blue')} {bar} {before}{after}".rstrip()
     yield f" {' ' * len(number)} {bar} {' ' * cells(before)}{terminal.paint('^' * length, 'bold', colour)}"

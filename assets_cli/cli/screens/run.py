@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from assets_cli.cli.screens import checks
 from assets_cli.cli.screens.plan import Page
 from assets_cli.cli.terminal import cells, clean
 from assets_cli.cli.words import count, some
@@ -39,7 +40,7 @@ class Transcript:
         self._terminal = page.terminal
         self._command = page.command
         self._view = page.view
-        self._typed = page.typed
+        self._again = (page.verb, *page.typed)
         self._verbose = verbose
         self._total = len(plan.steps)
         self._width = min(max((cells(step.asset) for step in plan.steps), default=0), _WIDEST_NAME)
@@ -80,10 +81,15 @@ class Transcript:
             said += f" ({count(event.rows, 'row')})"
         if event.unchanged:
             said += ", unchanged"
+        wrong = [check for check in event.checks if not check.passed]
+        if event.checks and not wrong:
+            said += f", {count(len(event.checks), 'check')} passed"
         detail = clean(event.detail)
-        if detail and event.result not in {"succeeded", detail}:
+        # What failed checks have to say follows in lines of its own.
+        if detail and detail != event.result and not (wrong and event.result in {"succeeded", "failed"}):
             said += f": {detail}"
         yield self._line(event.asset, said, done=True)
+        yield from checks.failures(wrong, self._terminal)
         if event.result == "failed":
             yield from self._failure(event)
 
@@ -99,7 +105,7 @@ class Transcript:
             yield f"  {self._dim('─' * (terminal.width - 2))}"
         if event.log:
             yield f"  log: {self._view.path(event.log)}"
-        if self.run:
+        if (tail or event.log) and self.run:
             yield f"  all: {self._command('logs', self.run, event.asset)}"
 
     def _line(self, asset: str, said: str, *, done: bool = False) -> str:
@@ -122,11 +128,15 @@ class Transcript:
             if started and not end.failed:
                 yield f"run: {self._command('materialize', *started[:_MOST_NAMED], '--downstream')}"
         if end.failed:
-            again = self._command("materialize", *self._typed)
+            again = self._command(*self._again)
             yield from terminal.wrap(f"next: fix {some(end.failed)}, then run {again}", terminal.width)
             yield "      what has succeeded will not run again"
+        elif end.checks_failed and end.status == "failed":
+            names = list(dict.fromkeys(one.asset for one in end.checks_failed))
+            again = self._command("check", *names[:_MOST_NAMED])
+            yield from terminal.wrap(f"next: look into what the checks found, then run {again}", terminal.width)
         elif end.status == "cancelled":
-            again = self._command("materialize", *self._typed)
+            again = self._command(*self._again)
             yield f"next: {again} goes on from here"
 
     def _counts(self, end: RunFinished) -> list[str]:
@@ -138,6 +148,10 @@ class Transcript:
                 said = self._terminal.paint(f"{len(names):,} {word}", "bold", _COLOURS[word])
                 unchanged = f" ({len(end.unchanged):,} unchanged)" if word == "succeeded" and end.unchanged else ""
                 parts.append(said + unchanged)
+        warned = sum(not one.passed and not one.is_error for event in self.finished for one in event.checks)
+        for number, verb, colour in ((len(end.checks_failed), "failed", "red"), (warned, "warned", "yellow")):
+            if number:
+                parts.append(self._terminal.paint(f"{count(number, 'check')} {verb}", "bold", colour))
         text = ", ".join(parts) or "nothing ran"
         head = "interrupted: " if end.status == "cancelled" else ""
         took = f" in {duration(end.duration)}" if end.duration else ""
@@ -156,3 +170,7 @@ class Transcript:
                     yield " " * 13 + line
             if len(names) > _MOST_NAMED:
                 yield f"  {word:<9}  … and {len(names) - _MOST_NAMED:,} more"
+        for one in [each for each in end.checks_failed if each.asset not in end.failed][:_MOST_NAMED]:
+            lines = self._terminal.wrap(f"{one.asset}: {clean(one.check)}", self._terminal.width - 13)
+            yield f"  {self._terminal.paint('check', 'red')}      {lines[0]}"
+            yield from (" " * 13 + line for line in lines[1:])

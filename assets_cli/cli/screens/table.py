@@ -8,6 +8,7 @@ from typing import NamedTuple
 from assets_cli.cli.terminal import Terminal, cells
 
 _GAP = 2
+_MOST_NAMED = 6
 
 
 class Column(NamedTuple):
@@ -33,7 +34,10 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], terminal: Te
     for row in rows:
         yield _row(row, columns, widths, shown, terminal)
     if left_out:
-        yield terminal.paint(f"(no room for {', '.join(left_out)}; --json has all)", "dim")
+        named = ", ".join(left_out[:_MOST_NAMED])
+        more = f" and {len(left_out) - _MOST_NAMED} more" if len(left_out) > _MOST_NAMED else ""
+        for line in terminal.wrap(f"(no room for {named}{more}; --json has all)", terminal.width):
+            yield terminal.paint(line, "dim")
 
 
 def _squeeze(columns: Sequence[Column], widths: list[int], shown: list[int], room: int) -> list[str]:

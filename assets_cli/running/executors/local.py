@@ -45,7 +45,8 @@ class Invocation(NamedTuple):
     """One command. `env` is its whole environment, `timeout` in microseconds.
 
     `descriptors` are inherited, such as those of locks; a `job` is sent to a worker by a socket whose number is put
-    into ASSETS_CHANNEL; `masks` are secrets that must not reach the log.
+    into ASSETS_CHANNEL; `masks` are secrets that must not reach the log. Standard output goes to the log too, or, as it
+    is, to the file `stdout`.
     """
 
     argv: tuple[str, ...]
@@ -56,6 +57,7 @@ class Invocation(NamedTuple):
     timeout: int | None = None
     job: Mapping[str, Any] | None = None
     masks: tuple[str, ...] = ()
+    stdout: Path | None = None
 
 
 class Outcome(NamedTuple):
@@ -119,12 +121,12 @@ class LocalExecutor:
                 on_start(command.group)
                 verdict = command.watch(on_prepared, cancelled)
                 if verdict is not None:
-                    command.end(self._grace)
+                    command.end(self._grace, cancelled)
             except BaseException:
-                command.end(0)
+                command.end(0, cancelled)
                 command.end_rest(self._rest_grace)
                 raise
-            escaped = command.end_rest(self._rest_grace)
+            escaped = command.end_rest(0 if cancelled.is_urgent() else self._rest_grace)
             return command.outcome(verdict, escaped=escaped)
 
 
@@ -136,6 +138,7 @@ class _Command:
         log = _open_log(invocation.log)
         self._copy = MaskingCopy(log, invocation.masks) if invocation.masks else None
         output = self._copy.writer if self._copy else log
+        printed = _open_log(invocation.stdout) if invocation.stdout else None
         # Whoever inherits the leash and still lives holds its writing end open, in whatever group.
         self._leash, leash = os.pipe()
         stack.callback(os.close, self._leash)
@@ -153,13 +156,15 @@ class _Command:
                 env=environment,
                 cwd=invocation.cwd,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=output if printed is None else printed,
                 stderr=output,
                 start_new_session=True,
                 pass_fds=(*invocation.descriptors, leash, *([theirs.fileno()] if theirs else [])),
             )
         finally:
             os.close(output)
+            if printed is not None:
+                os.close(printed)
             os.close(leash)
             if theirs is not None:
                 theirs.close()
@@ -193,10 +198,10 @@ class _Command:
             if self._milliseconds_left() == 0:
                 return "timed_out"
 
-    def end(self, grace: float) -> None:
-        """End it: SIGTERM, and SIGKILL after the grace."""
+    def end(self, grace: float, cancelled: Cancellation) -> None:
+        """End it: SIGTERM, and SIGKILL after the grace, or at once when whoever cancelled it is in a hurry."""
         signal_group(self.group, signal.SIGTERM)
-        if not self._exit.wait(grace):
+        if not self._exit.wait(grace, cancelled.urgent_fileno()):
             signal_group(self.group, signal.SIGKILL)
             self._exit.wait(max(grace, 1.0))  # not for ever: a process may hang in the kernel
 

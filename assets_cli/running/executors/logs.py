@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-MASK = b"***"
+from assets_cli.model.secrets import cover
+
 _CHUNK = 65_536
 _FURTHEST = 16 * _CHUNK
 """Bytes from the end of a log beyond which no line is looked for."""
@@ -73,7 +74,7 @@ class Masker:
         for match in self._pattern.finditer(data):
             if match.start() >= keep:
                 break  # a longer secret may begin there
-            shown += [data[position : match.start()], MASK]
+            shown += [data[position : match.start()], _cover(match)]
             position = match.end()
         keep = max(keep, position)
         shown.append(data[position:keep])
@@ -83,7 +84,7 @@ class Masker:
     def rest(self) -> bytes:
         """What was held back, at the end of the stream."""
         held, self._held = self._held, b""
-        return self._pattern.sub(MASK, held) if self._pattern else held
+        return self._pattern.sub(_cover, held) if self._pattern else held
 
     def _longest_beginning(self, data: bytes) -> int:
         """The length of the longest end of the data with which some secret begins but is not complete."""
@@ -94,6 +95,10 @@ class Masker:
                     longest = length
                     break
         return longest
+
+
+def _cover(match: re.Match[bytes]) -> bytes:
+    return cover(match[0].decode("utf-8", "replace")).encode()
 
 
 class MaskingCopy:

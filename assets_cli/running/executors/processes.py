@@ -32,9 +32,12 @@ class Exit:
         """The descriptor; only to be polled."""
         return self._descriptor
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for the exit no longer than this; whether it has come."""
-        return is_ready(self._descriptor, select.POLLIN, seconds)
+    def wait(self, seconds: float, unless: int | None = None) -> bool:
+        """Wait for the exit no longer than this, nor when the descriptor `unless` is readable; whether it has come."""
+        poller = select.poll()
+        for descriptor in (self._descriptor, *([] if unless is None else [unless])):
+            poller.register(descriptor, select.POLLIN)
+        return self._descriptor in {ready for ready, _ in poller.poll(max(seconds, 0) * 1000)}
 
     def close(self) -> None:
         """Give the descriptor back."""

@@ -1,0 +1,38 @@
+"""`assets freshness`: which promises are kept, which are broken, and who holds the data back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assets_cli.cli import answer_documents, console
+from assets_cli.cli.options import AsJson, Selection
+from assets_cli.cli.session import Session
+from assets_cli.cli.words import now
+
+
+def command(
+    ctx: typer.Context,
+    selection: Selection = None,
+    *,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when a promise is broken.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show how old the data is, what was promised, when that is broken, and who holds it back.
+
+    Lists the selected assets that have a freshness policy, the worst first: fail, warn, unknown, pass.
+    """
+    from assets_cli.cli.screens import freshness as screen
+
+    session: Session = ctx.obj
+    verdicts = session.open().freshness(tuple(selection or ()))
+    if as_json:
+        console.show_json(answer_documents.freshness(verdicts))
+    elif verdicts:
+        console.show(screen.lines(verdicts, console.out(), now()))
+        console.remark(["", screen.totals(verdicts)])
+    else:
+        about = "no selected asset" if selection else "no asset"
+        console.remark([f"{about} has a freshness policy", "hint: give one, or several, freshness: {max_lag: 24h}"])
+    return 3 if exit_code and any(verdict.status == "fail" for verdict in verdicts) else 0

@@ -1,0 +1,87 @@
+"""Promises about the age of data: how each is kept, when it is broken, and who holds the data back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from assets_cli.cli.screens.table import Column
+from assets_cli.cli.screens.table import lines as table
+from assets_cli.cli.terminal import Terminal
+from assets_cli.cli.words import ago, count, promise, some, tally
+from assets_cli.model.answers import Holder, Verdict, VerdictStatus
+from assets_cli.model.duration import show as duration
+
+COLOURS: dict[VerdictStatus, str] = {"fail": "red", "warn": "yellow", "unknown": "yellow", "pass": "green"}
+_WORST_FIRST = tuple(COLOURS)
+_MOST_HOLDERS = 3
+_COLUMNS = (
+    Column("asset", least=16, worth=9),
+    Column("status", worth=8),
+    Column("data age", worth=7),
+    Column("promise", worth=6),
+    Column("broken", worth=5),
+)
+
+
+def lines(verdicts: Sequence[Verdict], terminal: Terminal, now: int) -> Iterator[str]:
+    """A row for each promise, the worst first; below one that is not kept, who holds it back."""
+    ordered = sorted(verdicts, key=lambda one: (_WORST_FIRST.index(one.status), one.broken_at or 0))
+    rows = [
+        (
+            one.asset,
+            terminal.paint(one.status, COLOURS[one.status]),
+            "unknown" if one.age is None else duration(max(one.age, 0)),
+            promise(one.max_lag),
+            "" if one.broken_at is None else ago(one.broken_at, now),
+        )
+        for one in ordered
+    ]
+    head, *rest = table(_COLUMNS, rows, terminal)
+    yield head
+    for index, line in enumerate(rest):
+        yield line
+        if index < len(ordered) and ordered[index].held_by:
+            for text in terminal.wrap(f"waiting for {held_by(ordered[index], now)}", terminal.width - 4):
+                yield "    " + terminal.paint(text, "dim")
+
+
+def totals(verdicts: Sequence[Verdict]) -> str:
+    """`4 promises: 1 fail, 1 warn, 2 pass`."""
+    counts = tally(verdict.status for verdict in verdicts)
+    told = ", ".join(f"{counts[status]:,} {status}" for status in _WORST_FIRST if status in counts)
+    return f"{count(len(verdicts), 'promise')}: {told}"
+
+
+def held_by(verdict: Verdict, now: int) -> str:
+    """`crm_accounts, external, 9h old, and raw_events, 8h old`."""
+    told = [_holder(holder, verdict.asset, now) for holder in verdict.held_by[:_MOST_HOLDERS]]
+    more = len(verdict.held_by) - len(told)
+    if more:
+        told.append(f"{more:,} more")
+    return some(told, _MOST_HOLDERS + 1) if len(told) == 1 else f"{'; '.join(told[:-1])}; and {told[-1]}"
+
+
+def sentence(verdict: Verdict, now: int) -> str:
+    """`data 9h old, promised at most 6h: broken 3 hours ago`."""
+    if verdict.age is None or verdict.broken_at is None:
+        return f"age unknown, promised at most {promise(verdict.max_lag)}"
+    when = "broken" if verdict.status == "fail" else "will be broken"
+    age = duration(max(verdict.age, 0))
+    return f"data {age} old, promised at most {promise(verdict.max_lag)}: {when} {ago(verdict.broken_at, now)}"
+
+
+def _holder(holder: Holder, asset: str, now: int) -> str:
+    """Who it is, what kind of holder, and how old its data is."""
+    age = f"{duration(max(now - holder.data_time, 0))} old" if holder.data_time is not None else "age unknown"
+    if holder.reason == "external":
+        return f"{holder.asset}, external, {age if holder.data_time is not None else 'never observed'}"
+    if holder.reason == "missing":
+        return f"{holder.asset}, never materialized"
+    if holder.reason == "blocked":
+        return f"{holder.asset}, blocked by a check"
+    if holder.reason == "behind":
+        own = (
+            "its own next materialization" if holder.asset == asset else f"{holder.asset}, which has newer data to read"
+        )
+        return own if holder.asset == asset else f"{own}, {age}"
+    return f"{holder.asset}, {age}" if holder.asset != asset else "its own next materialization"

@@ -1,0 +1,79 @@
+"""Everything below an asset, by owner, so that everybody who must know can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from assets_cli.cli.screens.freshness import COLOURS
+from assets_cli.cli.screens.table import Column
+from assets_cli.cli.screens.table import lines as table
+from assets_cli.cli.terminal import Terminal
+from assets_cli.cli.words import ago, colour_of, count, promise, state
+from assets_cli.model.answers import Affected, Impact, Verdict
+
+_MOST = 40
+_COLUMNS = (
+    Column("asset", least=16, worth=9),
+    Column("edges", worth=5, right=True),
+    Column("state", worth=8),
+    Column("promise", least=10, worth=6),
+)
+
+
+def lines(impact: Impact, terminal: Terminal, now: int, command: Callable[..., str]) -> Iterator[str]:
+    """The asset, a table for each owner, and the promises that hang on it."""
+    asset = impact.asset.asset
+    painted = terminal.paint(state(impact.asset), colour_of(impact.asset))
+    yield f"{terminal.paint(asset.name, 'bold')}  {painted}"
+    if not impact.affected:
+        yield "nothing is made from it"
+        return
+    owners: dict[str, list[Affected]] = {}
+    for one in impact.affected:
+        for owner in one.status.asset.owners or ("(no owner)",):
+            owners.setdefault(owner, []).append(one)
+    # Everybody who can be told first; the nearest of each first.
+    for owner in sorted(owners, key=lambda name: (name == "(no owner)", owners[name][0].distance)):
+        yield ""
+        yield f"{terminal.paint(owner, 'bold', 'cyan')}: {count(len(owners[owner]), 'asset')}"
+        shown = owners[owner][:_MOST] if terminal.wraps else owners[owner]
+        for line in table(
+            _COLUMNS, [_row(one, terminal, now) for one in shown], terminal._replace(width=terminal.width - 2)
+        ):
+            yield f"  {line}"
+        if len(shown) < len(owners[owner]):
+            yield f"  … and {len(owners[owner]) - len(shown):,} more (--json)"
+    yield ""
+    yield from terminal.pack(_summary(impact, owners, now), terminal.width)
+    yield ""
+    yield f"run: {command('plan', asset.name, '--downstream')}"
+
+
+def _row(one: Affected, terminal: Terminal, now: int) -> tuple[str, ...]:
+    kept = one.freshness
+    text = "" if kept is None else terminal.paint(_promise(kept, now), COLOURS[kept.status])
+    painted = terminal.paint(state(one.status), colour_of(one.status))
+    return (one.status.asset.name, str(one.distance), painted, text)
+
+
+def _promise(kept: Verdict, now: int) -> str:
+    """`6h, to be broken in 2 hours`."""
+    if kept.broken_at is None:
+        return f"{promise(kept.max_lag)}, age unknown"
+    return f"{promise(kept.max_lag)}, {'' if kept.status == 'fail' else 'to be '}broken {ago(kept.broken_at, now)}"
+
+
+def _summary(impact: Impact, owners: Sequence[str] | dict[str, list[Affected]], now: int) -> list[str]:
+    """`5 assets below`, `2 owners`, `2 promises, the next to be broken in 2 hours`."""
+    named = len([owner for owner in owners if owner != "(no owner)"])
+    parts = [f"{count(len(impact.affected), 'asset')} below", count(named, "owner") if named else ""]
+    promises = [one.freshness for one in impact.affected if one.freshness]
+    if not promises:
+        return parts
+    broken = sum(kept.status == "fail" for kept in promises)
+    coming = [kept for kept in promises if kept.status in {"pass", "warn"} and kept.broken_at is not None]
+    parts.append(count(len(promises), "promise") + (f", {broken:,} broken" if broken else ""))
+    if coming:
+        first = min(coming, key=lambda kept: kept.broken_at or 0)
+        parts.append(f"next at risk: {first.asset} {ago(first.broken_at or now, now)}")
+    return parts

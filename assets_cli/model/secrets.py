@@ -1,0 +1,82 @@
+"""Hiding secrets in texts, mappings and values before anybody sees them or they are written down.
+
+Which values are secret is found elsewhere. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+SHORTEST: Final = 6
+"""Shorter values are not hidden where they stand alone: they would hide half of every log."""
+
+MASK: Final = "***"
+_IN_URL: Final = ":***@"
+_PASSWORD = re.compile(r"(?<=://)([^\s/?#:@\"'<>]*):([^\s/?#\"'<>]+)@")
+
+
+def secrets(values: Iterable[str], urls: Iterable[str] = ()) -> tuple[str, ...]:
+    """The texts to hide, longest first, so that one that contains another is hidden whole.
+
+    Of `values` those that are long enough, also as they look in a URL or in JSON; of `urls` every password, together
+    with the characters around it however short it is.
+    """
+    from urllib.parse import quote, unquote  # on use: most plans have nothing to hide
+
+    plain: set[str] = {value for value in values if len(value) >= SHORTEST}
+    found: set[str] = set()
+    for url in urls:
+        for _, password in _PASSWORD.findall(url):
+            if password != MASK:
+                found.add(f":{password}@")
+                plain.update(text for text in (password, unquote(password)) if len(text) >= SHORTEST)
+    for value in plain:
+        found |= {value, quote(value, safe=""), json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+        found.update(line for line in value.splitlines() if len(line.strip()) >= 4 * SHORTEST)
+    return tuple(sorted(found, key=lambda text: (-len(text), text)))
+
+
+def has_password(text: str) -> bool:
+    """Whether a URL with a password is in a text."""
+    return "://" in text and _PASSWORD.search(text) is not None
+
+
+def cover(secret: str) -> str:
+    """What stands in place of a secret."""
+    return _IN_URL if secret.startswith(":") and secret.endswith("@") else MASK
+
+
+def mask(value: Any, hidden: tuple[str, ...] = ()) -> Any:
+    """The value with every secret in its texts replaced, and with every password of a URL.
+
+    Lists, tuples and mappings are gone through; what holds no secret comes back equal.
+    """
+    if isinstance(value, str):
+        return _mask_text(value, hidden)
+    if isinstance(value, Mapping):
+        return {mask(key, hidden): mask(item, hidden) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make(mask(item, hidden) for item in value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(mask(item, hidden) for item in value)
+    return value
+
+
+def mask_version(version: str | None, hidden: tuple[str, ...]) -> str | None:
+    """A data version without secrets: of one that holds any a digest, since two that differ must not look the same."""
+    if version is None or mask(version, hidden) == version:
+        return version
+    return f"sha256:{hashlib.sha256(version.encode()).hexdigest()}"
+
+
+def _mask_text(text: str, hidden: tuple[str, ...]) -> str:
+    for secret in hidden:
+        if secret in text:
+            text = text.replace(secret, cover(secret))
+    if "://" in text and "@" in text:
+        text = _PASSWORD.sub(rf"\1:{MASK}@", text)
+    return text

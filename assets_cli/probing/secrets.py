@@ -1,0 +1,95 @@
+"""Which values of a project must not be shown: those that its connections, `env:` and commands take from outside.
+
+A value that some path takes is not among them: a path is meant to be read. Reads SQL files; how texts are masked is
+`model.secrets`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from assets_cli.model.manifest import Asset, Manifest, PathProbe, ShellCommand, ShellProbe, SqlCommand
+from assets_cli.model.secrets import has_password, secrets
+from assets_cli.model.template import UnknownVariableError, environment_names, fill_environment
+from assets_cli.probing.files import FileDigests
+
+
+def secrets_of(manifest: Manifest, environ: Mapping[str, str], files: FileDigests) -> tuple[str, ...]:
+    """The texts to hide in everything that a project prints or records, longest first."""
+    named: set[str] = set()
+    urls = {value for value in environ.values() if has_password(value)}
+    for text in _hidden(manifest):
+        if "${env." in text:
+            named.update(name for name, _ in environment_names(text))
+        if "://" in text:
+            urls.add(_filled(text, environ))
+    for path in _sql_files(manifest.assets.values()):
+        named.update(_names_in_file(path, files))
+    shown = {name for text in _paths(manifest) for name, _ in environment_names(text)}
+    return secrets((environ[name] for name in named - shown if name in environ), urls)
+
+
+def _hidden(manifest: Manifest) -> Iterator[str]:
+    """The texts of which the values from outside are secret."""
+    for connection in manifest.connections.values():
+        yield from (text for key, text in connection.options.items() if key != "path" and isinstance(text, str))
+    for asset in manifest.assets.values():
+        yield from asset.env.values()
+        command = asset.command
+        if isinstance(command, ShellCommand):
+            yield from (command.run, *command.interpreter)
+        elif isinstance(command, SqlCommand) and command.query is not None:
+            yield command.query
+        if isinstance(asset.observe, ShellProbe):
+            yield from (asset.observe.run, *asset.observe.interpreter)
+        if asset.data_version_sql is not None:
+            yield asset.data_version_sql
+        for check in asset.checks:
+            yield from _texts(check.arguments)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list, tuple)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)
+
+
+def _paths(manifest: Manifest) -> Iterator[str]:
+    yield from (connection.options.get("path", "") for connection in manifest.connections.values())
+    for asset in manifest.assets.values():
+        if asset.output is not None and asset.output.path is not None:
+            yield asset.output.path
+        if isinstance(asset.observe, PathProbe):
+            yield asset.observe.path
+
+
+def _sql_files(assets: Iterable[Asset]) -> Iterator[str]:
+    for asset in assets:
+        if isinstance(asset.command, SqlCommand) and asset.command.path is not None:
+            yield asset.command.path
+        for check in asset.checks:
+            if check.kind == "sql" and isinstance(path := check.arguments.get("path"), str):
+                yield path
+
+
+def _names_in_file(path: str, files: FileDigests) -> list[str]:
+    """The variables that a SQL file takes from outside; none where it cannot be read, which is a problem of its own."""
+
+    def names(data: bytes) -> list[str]:
+        return sorted({name for name, _ in environment_names(data.decode("utf-8", "replace"))})
+
+    try:
+        _, found = files.content_fact(path, "environment-names", names)
+    except OSError:
+        return []
+    return list(found)
+
+
+def _filled(text: str, environ: Mapping[str, str]) -> str:
+    try:
+        return fill_environment(text, environ)
+    except UnknownVariableError:
+        return text
