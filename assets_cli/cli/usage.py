@@ -36,6 +36,15 @@ _ELSEWHERE = {
     "graph": "lineage",
     "tree": "lineage",
     "history": "runs",
+    "describe": "show",
+    "info": "show",
+    "head": "show",
+    "sql": "query",
+    "select": "query",
+    "resume": "retry",
+    "rerun": "retry",
+    "downstream": "impact",
+    "sla": "freshness",
     "log": "logs",
     "ls": "list",
 }
@@ -63,8 +72,8 @@ def _help_options() -> Iterator[str]:
         yield f"  {' '.join(filter(None, (', '.join(names), value))):<18}  {text}"
     yield ""
     yield "Global options may also follow the command. Exit codes: 0 done or nothing to"
-    yield "do, 1 a step or a check failed, 2 refused, 3 something to do (plan --exit-code),"
-    yield "130 interrupted."
+    yield "do, 1 a step or a check failed, 2 refused, 3 something to do or overdue (with"
+    yield "--exit-code), 130 interrupted."
 
 
 def print_version() -> None:

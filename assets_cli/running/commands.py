@@ -34,12 +34,17 @@ class CannotStartError(Exception):
 
 
 class Target(NamedTuple):
-    """A run and the place for one attempt's files."""
+    """A run and the place for one attempt's files.
+
+    `held` are the real paths of the database files whose mutex the step holds; `locks` is the folder of the others.
+    """
 
     run: str
     environment: str
     log: Path
     result: Path
+    locks: str | None = None
+    held: tuple[str, ...] = ()
 
 
 def invocation(
@@ -180,6 +185,8 @@ def job(
     upstreams = {name: locate_output(manifest, manifest.assets[name], environ) for name in asset.upstreams}
     return {
         "compute": compute,
+        "locks": target.locks,
+        "held": target.held,
         "asset": asset.name,
         "run": target.run,
         "environment": target.environment,

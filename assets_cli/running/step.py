@@ -16,7 +16,7 @@ Knows nothing of other steps or of order. What is stale is `planning`'s decision
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -129,6 +129,7 @@ class _Performance:
         self.components: Mapping[str, Component] = {}
         self.problem: Problem | None = None
         self.before: OutputProbe | None = None
+        self.started = False
 
     def carry_out(self) -> StepOutcome:
         skipped = self._look_again()
@@ -204,7 +205,14 @@ class _Performance:
     def _target(self, log: str) -> commands.Target:
         result = Path(self.around.root, log).with_suffix(".result.json")
         environment = self.context.ledger.snapshot.environment
-        return commands.Target(self.context.run, environment, _log_file(self.around.root, log), result)
+        return commands.Target(
+            self.context.run,
+            environment,
+            _log_file(self.around.root, log),
+            result,
+            locks=str(self.around.locks.directory),
+            held=tuple(os.path.realpath(each.file) for each in self.touched.values() if each.file),
+        )
 
     def _look(self) -> tuple[CodeProbe, OutputProbe | None]:
         latest = self.context.ledger.snapshot.of(self.asset.name)
@@ -216,6 +224,8 @@ class _Performance:
         retries = self.asset.retries
         if state not in ("failed", "timed_out") or number > retries.max or self.context.cancellation.is_set():
             return None
+        if not self.started:
+            return None  # an unset variable does not come by waiting
         if retries.retry_on is not None and exit_code not in retries.retry_on:
             return None
         return retries.delay * 2 ** (number - 1) if retries.backoff == "exponential" else retries.delay
@@ -246,6 +256,7 @@ class _Performance:
         except (commands.CannotStartError, outputs.OutputError) as error:
             return self._failed(attempt, "failed", str(error), None)
         stats = outputs.database_stats(self.touched, self.around)
+        self.started = True
         outcome = self.around.executor.run(
             call,
             on_start=lambda group: self.around.recorder.note_process(seq, group),
@@ -377,8 +388,3 @@ def _log_file(root: str, log: str) -> Path:
     path = Path(root, log)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def now_us() -> int:
-    """The wall clock in microseconds UTC."""
-    return time.time_ns() // 1_000

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -96,8 +96,9 @@ def main() -> int:
     _line_buffered(sys.stderr)
     channel = SocketChannel(int(descriptor))
     try:
-        job = Job.from_document(channel.receive())
-        ending, code = _perform(job, channel)
+        document = channel.receive()
+        mutexes = _Mutexes(document.get("locks"), document.get("held") or ())
+        ending, code = _perform(Job.from_document(document), channel, mutexes)
         channel.send(ending)
     except (EOFError, ConnectionError):
         sys.stderr.write("the coordinator is gone\n")
@@ -105,10 +106,10 @@ def main() -> int:
     return code
 
 
-def _perform(job: Job, channel: SocketChannel) -> tuple[dict[str, Any], int]:
+def _perform(job: Job, channel: SocketChannel, mutexes: _Mutexes) -> tuple[dict[str, Any], int]:
     """The last document and the exit code. Whatever goes wrong becomes a sentence; our own faults leave a traceback."""
     try:
-        done = _run(job, channel)
+        done = _run(job, channel, mutexes)
     except DatabaseError as error:
         return _failed(_with_place(error, job), error.hint, error.detail), 1
     except ComputeFailedError as error:
@@ -121,7 +122,37 @@ def _perform(job: Job, channel: SocketChannel) -> tuple[dict[str, Any], int]:
     return {"event": "done", **done._asdict()}, 0
 
 
-def _run(job: Job, channel: SocketChannel) -> Done:
+class _Mutexes:
+    """The mutexes of database files that a command opens although nothing that it declares is in them.
+
+    The step holds those of its output and its upstreams. A Python function may open any connection: then its worker
+    waits for that file's mutex itself, and holds it until it ends.
+    """
+
+    def __init__(self, folder: str | None, held: Collection[str]) -> None:
+        self._folder = folder
+        self._known = set(held)
+        self._held: list[Any] = []
+
+    def take(self, database: Database, holder: str) -> None:
+        """Wait for a database's mutex, unless it is held already."""
+        if database.file is None or self._folder is None:
+            return
+        path = os.path.realpath(database.file)
+        if path in self._known:
+            return
+        from assets_cli.state.locks import LockRequest, LockService, database_key  # most commands need none
+
+        self._known.add(path)
+        request = LockRequest(database_key(path), exclusive=True)
+        self._held.append(LockService(Path(self._folder)).acquire([request], holder=holder, on_wait=_say_waiting))
+
+
+def _say_waiting(holder: str) -> None:
+    sys.stderr.write(f"waiting for {holder}\n")
+
+
+def _run(job: Job, channel: SocketChannel, mutexes: _Mutexes) -> Done:
     root = Path(job.root)
 
     def database(name: str) -> Database:
@@ -130,7 +161,9 @@ def _run(job: Job, channel: SocketChannel) -> Done:
             raise ComputeFailedError(f"no connection {name!r} is declared")
         if "problem" in declared:
             raise ComputeFailedError(declared["problem"])
-        return open_database(declared["type"], declared["options"], root)
+        found = open_database(declared["type"], declared["options"], root)
+        mutexes.take(found, f"run {job.run}, materializing {job.asset}")
+        return found
 
     if job.compute == "checks":
         from assets_cli.running import worker_checks  # commands do without

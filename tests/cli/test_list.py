@@ -62,7 +62,8 @@ features    stale, overdue  2 hours ago
 model       upstream stale  2 hours ago
 report      missing
 crm         external        2 hours ago
-(no room for rows, owner, kind, group; --json has all)
+(no room for rows, owner, kind, group;
+--json has all)
 """
     )
 

@@ -22,7 +22,7 @@ def events(status: str) -> tuple[RunEvent, ...]:
     """A run of one step that ends so."""
     result = "succeeded" if status == "succeeded" else "failed"
     lists = {word: ("sessions",) if word == result else () for word in ("succeeded", "failed")}
-    rest = {word: () for word in ("unchanged", "skipped", "blocked", "cancelled")}
+    rest = dict.fromkeys(("unchanged", "skipped", "blocked", "cancelled"), ())
     return (
         RunStarted(RUN, NOON, ("sessions",), 2),
         StepFinished("sessions", NOON, result, unchanged=False, detail="", duration=SECOND),  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 from support.shop import HOUR, MINUTE, NOON, RUN, SECOND, CommandLine, asset, status
@@ -51,6 +51,13 @@ def made(hours_ago: int, **changes: Any) -> Materialization:
     return Materialization(**{**fields, **changes})
 
 
+def check(
+    name: str, at: int, message: str = "", *, severity: Literal["error", "warn"] = "error", blocking: bool = False
+) -> CheckResult:
+    """A check that passed, or failed with a message."""
+    return CheckResult(name, not message, severity, blocking, None, message, (), at, RUN)
+
+
 NEWEST = made(2, metadata={**made(2).metadata, "columns": [["id", "BIGINT"], ["started_at", "TIMESTAMP"]]})
 HISTORY = (NEWEST, made(4), made(6, metadata={"marked": True}), made(8))
 VERDICT = Verdict(
@@ -71,9 +78,9 @@ SHOWN = Shown(
     freshness=VERDICT,
     history=HISTORY,
     checks=(
-        CheckResult("not_null(id)", True, "error", True, 0, "", (), NOON - 2 * HOUR, RUN),
-        CheckResult("unique(id)", False, "error", False, 3, "3 rows repeat a value", ({"id": 7},), NOON, RUN),
-        CheckResult("row_count", False, "warn", False, None, "1,020 rows, expected 2,000", (), NOON, RUN),
+        check("not_null(id)", NOON - 2 * HOUR, blocking=True),
+        check("unique(id)", NOON, "3 rows repeat a value"),
+        check("row_count", NOON, "1,020 rows, expected 2,000", severity="warn"),
     ),
     upstreams=(status("raw_events"),),
     downstreams=(status("features", tentative=True), status("report", "missing")),

@@ -57,7 +57,7 @@ CHAIN = """
 
 
 def chain(place: Place) -> None:
-    """raw -> orders -> report, which fails until a file `fixed` is there -> mail."""
+    """Raw -> orders -> report, which fails until a file `fixed` is there -> mail."""
     place.write("number", "n\n1\n2\n")
     place.assets(CHAIN, DUCKDB)
 

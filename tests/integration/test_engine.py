@@ -193,6 +193,41 @@ def test_retries_and_their_record(place):
     ]
 
 
+def test_what_cannot_start_is_not_tried_again(place):
+    """An unset variable does not come by waiting."""
+    place.assets('- {name: a, command: {shell: "echo ${env.NOT_SET}"}, retries: {max: 3, delay: 1h}}')
+
+    done = place.materialize()
+
+    assert done["failed"] == ["a"]
+    assert len(json.loads(place.call("runs", "latest", "--json").stdout)["attempts"]) == 1
+
+
+def test_python_functions_that_open_a_connection_take_turns(place):
+    """A connection that nothing declared is in still is a database file that lets one process in."""
+    place.write(
+        "f.py",
+        """
+        import time
+
+        def use(context):
+            connection = context.connection()
+            connection.execute(f"create or replace table {context.asset} as select 1 as x")
+            time.sleep(0.3)
+            open(context.output, "w").write("done")
+        """,
+    )
+    place.assets(
+        "\n".join(f"- {{name: a{i}, command: {{python: 'f:use'}}, output: {{path: a{i}.txt}}}}" for i in range(3)),
+        DUCKDB,
+    )
+
+    done = place.materialize("--jobs", "3")
+
+    assert done["succeeded"] == ["a0", "a1", "a2"], done
+    assert place.query("select count(*) from duckdb_tables()") == [(3,)]
+
+
 def test_timeout_ends_the_whole_process_group(place):
     """Children of the command end with it."""
     place.assets('- {name: a, command: {shell: "sleep 60 & echo $! > child; wait"}, timeout: 500ms}')
