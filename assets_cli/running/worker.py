@@ -28,6 +28,7 @@ from assets_cli.computes import run_of
 from assets_cli.computes.protocol import ComputeFailedError, Database, Done, Job, TableState
 from assets_cli.computes.reported import Reported, merge
 from assets_cli.connections import open_database
+from assets_cli.connections import protocol as connections
 from assets_cli.connections.protocol import DatabaseError
 
 _CHUNK = 65_536
@@ -134,7 +135,7 @@ class _Mutexes:
         self._known = set(held)
         self._held: list[Any] = []
 
-    def take(self, database: Database, holder: str) -> None:
+    def take(self, database: connections.Database, holder: str) -> None:
         """Wait for a database's mutex, unless it is held already."""
         if database.file is None or self._folder is None:
             return

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,8 +27,9 @@ from assets_cli.model.history import (
     StepRecord,
 )
 from assets_cli.model.problem import AssetsError
-from assets_cli.state import failures, migrations, opening, rows
-from assets_cli.state.store import TIMEOUT, StateReader
+from assets_cli.state import failures, rows
+from assets_cli.state.store import TIMEOUT
+from assets_cli.state.writer import StateWriter, connect
 
 T = TypeVar("T")
 Hide = Callable[[Any], Any]
@@ -68,21 +66,11 @@ def open_recorder(
     Raises:
         AssetsError: as `store.open_reader`, or the file cannot be written (A0506). Nothing of it was changed then.
     """
-    # Refuses a newer, a foreign or a damaged file before a connection that could write to it is opened.
-    opening.read(path, timeout, lambda _: None)
-    with failures.explained(path, timeout):
-        _make_folder(path.parent)
-        connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-        try:
-            _prepare(connection, path, timeout)
-        except BaseException:
-            connection.close()
-            raise
-    return Recorder(path, connection, timeout=timeout, locks=locks, hide=hide)
+    return Recorder(path, connect(path, timeout), timeout=timeout, locks=locks, hide=hide)
 
 
-class Recorder(StateReader):
-    """Reads and writes through one connection, from any thread; one thread at a time holds it."""
+class Recorder(StateWriter):
+    """Records what happens, through one connection, from any thread; one thread at a time holds it."""
 
     def __init__(
         self,
@@ -93,59 +81,13 @@ class Recorder(StateReader):
         locks: Path | None = None,
         hide: Hide | None = None,
     ) -> None:
-        super().__init__(path, timeout=timeout, locks=locks)
+        super().__init__(path, connection, timeout=timeout, locks=locks)
         self._hide: Hide = hide or (lambda value: value)
-        self._connection = connection
-        self._guard = threading.RLock()
-        self._depth = 0
-        self._failure: BaseException | None = None
         self._runs_by_id: dict[str, tuple[int, str]] = {}
-        self._seen = self._data_version()
 
-    def close(self) -> None:
-        """Close the file. What was not committed is not recorded."""
-        with self._guard, failures.explained(self.path, self.timeout):
-            self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is recorded inside is committed together at the end, or not at all.
-
-        Inside another transaction it is part of that one. If anything inside fails, nothing of the whole is recorded,
-        even if the failure was caught on the way: then the outermost raises it again.
-
-        Raises:
-            AssetsError: the file cannot be written.
-        """
-        with self._guard:
-            if self._depth:
-                # SQLite may have rolled back by itself: then the rest would commit alone, statement by statement.
-                if self._failure is not None:
-                    raise self._failure
-                try:
-                    yield
-                except BaseException as error:
-                    self._failure = self._failure or error
-                    raise
-                return
-            try:
-                self._depth, self._failure = 1, None
-                with failures.explained(self.path, self.timeout):
-                    self._connection.execute("BEGIN IMMEDIATE")
-                yield
-                self._commit()
-            except BaseException:
-                self._roll_back()
-                self._runs_by_id.clear()
-                raise
-            finally:
-                self._depth = 0
-
-    def changed_elsewhere(self) -> bool:
-        """Whether another connection committed since this was last asked, or since the recorder was opened."""
-        with self._guard, failures.explained(self.path, self.timeout):
-            before, self._seen = self._seen, self._data_version()
-            return before != self._seen
+    def forget(self) -> None:
+        """Runs are remembered by id only once they are committed."""
+        self._runs_by_id.clear()
 
     def materialized_since(self, environment: str, seq: int) -> tuple[frozenset[str], int]:
         """The assets with a materialization after this sequence number, and the newest number there is."""
@@ -478,47 +420,6 @@ class Recorder(StateReader):
             raise AssetsError(failures.missing(self.path, attempt))
         return str(found[0])
 
-    def _insert(self, statement: str, values: Sequence[object]) -> int:
-        seq = self._connection.execute(statement, values).lastrowid
-        assert seq is not None  # noqa: S101 - for mypy: an INSERT gives a row id
-        return seq
-
-    def _write(self, statement: str, values: Sequence[object]) -> None:
-        """Change the one row that the statement names, which is there: else a fact would be lost in silence."""
-        with self._writing():
-            if self._connection.execute(statement, values).rowcount != 1:
-                raise AssetsError(failures.missing(self.path, values[-1]))
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self.transaction(), failures.explained(self.path, self.timeout):
-            yield
-
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._guard, failures.explained(self.path, self.timeout):
-            if self._connection.in_transaction:
-                return work(self._connection)
-            self._connection.execute("BEGIN")
-            try:
-                return work(self._connection)
-            finally:
-                self._roll_back()
-
-    def _commit(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        with failures.explained(self.path, self.timeout):
-            self._connection.execute("COMMIT")
-
-    def _roll_back(self) -> None:
-        # After a full disk SQLite may have rolled back by itself; an error here would hide the one that counts.
-        with suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-
-    def _data_version(self) -> int:
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-
 
 def _left_open(connection: sqlite3.Connection, run_seq: int) -> tuple[OpenAttempt, ...]:
     found = connection.execute(
@@ -531,37 +432,3 @@ def _left_open(connection: sqlite3.Connection, run_seq: int) -> tuple[OpenAttemp
         OpenAttempt(attempt, None if row[-2] is None else rows.prepared(row[-2]))
         for row, attempt in zip(found, left, strict=True)
     )
-
-
-def _make_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    ignore = folder / ".gitignore"
-    # Only in a folder that is all ours: beside a state file put elsewhere it would hide the user's own files from git.
-    if folder.name == ".assets" and not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
-    _prepare_schema(connection, path, timeout)
-    # What cannot be written is found now, before a command is run whose success could not be recorded.
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("ROLLBACK")
-
-
-def _prepare_schema(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
-    if migrations.schema_of(connection, path) < migrations.SCHEMA_VERSION:
-        migrations.migrate(connection, path)
-    connection.execute("PRAGMA synchronous = NORMAL")
-    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-        return
-    # SQLite does not wait for a lock when it changes the mode, so that two first runs could refuse each other.
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if failures.primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return

@@ -1,0 +1,176 @@
+"""One connection that writes: transactions that nest, from any thread, and a state file made ready for them.
+
+Knows how to commit all or nothing; knows nothing of what is recorded.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from assets_cli.model.problem import AssetsError
+from assets_cli.state import failures, migrations, opening
+from assets_cli.state.store import TIMEOUT, StateReader
+
+T = TypeVar("T")
+
+
+def connect(path: Path, timeout: float) -> sqlite3.Connection:
+    """A connection to the state file at `path`, which is made, or migrated, where needed.
+
+    Raises:
+        AssetsError: as `store.open_reader`, or the file cannot be written (A0506). Nothing of it was changed then.
+    """
+    # Refuses a newer, a foreign or a damaged file before a connection that could write to it is opened.
+    opening.read(path, timeout, lambda _: None)
+    with failures.explained(path, timeout):
+        _make_folder(path.parent)
+        connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path, timeout)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+class StateWriter(StateReader):
+    """Reads and writes through one connection, from any thread; one thread at a time holds it."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, timeout: float = TIMEOUT, locks: Path | None = None
+    ) -> None:
+        super().__init__(path, timeout=timeout, locks=locks)
+        self._connection = connection
+        self._guard = threading.RLock()
+        self._depth = 0
+        self._failure: BaseException | None = None
+        self._seen = self._data_version()
+
+    def forget(self) -> None:
+        """Called when a transaction was rolled back: what was remembered of it did not happen."""
+
+    def close(self) -> None:
+        """Close the file. What was not committed is not recorded."""
+        with self._guard, failures.explained(self.path, self.timeout):
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is recorded inside is committed together at the end, or not at all.
+
+        Inside another transaction it is part of that one. If anything inside fails, nothing of the whole is recorded,
+        even if the failure was caught on the way: then the outermost raises it again.
+
+        Raises:
+            AssetsError: the file cannot be written.
+        """
+        with self._guard:
+            if self._depth:
+                # SQLite may have rolled back by itself: then the rest would commit alone, statement by statement.
+                if self._failure is not None:
+                    raise self._failure
+                try:
+                    yield
+                except BaseException as error:
+                    self._failure = self._failure or error
+                    raise
+                return
+            try:
+                self._depth, self._failure = 1, None
+                with failures.explained(self.path, self.timeout):
+                    self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._commit()
+            except BaseException:
+                self._roll_back()
+                self.forget()
+                raise
+            finally:
+                self._depth = 0
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another connection committed since this was last asked, or since the recorder was opened."""
+        with self._guard, failures.explained(self.path, self.timeout):
+            before, self._seen = self._seen, self._data_version()
+            return before != self._seen
+
+    def _insert(self, statement: str, values: Sequence[object]) -> int:
+        seq = self._connection.execute(statement, values).lastrowid
+        assert seq is not None  # noqa: S101 - for mypy: an INSERT gives a row id
+        return seq
+
+    def _write(self, statement: str, values: Sequence[object]) -> None:
+        """Change the one row that the statement names, which is there: else a fact would be lost in silence."""
+        with self._writing():
+            if self._connection.execute(statement, values).rowcount != 1:
+                raise AssetsError(failures.missing(self.path, values[-1]))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self.transaction(), failures.explained(self.path, self.timeout):
+            yield
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._guard, failures.explained(self.path, self.timeout):
+            if self._connection.in_transaction:
+                return work(self._connection)
+            self._connection.execute("BEGIN")
+            try:
+                return work(self._connection)
+            finally:
+                self._roll_back()
+
+    def _commit(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        with failures.explained(self.path, self.timeout):
+            self._connection.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        # After a full disk SQLite may have rolled back by itself; an error here would hide the one that counts.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _data_version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    # Only in a folder that is all ours: beside a state file put elsewhere it would hide the user's own files from git.
+    if folder.name == ".assets" and not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    _prepare_schema(connection, path, timeout)
+    # What cannot be written is found now, before a command is run whose success could not be recorded.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+
+
+def _prepare_schema(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    if migrations.schema_of(connection, path) < migrations.SCHEMA_VERSION:
+        migrations.migrate(connection, path)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        return
+    # SQLite does not wait for a lock when it changes the mode, so that two first runs could refuse each other.
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if failures.primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
