@@ -41,6 +41,25 @@ def check_references(definitions: Mapping[str, Definition], checker: Checker) ->
             _clashes(asset, checker)
         if asset.output is not None:
             _claim(asset, asset.output, outputs, checker)
+    paths = {key[0]: name for key, name in outputs.items() if len(key) == 1}
+    for path, name in paths.items():
+        _look_around(path, name, paths, checker)
+
+
+def _look_around(path: str, name: str, paths: Mapping[str, str], checker: Checker) -> None:
+    """Report an output inside another's folder, which a run of either would take for drift, and one that is ours."""
+    root = checker.surroundings.paths.root
+    folder = path
+    while "/" in folder.lstrip("/"):
+        folder = folder.rpartition("/")[0]
+        if folder == f"{root}/.assets":
+            message, hint = "writes into .assets, where history and logs are", "write it somewhere else"
+            checker.report(name, ("output", "path"), "A0213", message, hint)
+        other = paths.get(folder)
+        if other is not None:
+            message = f"writes inside the folder that asset '{other}' writes"
+            hint = "each would take the other's work for somebody else's change; give each a place of its own"
+            checker.report(name, ("output", "path"), "A0212", message, hint, warning=True)
 
 
 def fold(name: str) -> str:

@@ -504,6 +504,18 @@ WHOLE_FILE = {
             "  hint: rename one of the two assets"
         )
     ],
+    "version: 1\nassets:\n- {name: a, output: {path: x}}\n- {name: b, output: {path: x/y/z.txt}}\n": [
+        (
+            "4:28: warning[A0212]: asset 'b': writes inside the folder that asset 'a' writes\n"
+            "  hint: each would take the other's work for somebody else's change; give each a place of its own"
+        )
+    ],
+    "version: 1\nassets:\n- {name: a, output: {path: .assets/logs/x}}\n": [
+        (
+            "3:28: error[A0213]: asset 'a': writes into .assets, where history and logs are\n"
+            "  hint: write it somewhere else"
+        )
+    ],
     "version: 1\nassets:\n- {name: a, output: {path: x/y}}\n- {name: b, output: {path: ./x/../x/y}}\n": [
         (
             "4:28: error[A0205]: asset 'b': writes './x/../x/y', which asset 'a' writes too\n"
