@@ -332,13 +332,16 @@ def main() -> int:
     check, anew = parser.parse_args().check, parser.parse_args().anew
     wrong = 0
     every = list(dict.fromkeys([*(DOCS / "reference" / name for name in REFERENCE), *pages()]))
+    texts = [page.read_text() if page.exists() else "" for page in every]
     with ThreadPoolExecutor(1 if anew else os.cpu_count()) as pool:  # for times that are nobody else's, one by one
         wanted = list(pool.map(expected, every))
-    for page, now in zip(every, wanted, strict=True):
-        before = page.read_text() if page.exists() else ""
+    for page, before, now in zip(every, texts, wanted, strict=True):
         if now == before or (not anew and settled(now) == settled(before)):
             continue
         wrong += 1
+        if page.exists() and page.read_text() != before:
+            print(f"{page.relative_to(ROOT)} was edited meanwhile and is left as it is")
+            continue
         print(f"{page.relative_to(ROOT)} {'is not true any more' if check else 'written anew'}")
         if not check:
             page.parent.mkdir(parents=True, exist_ok=True)
