@@ -7,7 +7,6 @@ terminal.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from assets_cli import manifest as manifests
 from assets_cli import vocabulary
@@ -50,7 +49,6 @@ from assets_cli.probing import (
     Observed,
     ObserveSurroundings,
     ProbeSurroundings,
-    findings,
     look,
     observable,
     observe,
@@ -73,14 +71,6 @@ _SOME = 5
 
 def _clock() -> int:
     return time.time_ns() // 1_000
-
-
-class Validation(NamedTuple):
-    """Everything that is wrong or doubtful, and how much was looked at."""
-
-    problems: tuple[Problem, ...]
-    assets: int
-    files: int
 
 
 class Project:
@@ -309,9 +299,10 @@ class Project:
             return finished
         from assets_cli.running import observations  # only deeds need it
         from assets_cli.running import run as running  # as above
+        from assets_cli.running.signals import signals_into  # as above
 
         inbox: SimpleQueue[running.Message] = SimpleQueue()
-        with self._surroundings(tuple(listeners)) as surroundings, _signals_into(inbox):
+        with self._surroundings(tuple(listeners)) as surroundings, signals_into(inbox):
             started = surroundings.clock()
             run_id = new_run_id(started)
             options = running.Options(run_id, jobs or plan.jobs, fail_fast)
@@ -534,42 +525,6 @@ class Project:
         )
 
 
-def validate(
-    directory: Path,
-    *,
-    environment: str = "default",
-    variables: Mapping[str, str] | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> Validation:
-    """Everything that can be wrong without running anything, all at once.
-
-    Raises:
-        AssetsError: there is no manifest to validate.
-    """
-    path = manifests.find(directory)
-    loaded = manifests.load(path, environment=environment, variables=variables or {})
-    found = list(loaded.problems)
-    manifest = loaded.manifest
-    if manifest is None:
-        return Validation(tuple(found), 0, 0)
-    file = dotenv.read(manifest.root)
-    audit = manifests.audit(path, loaded, environment=environment, variables=variables or {})
-    found += audit.problems
-    try:
-        graph = AssetGraph(manifest)
-        found += findings(graph, file.under(environ), FileDigests(manifest.root, time.time_ns))
-        found += _never_refreshed(graph)
-    except AssetsError as error:
-        found += error.problems  # what is wrong with a graph that is none cannot be asked for
-        audit = audit._replace(manifests={})  # the same cycle in every environment
-    for name, other in audit.manifests.items():
-        if name != environment:
-            found += (manifests.within(name, knot) for knot in _knots(other))
-    # Lines of .env are not quoted: they hold secrets.
-    problems = (*file.problems, *manifests.quote(manifest.root, found))
-    return Validation(problems, len(manifest.assets), len(manifest.files))
-
-
 @contextmanager
 def _quoted(manifest: Manifest) -> Iterator[None]:
     """What is raised inside names places in the manifest; show their lines, too."""
@@ -579,50 +534,6 @@ def _quoted(manifest: Manifest) -> Iterator[None]:
         raise AssetsError(*manifests.quote(manifest.root, error.problems)) from error
 
 
-def _knots(manifest: Manifest) -> tuple[Problem, ...]:
-    """What keeps the assets of a manifest from being a graph."""
-    try:
-        AssetGraph(manifest)
-    except AssetsError as error:
-        return error.problems
-    return ()
-
-
-def _never_refreshed(graph: AssetGraph) -> list[Problem]:
-    return [
-        Problem(
-            "A0210",
-            f"asset {name!r}: nothing will refresh it: no freshness policy on it or below",
-            severity="warning",
-            place=graph.manifest.locate(name, "name"),
-            hint="give it, or an asset below it, freshness: {max_lag: 24h}",
-            asset=name,
-        )
-        for name in freshness.never_refreshed(graph)
-    ]
-
-
 def _step_record(step: Step) -> StepRecord:
     causes = tuple(cause._asdict() for cause in step.causes)
     return StepRecord(step.asset, step.kind, causes, step.is_forced, None, unchanged=False, detail=None)
-
-
-@contextmanager
-def _signals_into(inbox: SimpleQueue[running.Message]) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into messages while a run lasts. Only the main thread can; elsewhere nothing changes."""
-    from assets_cli.running.run import Interrupt  # only deeds need it
-
-    def on_signal(number: int, _frame: object) -> None:
-        inbox.put(Interrupt(signal.Signals(number).name))
-
-    before = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, on_signal)
-    except ValueError:
-        before = {}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -31,7 +31,7 @@ def command(
     Reads the manifest and what it names: SQL and Python files, connections' settings, the edges between assets.
     """
     from assets_cli.cli.screens import problems as screen
-    from assets_cli.project import validate
+    from assets_cli.validation import validate
 
     session: Session = ctx.obj
     found = validate(session.directory, environment=session.environment, variables=session.variables)

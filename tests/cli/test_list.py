@@ -35,7 +35,7 @@ crm         external                        external        2 hours ago
 """,
         """\
 
-6 assets: 2 up to date, 2 stale, 1 missing, 1 external; 1 overdue
+6 assets: 1 up to date, 2 stale, 1 upstream stale, 1 missing, 1 external; 1 overdue
 """,
         0,
     )

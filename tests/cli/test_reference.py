@@ -12,7 +12,7 @@ from support.shop import CommandLine
 from assets_cli.manifest.schemas import schema_names, schema_text
 from assets_cli.model.codes import CODES
 from assets_cli.model.problem import Place, Problem
-from assets_cli.project import Validation
+from assets_cli.validation import Validation
 
 
 @pytest.mark.parametrize("code", ["A0815", "a0815", "error[A0815]"])
@@ -88,7 +88,7 @@ ERROR = Problem("A0102", "unknown key 'upstrems'", place=Place("assets.yml", 9, 
 
 def found(assets: CommandLine, *problems: Problem) -> None:
     """Let the validation find these."""
-    assets.patch.setattr("assets_cli.project.validate", lambda *_, **__: Validation(problems, 6, 2))
+    assets.patch.setattr("assets_cli.validation.validate", lambda *_, **__: Validation(problems, 6, 2))
 
 
 def test_nothing_wrong(assets: CommandLine) -> None:

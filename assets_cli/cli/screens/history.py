@@ -72,7 +72,9 @@ def assets(statuses: Sequence[AssetStatus], terminal: Terminal, now: int) -> Ite
 def totals(statuses: Sequence[AssetStatus]) -> str:
     """`6 assets: 3 up to date, 2 stale, 1 external; 1 overdue`."""
     words = {"up_to_date": "up to date"}
-    counts = tally(words.get(status.status, status.status) for status in statuses)
+    counts = tally(
+        "upstream stale" if status.tentative else words.get(status.status, status.status) for status in statuses
+    )
     late = sum(status.overdue for status in statuses)
     text = f"{count(len(statuses), 'asset')}: " + ", ".join(f"{number:,} {word}" for word, number in counts.items())
     return f"{text}; {late:,} overdue" if late else text

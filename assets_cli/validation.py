@@ -1,0 +1,88 @@
+"""Everything that can be wrong without running anything, all at once: manifest, graph, code, variables, environments.
+
+Gathers what the floors below find; finds nothing itself. Knows nothing of the terminal, writes no state.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from assets_cli import manifest as manifests
+from assets_cli.graph import AssetGraph
+from assets_cli.manifest import dotenv
+from assets_cli.model.manifest import Manifest
+from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.planning import freshness
+from assets_cli.probing import findings
+from assets_cli.probing.files import FileDigests
+
+
+class Validation(NamedTuple):
+    """Everything that is wrong or doubtful, and how much was looked at."""
+
+    problems: tuple[Problem, ...]
+    assets: int
+    files: int
+
+
+def validate(
+    directory: Path,
+    *,
+    environment: str = "default",
+    variables: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Validation:
+    """Everything that can be wrong without running anything, all at once.
+
+    Raises:
+        AssetsError: there is no manifest to validate.
+    """
+    path = manifests.find(directory)
+    loaded = manifests.load(path, environment=environment, variables=variables or {})
+    found = list(loaded.problems)
+    manifest = loaded.manifest
+    if manifest is None:
+        return Validation(tuple(found), 0, 0)
+    file = dotenv.read(manifest.root)
+    audit = manifests.audit(path, loaded, environment=environment, variables=variables or {})
+    found += audit.problems
+    try:
+        graph = AssetGraph(manifest)
+        found += findings(graph, file.under(environ), FileDigests(manifest.root, time.time_ns))
+        found += _never_refreshed(graph)
+    except AssetsError as error:
+        found += error.problems  # what is wrong with a graph that is none cannot be asked for
+        audit = audit._replace(manifests={})  # the same cycle in every environment
+    for name, other in audit.manifests.items():
+        if name != environment:
+            found += (manifests.within(name, knot) for knot in _knots(other))
+    # Lines of .env are not quoted: they hold secrets.
+    problems = (*file.problems, *manifests.quote(manifest.root, found))
+    return Validation(problems, len(manifest.assets), len(manifest.files))
+
+
+def _knots(manifest: Manifest) -> tuple[Problem, ...]:
+    """What keeps the assets of a manifest from being a graph."""
+    try:
+        AssetGraph(manifest)
+    except AssetsError as error:
+        return error.problems
+    return ()
+
+
+def _never_refreshed(graph: AssetGraph) -> list[Problem]:
+    return [
+        Problem(
+            "A0210",
+            f"asset {name!r}: nothing will refresh it: no freshness policy on it or below",
+            severity="warning",
+            place=graph.manifest.locate(name, "name"),
+            hint="give it, or an asset below it, freshness: {max_lag: 24h}",
+            asset=name,
+        )
+        for name in freshness.never_refreshed(graph)
+    ]
