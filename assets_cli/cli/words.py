@@ -68,9 +68,10 @@ def about(length: int) -> str:
 
 
 def promise(length: int) -> str:
-    """A length of time as a manifest has it: `6h`, `1h30m`, `0s`."""
+    """A length of time as a manifest has it: `6h`, `1h30m`, `0s`; a day is mostly written `24h`, several as days."""
     parts: list[str] = []
-    for unit, letter in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m"), (SECOND, "s"), (1_000, "ms")):
+    units = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m"), (SECOND, "s"), (1_000, "ms"))
+    for unit, letter in units if length >= 2 * _DAY else units[1:]:
         amount, length = divmod(length, unit)
         if amount:
             parts.append(f"{amount}{letter}")

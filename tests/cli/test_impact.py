@@ -48,7 +48,7 @@ ml-team: 1 asset
 (no owner): 2 assets
   asset   edges  state       promise
   report      2  missing
-  model       3  up to date  1d, age unknown
+  model       3  up to date  24h, age unknown
 
 4 assets below · 2 owners · 3 promises, 1 broken
 next at risk: features in 5 hours
