@@ -6,8 +6,12 @@ Knows tables; neither what is written into them nor how the file is opened for r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 from assets_cli.model.problem import AssetsError
 from assets_cli.state import failures
@@ -214,8 +218,9 @@ def blank() -> sqlite3.Connection:
 def _apply(connection: sqlite3.Connection) -> None:
     # Imported on use: sqlite-utils takes longer to import than a whole no-op plan may take, and a file whose
     # user_version is today's needs nothing of it.
-    from sqlite_utils import Database
-    from sqlite_utils.migrations import Migrations
+    with _absent("pandas"):
+        from sqlite_utils import Database
+        from sqlite_utils.migrations import Migrations
 
     migrations = Migrations("assets")
     for step in STEPS:
@@ -225,6 +230,22 @@ def _apply(connection: sqlite3.Connection) -> None:
 
         migrations(name=step.__name__)(apply)
     migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+
+
+@contextmanager
+def _absent(module: str) -> Iterator[None]:
+    """Let an import find a module missing.
+
+    sqlite-utils imports pandas where it is installed, only to know its types: half a second and 70 MB.
+    """
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = cast("ModuleType", None)  # how Python says that there is none
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 def _sign(connection: sqlite3.Connection) -> None:

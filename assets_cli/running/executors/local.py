@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -153,6 +155,7 @@ class _Command:
         try:
             self._process = subprocess.Popen(
                 invocation.argv,
+                executable=_found(invocation.argv[0], environment.get("PATH", os.defpath)),
                 env=environment,
                 cwd=invocation.cwd,
                 stdin=subprocess.DEVNULL,
@@ -249,6 +252,13 @@ class _Command:
             return _LONGEST_POLL
         left = self._started + self._timeout / duration.SECOND - time.monotonic()
         return min(max(left * 1000, 0), _LONGEST_POLL)
+
+
+@lru_cache(maxsize=64)
+def _found(program: str, path: str) -> str | None:
+    """Where a program is, looked up once; None leaves it to the system, which tries every folder for every command."""
+    where = None if "/" in program else shutil.which(program, path=path)
+    return where if where is not None and where.startswith("/") else None
 
 
 def _open_log(log: Path) -> int:
