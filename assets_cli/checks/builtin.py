@@ -17,6 +17,7 @@ from assets_cli.checks.conditions import Column
 from assets_cli.checks.files import quoted
 from assets_cli.checks.jsonable import row
 from assets_cli.checks.protocol import PASSED, SAMPLE, Asked, CheckError, Finding, Session, Subject, refused
+from assets_cli.model.spelling import nearest
 
 _MOST_NAMED = 8
 
@@ -188,12 +189,10 @@ def _columns(relation: Relation, names: Sequence[str]) -> list[Column]:
     there = {column.name.lower(): column for column in relation.columns}
     missing = [name for name in names if name.lower() not in there]
     if missing:
-        import difflib  # on use: only after an error
-
-        near = difflib.get_close_matches(missing[0].lower(), there, n=1)
+        near = nearest(missing[0], there)
         shown = [column.name for column in relation.columns]
         more = f" and {len(shown) - _MOST_NAMED} more" if len(shown) > _MOST_NAMED else ""
-        hint = f"did you mean {there[near[0]].name}?" if near else f"columns: {', '.join(shown[:_MOST_NAMED])}{more}"
+        hint = f"did you mean {there[near].name}?" if near else f"columns: {', '.join(shown[:_MOST_NAMED])}{more}"
         named = " and ".join(missing) if len(missing) <= 2 else f"{missing[0]} and {len(missing) - 1} more"  # noqa: PLR2004 - a pair
         raise CheckError(f"there is no column {named} ({hint})")
     return [there[name.lower()] for name in names]

@@ -10,9 +10,9 @@ import typer
 from assets_cli.cli import console
 from assets_cli.cli.options import AsJson
 from assets_cli.cli.terminal import Terminal
-from assets_cli.cli.words import nearest
 from assets_cli.model.codes import CODES
 from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.spelling import nearest
 
 _WIDEST = 100
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from assets_cli.cli import console
-from assets_cli.cli.words import nearest
 from assets_cli.manifest.schemas import schema_names, schema_text
 from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.spelling import nearest
 
 
 def command(

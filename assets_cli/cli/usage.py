@@ -9,8 +9,8 @@ from pathlib import Path
 
 from assets_cli.cli import console
 from assets_cli.cli.commands import GLOBAL_OPTIONS, TABLE
-from assets_cli.cli.words import nearest
 from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.spelling import nearest
 
 _ABOUT = (
     "Declare the data that should exist; see what is stale, and why;",

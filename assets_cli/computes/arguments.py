@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from assets_cli.computes.annotations import HINT, Asked, Form, asked
 from assets_cli.computes.context import Context
 from assets_cli.computes.protocol import Address, ComputeFailedError
+from assets_cli.model.spelling import nearest
 
 _OTHER = re.compile(r"[./-]")
 
@@ -79,11 +80,9 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _unknown(name: str, by_parameter: Mapping[str, str]) -> ComputeFailedError:
-    import difflib  # on use: only after an error
-
     known = [*sorted(by_parameter), "context"]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"it could be {', '.join(known)}; or give it a default"
+    near = nearest(name, known)
+    hint = f"did you mean {near}?" if near else f"it could be {', '.join(known)}; or give it a default"
     return ComputeFailedError(f"the parameter {name} is neither an upstream nor `context`", hint=hint)
 
 

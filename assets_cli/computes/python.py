@@ -21,6 +21,7 @@ from assets_cli.computes.context import Context
 from assets_cli.computes.libraries import EXTRAS, install
 from assets_cli.computes.protocol import Channel, ComputeFailedError, Databases, Done, Job
 from assets_cli.computes.sql import look
+from assets_cli.model.spelling import nearest
 
 _OURS = str(Path(__file__).parent.parent)
 _BETWEEN = re.compile(r"<frozen |[/\\](?:asyncio|importlib)[/\\]\w+\.py$")
@@ -120,11 +121,9 @@ def _load(job: Job) -> Callable[..., Any]:
     module = _guarded(lambda: _import(name), job.root)
     found = getattr(module, attribute, None)
     if found is None:
-        import difflib  # on use: only after an error
-
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        near = difflib.get_close_matches(attribute, functions, n=1)
-        hint = f"did you mean {near[0]}?" if near else None
+        near = nearest(attribute, functions)
+        hint = f"did you mean {near}?" if near else None
         raise ComputeFailedError(f"the module {name} has no function {attribute}", hint=hint)
     if not callable(found):
         raise ComputeFailedError(f"{_title(job)} is no function, but of type {type(found).__name__}")

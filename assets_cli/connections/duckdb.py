@@ -125,7 +125,7 @@ class DuckDBSession:
             name = self._resolve(table)
             kind = self._relations().get(self._key(name))
             if kind is None:
-                hint = names.nearest(table, self._table_names())
+                hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self._state(name, kind)
 
@@ -148,7 +148,7 @@ class DuckDBSession:
         with self._refusals():
             name = self._resolve(table)
             if self._key(name) not in self._relations():
-                hint = names.nearest(table, self._table_names())
+                hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self.raw.sql(f"select * from {names.quote(*name)}")  # noqa: S608 - quoted
 
@@ -222,7 +222,7 @@ class DuckDBSession:
         with self._refusals():
             name = self._resolve(table)
             if self._key(name) not in self._relations():
-                hint = names.nearest(table, self._table_names())
+                hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self._described(names.quote(*name))
 
@@ -431,7 +431,7 @@ class DuckDBSession:
             import duckdb  # loaded long since
 
             with suppress(duckdb.Error):  # no better hint is worth losing the error for
-                hint = names.nearest(missing[1], self._table_names())
+                hint = names.hint(missing[1], self._table_names())
         number = max(int(line[1]) - prefix_lines, 1) if line else None
         return DatabaseError(_first_line(text), hint=hint, line=number, detail=_without_our_line(text, prefix_lines))
 

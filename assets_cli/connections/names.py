@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 from assets_cli.connections.protocol import DatabaseError
+from assets_cli.model.spelling import nearest
 
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^".]+))\s*(\.|$)')
 _SHOWN = 8
@@ -43,16 +44,13 @@ def fold(name: str) -> bytes:
     return name.encode("utf-8", "surrogatepass").lower()
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """A hint for a table that is not there: the nearest name, or the first of the tables that are."""
-    import difflib  # on use: only after an error
-
-    by_lower = {each.lower(): each for each in sorted(known)}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {by_lower[close[0]]}?"
-    if not by_lower:
+def hint(name: str, known: Iterable[str]) -> str:
+    """What to say of a table that is not there: the nearest name, or the first of the tables that are."""
+    tables = sorted(known)
+    near = nearest(name, tables)
+    if near is not None:
+        return f"did you mean {near}?"
+    if not tables:
         return "the database has no tables yet"
-    shown = list(by_lower.values())[:_SHOWN]
-    more = f" and {len(by_lower) - _SHOWN} more" if len(by_lower) > _SHOWN else ""
-    return f"tables there: {', '.join(shown)}{more}"
+    more = f" and {len(tables) - _SHOWN} more" if len(tables) > _SHOWN else ""
+    return f"tables there: {', '.join(tables[:_SHOWN])}{more}"

@@ -124,7 +124,7 @@ class SQLiteSession:
             name = self._resolve(table)
             kind = self._kind(name)
             if kind is None:
-                hint = names.nearest(table, self._table_names())
+                hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self._state(name, kind)
 
@@ -148,7 +148,7 @@ class SQLiteSession:
         with self._refusals():
             name = self._resolve(table)
             if self._kind(name) is None:
-                hint = names.nearest(table, self._table_names())
+                hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return sqlite_arrow.read(self.raw, name, self._described(name))
 
@@ -206,7 +206,7 @@ class SQLiteSession:
         with self._refusals():
             name = self._resolve(table)
             if self._kind(name) is None:
-                hint = names.nearest(table, self._table_names())
+                hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self._described(name)
 
@@ -360,7 +360,7 @@ class SQLiteSession:
             missing = _NO_TABLE.search(str(error))
             if missing:
                 with suppress(sqlite3.Error):  # no better hint is worth losing the error for
-                    refusal.hint = names.nearest(missing[1], self._table_names())
+                    refusal.hint = names.hint(missing[1], self._table_names())
             raise refusal from None
 
 

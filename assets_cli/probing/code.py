@@ -237,12 +237,12 @@ class CodeLook:
         from assets_cli.connections.protocol import DatabaseError
 
         connection = self.manifest.connection_of(asset)
+        if connection is None:
+            return None
         try:
-            if connection is not None:
-                return open_database(connection.type, connection.options, Path(self.files.root)).dialect
+            return open_database(connection.type, connection.options, Path(self.files.root)).dialect
         except (DatabaseError, ImportError):
-            pass
-        return None
+            return None
 
 
 class _Examination:

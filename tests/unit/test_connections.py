@@ -360,6 +360,7 @@ class TestScript:
     def test_nothing(self, session: Session) -> None:
         """A script of comments does nothing."""
         session.run_script("-- nothing yet")
+        assert session.scalar("select 1") == 1
 
 
 class TestScalarAndRaw:
