@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11) and "assets needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.13")
+SEED ?= 1
 EXAMPLE := examples/manifests/customer_clv
 
 .PHONY: help setup demo test lint types imports unit docs bench soak clean
@@ -52,8 +53,8 @@ docs: $(READY) ## write the generated pages of docs/reference anew
 bench: $(READY) ## time assets beside ninja and make; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/compare.py
 
-soak: $(READY) ## long property and fault runs, with their own seed and budget
-	$(BIN)/python -m pytest -n 2 tests/properties tests/faults --hypothesis-profile=soak
+soak: $(READY) ## long property runs: thousands of stories, hundreds of kills
+	ENGINE_EXAMPLES=1000 KILL_EXAMPLES=100 $(BIN)/python -m pytest -n 2 tests/properties --hypothesis-seed=$(SEED)
 
 clean: ## forget the environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
