@@ -6,7 +6,7 @@ import gc
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from assets_cli.manifest.schema import Shape, check, fits
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import name_assets
 from assets_cli.manifest.variables import Variables
-from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Connection, Manifest
+from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Asset, Connection, Manifest
 from assets_cli.model.problem import AssetsError, Place, Problem
 
 NAMES: Final = ("assets.yml", "assets.yaml")
@@ -40,6 +40,21 @@ class Loaded(NamedTuple):
 
     manifest: Manifest | None
     problems: tuple[Problem, ...]
+
+
+def _sound(definitions: Mapping[str, Definition], broken: Collection[str]) -> dict[str, Asset]:
+    """The assets without an error, as a whole: an upstream that was left out is left out of what reads it, too."""
+    assets = {
+        name: definition.asset
+        for name, definition in definitions.items()
+        if definition.asset is not None and name not in broken
+    }
+    if len(assets) == len(definitions):
+        return assets
+    return {
+        name: asset._replace(upstreams=tuple(upstream for upstream in asset.upstreams if upstream in assets))
+        for name, asset in assets.items()
+    }
 
 
 def find(start: Path) -> Path:
@@ -240,11 +255,7 @@ class _Loading:
             vars=variables.values,
             connections=connections,
             default_connection=default,
-            assets={
-                name: definition.asset
-                for name, definition in definitions.items()
-                if definition.asset is not None and name not in checker.broken
-            },
+            assets=_sound(definitions, checker.broken),
             files=tuple(each.file for each in self.documents),
             warnings=tuple(problem for problem in problems if problem.severity == "warning"),
             locate=locator,

@@ -85,6 +85,19 @@ MISTAKES: dict[str, tuple[dict[str, str | bytes], str]] = {
               hint: write `version: 1`, or run `assets init`
             """,
     ),
+    "an asset with a mistake that another reads": (
+        {
+            "assets.yml": HEAD + "assets:\n  - {name: a, command: {shell: x, sql: z}}\n"
+            "  - {name: b, upstreams: [a], command: {shell: x}}\n"
+        },
+        """
+            error[A0128]: asset 'a': two kinds of command: shell and sql
+              --> assets.yml:5:24
+             5 |   - {name: a, command: {shell: x, sql: z}}
+               |                        ^
+              hint: keep one, or make two assets of it
+            """,
+    ),
     "a manifest of comments": (
         {"assets.yml": "# to be written\n"},
         """
