@@ -12,6 +12,7 @@ from assets_cli.cli.screens.problems import block
 from assets_cli.cli.screens.run import Transcript
 from assets_cli.cli.words import now
 from assets_cli.model.event import RunEvent, RunFinished, RunStarted, StepFinished
+from assets_cli.model.manifest import DEFAULT_ENVIRONMENT
 from assets_cli.model.plan import Plan
 
 Listener = Callable[[RunEvent], None]
@@ -99,7 +100,8 @@ def follow(plan: Plan, page: plan_screen.Page) -> Iterator[Listener]:
         yield lambda _: None
         return
     first, *rest = plan_screen.summary(plan)
-    terminal.write([*terminal.pack([f"{page.manifest.project}: {first}", *rest], terminal.width), ""])
+    where = "" if plan.environment == DEFAULT_ENVIRONMENT else f" · environment {plan.environment}"
+    terminal.write([*terminal.pack([f"{page.manifest.project}{where}: {first}", *rest], terminal.width), ""])
     transcript = Transcript(page, plan, verbose=not terminal.live)
     if not terminal.live:
         yield Lines(transcript)

@@ -70,6 +70,14 @@ def test_an_environment_has_values_and_a_history_of_its_own(place):
     assert [path.name for path in (place.root / ".assets").glob("*.db")] == ["state.db"]
 
 
+def test_a_run_says_in_which_environment(place):
+    """Nobody should find out afterwards that it was production."""
+    place.assets("- {name: a, command: {shell: 'true'}}", "environments: {prod: {}}\n")
+
+    assert "· environment prod: 1 to materialize" in place.call("--env", "prod", "materialize").stderr
+    assert "environment" not in place.call("materialize").stderr
+
+
 def test_an_unknown_environment_is_refused(place):
     """With the nearest name, by every command."""
     place.assets("- {name: a}", OVERLAYS)
