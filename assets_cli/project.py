@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from assets_cli import manifest as manifests
@@ -61,7 +60,6 @@ from assets_cli.state.run_ids import new_run_id
 from assets_cli.state.store import StateReader, open_reader
 
 if TYPE_CHECKING:
-    from assets_cli.running import run as running
     from assets_cli.running.shell_probe import ShellProbes
     from assets_cli.running.surroundings import Surroundings
 
@@ -299,10 +297,11 @@ class Project:
             return finished
         from assets_cli.running import observations  # only deeds need it
         from assets_cli.running import run as running  # as above
+        from assets_cli.running.executors.cancellation import Cancellation  # as above
         from assets_cli.running.signals import signals_into  # as above
 
-        inbox: SimpleQueue[running.Message] = SimpleQueue()
-        with self._surroundings(tuple(listeners)) as surroundings, signals_into(inbox):
+        cancellation = Cancellation()
+        with self._surroundings(tuple(listeners)) as surroundings, signals_into(cancellation):
             started = surroundings.clock()
             run_id = new_run_id(started)
             options = running.Options(run_id, jobs or plan.jobs, fail_fast)
@@ -312,7 +311,7 @@ class Project:
                     [_step_record(step) for step in plan.steps],
                 )
                 snapshot = observations.record(plan.observations, surroundings.recorder, self.manifest.environment)
-                return running.run(plan, self.graph, snapshot, options, surroundings, inbox)
+                return running.run(plan, self.graph, snapshot, options, surroundings, cancellation)
 
     def observe(self, selection: Sequence[str] = ()) -> tuple[Sighting, ...]:
         """Look at the selected external assets and put on record what they hold; in topological order.
@@ -404,19 +403,21 @@ class Project:
         from assets_cli.state.record import open_recorder
 
         recorder = open_recorder(self._state, hide=lambda value: mask(value, self._secrets))
+        executor = LocalExecutor()
         try:
             yield Surroundings(
                 root=self.manifest.root,
                 recorder=recorder,
                 locks=self._locks,
                 probes=self._probes,
-                executor=LocalExecutor(),
+                executor=executor,
                 listeners=listeners,
                 clock=_clock,
                 environ=self._environ,
                 secrets=self._secrets,
             )
         finally:
+            executor.close()
             recorder.close()
             self._files.save()
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 AttemptState = Literal["open", "succeeded", "failed", "timed_out", "cancelled", "crashed"]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled", "crashed"]
 Result = Literal["succeeded", "failed", "skipped", "blocked", "cancelled"]
+DeedKind = Literal["mv", "rm", "export", "import", "backup", "gc"]
 
 
 class Component(NamedTuple):
@@ -86,7 +87,6 @@ class Attempt(NamedTuple):
     exit_code: int | None = None
     reason: str | None = None
     log: str | None = None
-    process_group: int | None = None
     partition: str = ""
 
 
@@ -94,7 +94,8 @@ class CheckResult(NamedTuple):
     """What one evaluation of a check found.
 
     `failing` counts the rows that fail, where rows can be counted; `sample` holds the first few of them, each by its
-    columns, as JSON. `message` says in a sentence what is wrong, and is empty where nothing is.
+    columns, as JSON. `message` says in a sentence what is wrong, and is empty where nothing is. `reported`: the command
+    evaluated it by itself, and said `metadata` of it; nobody declared it.
     """
 
     name: str
@@ -106,6 +107,8 @@ class CheckResult(NamedTuple):
     sample: tuple[Mapping[str, Any], ...]
     at: int
     run: str | None = None
+    reported: bool = False
+    metadata: Mapping[str, Any] = {}
 
     @property
     def is_error(self) -> bool:
@@ -184,3 +187,19 @@ class RunRecord(NamedTuple):
     pid: int
     counts: Mapping[str, int]
     failed: tuple[str, ...] = ()
+
+
+class Deed(NamedTuple):
+    """One time that history was repaired, copied or thinned out on purpose: `assets state`, or `moved` in a manifest.
+
+    `environment` is None where it concerns the whole file. `details` say what was done, by kind; `after` is the run
+    that was the newest then, None where there was none, or it is not on record any more.
+    """
+
+    kind: DeedKind
+    at: int
+    environment: str | None
+    host: str
+    pid: int
+    details: Mapping[str, Any]
+    after: str | None = None

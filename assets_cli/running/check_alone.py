@@ -20,6 +20,7 @@ from assets_cli.probing import look_at_output
 from assets_cli.running import checking, commands
 from assets_cli.running.executors.local import Cancellation
 from assets_cli.running.ledger import Ledger
+from assets_cli.running.loop import wait_for
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.state.locks import Held, LockRequest, asset_key, database_key
 
@@ -108,7 +109,7 @@ class _Alone:
         setting = checking.Setting(
             self.graph.manifest, self.asset, target, held.descriptors, self.around, Cancellation()
         )
-        results = checking.evaluate(self.asset.checks, setting) or ()
+        results = wait_for(checking.evaluate(self.asset.checks, setting)) or ()
         return self._record(results)
 
     def _record(self, results: tuple[CheckResult, ...]) -> Checked:

@@ -34,9 +34,9 @@ class Setting(NamedTuple):
     cancellation: Cancellation
 
 
-def evaluate(checks: Sequence[Check], setting: Setting) -> tuple[CheckResult, ...] | None:
+async def evaluate(checks: Sequence[Check], setting: Setting) -> tuple[CheckResult, ...] | None:
     """What these checks find, in their order; None where it was cancelled."""
-    return _Evaluation(setting).carry_out(checks)
+    return await _Evaluation(setting).carry_out(checks) if checks else ()
 
 
 def blocks(results: Sequence[CheckResult]) -> bool:
@@ -59,7 +59,7 @@ class _Evaluation:
         self.setting = setting
         self.found: dict[str, CheckResult] = {}
 
-    def carry_out(self, checks: Sequence[Check]) -> tuple[CheckResult, ...] | None:
+    async def carry_out(self, checks: Sequence[Check]) -> tuple[CheckResult, ...] | None:
         waiting: dict[str, tuple[Check, Mapping[str, Any]]] = {}
         for check in checks:
             try:
@@ -67,10 +67,10 @@ class _Evaluation:
             except CannotStartError as error:
                 self._note(check, message=str(error))
         in_shell = {name: each for name, each in waiting.items() if each[0].kind == "shell"}
-        if not self._in_worker({name: each for name, each in waiting.items() if name not in in_shell}):
+        if not await self._in_worker({name: each for name, each in waiting.items() if name not in in_shell}):
             return None
         for check, arguments in in_shell.values():
-            if not self._in_shell(check, arguments["run"]):
+            if not await self._in_shell(check, arguments["run"]):
                 return None
         return tuple(self.found[check.name] for check in checks)
 
@@ -86,7 +86,7 @@ class _Evaluation:
         query = arguments["query"] if path is None else commands.read_sql(self.setting.manifest, SqlCommand(path=path))
         return {"query": commands.fill(query, environ, where)}
 
-    def _in_worker(self, waiting: dict[str, tuple[Check, Mapping[str, Any]]]) -> bool:
+    async def _in_worker(self, waiting: dict[str, tuple[Check, Mapping[str, Any]]]) -> bool:
         """Evaluate these in worker processes, a further one where a function has ended the last; false: cancelled."""
         while waiting:
             try:
@@ -95,7 +95,7 @@ class _Evaluation:
                 for check, _ in waiting.values():
                     self._note(check, message=str(error))
                 return True
-            outcome = self._run(call)
+            outcome = await self._run(call)
             if outcome.state == "cancelled":
                 return False
             ended: list[str] = []
@@ -122,7 +122,7 @@ class _Evaluation:
         extra = {"PATH": shell.path_with_interpreter(environ)}
         return self._invocation(commands.WORKER, extra, job)
 
-    def _in_shell(self, check: Check, text: str) -> bool:
+    async def _in_shell(self, check: Check, text: str) -> bool:
         """Evaluate a shell check; false: cancelled."""
         setting = self.setting
         log = setting.target.log
@@ -133,7 +133,7 @@ class _Evaluation:
         except CannotStartError as error:
             self._note(check, message=str(error))
             return True
-        outcome = self._run(call)
+        outcome = await self._run(call)
         setting.target.result.unlink(missing_ok=True)  # a check has nothing to report of the output
         if outcome.state == "cancelled":
             return False
@@ -159,11 +159,12 @@ class _Evaluation:
             timeout=setting.asset.timeout,
             job=job,
             masks=setting.around.secrets,
+            warm=True,
         )
 
-    def _run(self, call: Invocation) -> Outcome:
-        return self.setting.around.executor.run(
-            call, on_start=lambda _: None, on_prepared=lambda _: None, cancelled=self.setting.cancellation
+    async def _run(self, call: Invocation) -> Outcome:
+        return await self.setting.around.executor.run(
+            call, on_start=lambda _: None, on_prepared=refuse_to_publish, cancelled=self.setting.cancellation
         )
 
     def _note(
@@ -187,6 +188,10 @@ class _Evaluation:
             at=around.clock(),
             run=self.setting.target.run,
         )
+
+
+async def refuse_to_publish(_: Mapping[str, Any]) -> None:
+    """What a check or a probe would publish is nobody's business: it has no output."""
 
 
 def _last_line(log: Path, before: int) -> str:

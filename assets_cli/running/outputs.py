@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, NamedTuple
 
 from assets_cli.computes.protocol import ComputeFailedError, Done
@@ -24,8 +26,11 @@ from assets_cli.probing import look_at_output
 from assets_cli.probing.measures import measure
 from assets_cli.probing.paths import data_version_of_path
 from assets_cli.probing.tables import DatabaseCache, cache_file, database_stat
-from assets_cli.running.commands import locate_output
+from assets_cli.running.commands import CannotStartError, fill, locate_output
 from assets_cli.running.surroundings import Surroundings
+
+_LITTLE = 1 << 20
+"""Bytes that are read and digested in about a millisecond."""
 
 Stats = Mapping[str, str | None]
 """The stat of each touched database file before a command, by connection name."""
@@ -43,6 +48,20 @@ class Left(NamedTuple):
     queried: str | None = None
     metadata: Mapping[str, Any] = {}
     untouched: bool = False
+
+
+def is_quickly_looked_at(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> bool:
+    """Whether a look at an output takes no longer than an instant: nothing to open, little to read."""
+    output = asset.output
+    if asset.data_version_sql is not None or (output is not None and output.table is not None):
+        return False
+    if output is None or output.path is None:
+        return True
+    try:
+        found = os.stat(fill(os.path.join(manifest.root, output.path), environ, "output.path"))  # noqa: PTH116, PTH118
+    except (OSError, CannotStartError):
+        return not glob.has_magic(output.path)  # there is nothing to read, or it cannot be read
+    return S_ISREG(found.st_mode) and found.st_size <= _LITTLE
 
 
 def make_room(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> None:

@@ -40,15 +40,17 @@ def _settle(
     attempt: Attempt, prepared: Materialization | None, graph: AssetGraph, environment: str, surroundings: Surroundings
 ) -> None:
     """Under the asset's lock, so when its command is gone: keep an output that was published before the run died."""
+    key = asset_key(environment, attempt.asset)
 
     def end_command(holder: str) -> None:
         """The lock is held although the run is dead: by the command, which inherited it."""
-        if attempt.process_group and attempt.run in holder:
+        group = surroundings.locks.group_of(key) if attempt.run in holder else None
+        if group is not None:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(attempt.process_group, signal.SIGKILL)
+                os.killpg(group, signal.SIGKILL)
         surroundings.emit(Warned(attempt.asset, surroundings.clock(), f"waiting for the end of {holder}"))
 
-    requests = [LockRequest(asset_key(environment, attempt.asset), exclusive=True)]
+    requests = [LockRequest(key, exclusive=True)]
     if prepared is not None and prepared.asset in graph.assets:
         try:
             touched = commands.databases(graph.manifest, graph.assets[prepared.asset], surroundings.environ)

@@ -1,15 +1,15 @@
 """The run: ready steps start in order of the longest remaining path, each in a job slot; what happened is recorded.
 
-One thread for each job slot carries steps out (`step.perform`); this loop alone decides which step is next, which are
-blocked and when it is over. Knows nothing of commands, files or databases.
+One loop on one thread carries all steps out (`step.perform`), and here alone is decided which step is next, which are
+blocked and when it is over. What steps record is committed together before the loop sleeps, and before any command
+starts; what is told follows the commit. Knows nothing of commands, files or databases.
 """
 
 from __future__ import annotations
 
 import heapq
-import threading
-from collections.abc import Callable, Mapping
-from queue import SimpleQueue
+from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
@@ -19,26 +19,11 @@ from assets_cli.model.plan import Plan, Step
 from assets_cli.planning import schedule
 from assets_cli.planning.staleness import left_stale
 from assets_cli.running import commands
-from assets_cli.running.executors.local import Cancellation
+from assets_cli.running.executors.cancellation import Cancellation
 from assets_cli.running.ledger import Ledger
-from assets_cli.running.step import RunContext, StepOutcome, perform
+from assets_cli.running.loop import Loop
+from assets_cli.running.step import RunContext, StepOutcome, perform, record
 from assets_cli.running.surroundings import Surroundings
-
-
-class Interrupt(NamedTuple):
-    """The user or the system asks the run to end."""
-
-    signal: str
-
-
-class _Failure(NamedTuple):
-    """A thread met an error that stops the run, such as a history that cannot be written."""
-
-    asset: str
-    error: BaseException
-
-
-Message = StepOutcome | Interrupt | _Failure
 
 
 class Options(NamedTuple):
@@ -55,25 +40,50 @@ def run(
     snapshot: StateSnapshot,
     options: Options,
     surroundings: Surroundings,
-    inbox: SimpleQueue[Message],
+    cancellation: Cancellation,
 ) -> event.RunFinished:
-    """Carry out a plan whose run is on record already; `inbox` also takes an `Interrupt` from a signal handler.
+    """Carry out a plan whose run is on record already. Whoever cancels it ends it, with time to end, or in a hurry.
 
     Raises:
         AssetsError: history cannot be written; what runs is ended first.
     """
-    ledger = Ledger(surroundings.recorder, graph, snapshot, snapshot.observations, surroundings.clock)
-    context = RunContext(options.run, graph, ledger, surroundings, Cancellation())
-    return _Run(plan, context, options, inbox).carry_out()
+    told: list[event.RunEvent] = []
+    # What is told before it is on record might turn out not to have happened.
+    around = surroundings._replace(listeners=(told.append,))
+    ledger = Ledger(around.recorder, graph, snapshot, snapshot.observations, around.clock)
+    context = RunContext(options.run, graph, ledger, around, cancellation)
+    carrying = _Run(plan, context, options, _Telling(told, surroundings))
+    with surroundings.recorder.together():
+        return carrying.carry_out()
+
+
+class _Telling:
+    """Events that wait for the commit of what they tell."""
+
+    def __init__(self, told: list[event.RunEvent], surroundings: Surroundings) -> None:
+        self._told = told
+        # They went without secrets into the list.
+        self._listeners = surroundings._replace(secrets=())
+        self._recorder = surroundings.recorder
+
+    def commit(self) -> None:
+        """Commit, and then tell."""
+        self._recorder.commit()
+        if self._told:
+            for each in self._told:
+                self._listeners.emit(each)
+            self._told.clear()
 
 
 class _Run:
-    def __init__(self, plan: Plan, context: RunContext, options: Options, inbox: SimpleQueue[Message]) -> None:
+    def __init__(self, plan: Plan, context: RunContext, options: Options, telling: _Telling) -> None:
         self.steps: Mapping[str, Step] = {step.asset: step for step in plan.steps}
         self.context = context
         self.options = options
-        self.inbox = inbox
         self.around = context.surroundings
+        self.telling = telling
+        self.loop = Loop(self._at_rest)
+        self.slots = min(options.jobs, len(self.steps))
         self.started = self.around.clock()
         self.results: dict[str, StepOutcome] = {}
         self.waiting = {name: len(step.after) for name, step in self.steps.items()}
@@ -93,19 +103,13 @@ class _Run:
 
     def carry_out(self) -> event.RunFinished:
         """Run until nothing runs and nothing more may start."""
-        slots = _Slots(min(self.options.jobs, len(self.steps)), self._work)
         self.around.emit(event.RunStarted(self.options.run, self.started, tuple(self.steps), self.options.jobs))
         for name, count in self.waiting.items():
             if not count:
                 self._make_ready(name)
-        try:
-            while True:
-                self._dispatch(slots)
-                if not self.running:
-                    break
-                self._take(self.inbox.get())
-        finally:
-            slots.close()
+        self.loop.watch(self.context.cancellation.fileno(), self._interrupt)
+        self._dispatch()
+        self.loop.run()
         if self.error is not None:
             raise self.error
         return self._finish()
@@ -122,76 +126,56 @@ class _Run:
     def _make_ready(self, name: str) -> None:
         heapq.heappush(self.ready, (-self.remaining[name], self.order[name], name))
 
-    def _dispatch(self, slots: _Slots) -> None:
+    def _dispatch(self) -> None:
         """Start ready steps while there are slots; one whose database file is in use here stays ready."""
         held_back = []
-        while self.ready and not self.stopping and len(self.running) < slots.count:
+        while self.ready and not self.stopping and len(self.running) < self.slots:
             entry = heapq.heappop(self.ready)
-            files = self.files_of[entry[2]]
+            name = entry[2]
+            files = self.files_of[name]
             if files & self.busy_files:
                 held_back.append(entry)
                 continue
             self.busy_files |= files
-            self.running.add(entry[2])
-            slots.start(entry[2])
+            self.running.add(name)
+            self.loop.start(perform(self.steps[name], self.context), partial(self._take, name))
         for entry in held_back:
             heapq.heappush(self.ready, entry)
 
-    def _work(self, name: str) -> None:
-        """In a slot's thread: carry out one step; its result is on record before the slot takes the next one."""
+    def _at_rest(self) -> None:
+        """Everybody has gone on as far as possible: commit what was recorded, tell it."""
         try:
-            outcome = perform(self.steps[name], self.context)
-            self._record(outcome)
-            self.inbox.put(outcome)
-        except BaseException as error:  # noqa: BLE001 - it is raised again by the loop, in the main thread
-            self.inbox.put(_Failure(name, error))
+            self.telling.commit()
+        except BaseException as error:  # noqa: BLE001 - it is raised again when all that runs has ended
+            self._fail(error)
 
-    def _record(self, outcome: StepOutcome) -> None:
-        self.around.recorder.finish_step(
-            self.options.run, outcome.asset, outcome.result, outcome.unchanged, outcome.detail
-        )
-        self.around.emit(
-            event.StepFinished(
-                outcome.asset,
-                self.around.clock(),
-                outcome.result,
-                outcome.unchanged,
-                outcome.detail,
-                outcome.duration,
-                outcome.log,
-                outcome.tail,
-                outcome.rows,
-                outcome.checks,
-            )
-        )
-
-    def _take(self, message: Message) -> None:
-        if isinstance(message, Interrupt):
-            self._interrupt()
-        elif isinstance(message, _Failure):
-            self.error = self.error or message.error
-            self.stopping = True
-            self.context.cancellation.cancel()
-            self.running.discard(message.asset)
+    def _take(self, name: str, outcome: StepOutcome, error: BaseException | None) -> None:
+        """A step has come to its end, or to an error that stops the run, such as a history that cannot be written."""
+        self.running.discard(name)
+        self.busy_files -= self.files_of[name]
+        if error is not None:
+            self._fail(error)
         else:
-            self._settle(message)
+            self._settle(outcome)
+        self._dispatch()
+
+    def _fail(self, error: BaseException) -> None:
+        self.error = self.error or error
+        self.stopping = True
+        self.context.cancellation.cancel()
 
     def _interrupt(self) -> None:
-        """The first lets what runs come to an end, and says so; the next one ends it."""
-        if self.interrupted:
-            self.context.cancellation.hurry()
+        """What runs comes to an end, or is ended in a hurry; nothing else starts."""
+        if self.error is not None:
             return
-        self.context.cancellation.cancel()
         self.stopping = self.interrupted = True
         if self.running:
             waits = "interrupted: what runs is given a few seconds to end; interrupt again to end it at once"
             self.around.emit(event.Warned(None, self.around.clock(), waits))
 
     def _settle(self, outcome: StepOutcome) -> None:
-        """A step has ended: free what it held, let its readers start or block them."""
+        """A step has ended: let its readers start or block them."""
         name = outcome.asset
-        self.running.discard(name)
-        self.busy_files -= self.files_of[name]
         self.results[name] = outcome
         if outcome.result in ("succeeded", "skipped"):
             for reader in self.readers[name]:
@@ -208,16 +192,16 @@ class _Run:
         while reached:
             reader = reached.pop()
             if reader not in self.results:
-                self.results[reader] = StepOutcome(reader, "blocked", detail=f"its upstream {name} failed")
-                self._record(self.results[reader])
+                blocked = StepOutcome(reader, "blocked", detail=f"its upstream {name} failed")
+                self.results[reader] = record(blocked, self.context)
                 reached += self.readers[reader]
 
     def _finish(self) -> event.RunFinished:
+        self.interrupted = self.context.cancellation.is_set()
         reason = "interrupted" if self.interrupted else "not started: --fail-fast"
         for name in self.steps:
             if name not in self.results:
-                self.results[name] = StepOutcome(name, "cancelled", detail=reason)
-                self._record(self.results[name])
+                self.results[name] = record(StepOutcome(name, "cancelled", detail=reason), self.context)
         now = self.around.clock()
         status = self._status()
         self.around.recorder.end_run(self.options.run, status, now)
@@ -237,6 +221,7 @@ class _Run:
             still_stale=left_stale(self._named("succeeded"), self.steps, self.context.graph, snapshot),
         )
         self.around.emit(finished)
+        self.telling.commit()
         return finished
 
     def _status(self) -> RunStatus:
@@ -255,32 +240,3 @@ class _Run:
 
     def _named(self, result: Result) -> tuple[str, ...]:
         return tuple(name for name in self.steps if self.results[name].result == result)
-
-
-class _Slots:
-    """Job slots: threads that carry out one step after another, started when first needed."""
-
-    def __init__(self, count: int, work: Callable[[str], None]) -> None:
-        self.count = count
-        self._work = work
-        self._next: SimpleQueue[str | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
-
-    def start(self, name: str) -> None:
-        """Hand a step to a free slot."""
-        if len(self._threads) < self.count:
-            thread = threading.Thread(target=self._serve, name=f"slot-{len(self._threads) + 1}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._next.put(name)
-
-    def close(self) -> None:
-        """End the threads when they have carried out what they hold."""
-        for _ in self._threads:
-            self._next.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    def _serve(self) -> None:
-        while (name := self._next.get()) is not None:
-            self._work(name)

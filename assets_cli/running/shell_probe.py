@@ -15,8 +15,10 @@ from assets_cli.computes import shell
 from assets_cli.model.duration import SECOND
 from assets_cli.model.manifest import Asset, Manifest, ShellProbe
 from assets_cli.probing.observing import Answer, ProbeError, moment, short_enough
+from assets_cli.running.checking import refuse_to_publish
 from assets_cli.running.commands import CannotStartError, address, fill, locate_output
 from assets_cli.running.executors.local import Cancellation, Invocation, LocalExecutor, tail
+from assets_cli.running.loop import wait_for
 
 TIMEOUT: Final = 60 * SECOND
 _LARGEST: Final = 1 << 24
@@ -48,8 +50,10 @@ class ShellProbes:
                 call = self._invocation(asset, Path(folder))
             except CannotStartError as error:
                 raise ProbeError(str(error)) from None
-            outcome = self._executor.run(
-                call, on_start=lambda _: None, on_prepared=lambda _: None, cancelled=self._cancellation
+            outcome = wait_for(
+                self._executor.run(
+                    call, on_start=lambda _: None, on_prepared=refuse_to_publish, cancelled=self._cancellation
+                )
             )
             if outcome.state != "succeeded":
                 said = tail(call.log, 1)

@@ -1,21 +1,23 @@
-"""SIGINT and SIGTERM as messages to the loop of a run, so that one place decides what an interrupt means."""
+"""SIGINT and SIGTERM cancel a run: the first gives what runs some time to end, the next ends it at once."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
 
-from assets_cli.running.run import Interrupt, Message
+from assets_cli.running.executors.cancellation import Cancellation
 
 
 @contextmanager
-def signals_into(inbox: SimpleQueue[Message]) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into messages while a run lasts. Only the main thread can; elsewhere nothing changes."""
+def signals_into(cancellation: Cancellation) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into cancelling. Only the main thread can; elsewhere nothing changes."""
 
-    def on_signal(number: int, _frame: object) -> None:
-        inbox.put(Interrupt(signal.Signals(number).name))
+    def on_signal(_number: int, _frame: object) -> None:
+        if cancellation.is_set():
+            cancellation.hurry()
+        else:
+            cancellation.cancel()
 
     before = {}
     try:

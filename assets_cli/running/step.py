@@ -17,10 +17,11 @@ Knows nothing of other steps or of order. What is stale is `planning`'s decision
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import select
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from assets_cli.computes.reported import Reported
@@ -37,11 +38,13 @@ from assets_cli.model.world import CodeProbe, OutputProbe, World
 from assets_cli.planning.staleness import stale_causes
 from assets_cli.planning.versions import code_version
 from assets_cli.probing import look_at_one
-from assets_cli.running import checking, commands, outputs
+from assets_cli.running import checking, commands, loop, outputs
 from assets_cli.running.executors.local import Cancellation, Outcome, tail
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.state.locks import Held, LockRequest, asset_key, database_key
+
+T = TypeVar("T")
 
 
 class StepOutcome(NamedTuple):
@@ -68,8 +71,8 @@ class RunContext(NamedTuple):
     cancellation: Cancellation
 
 
-def perform(step: Step, context: RunContext) -> StepOutcome:
-    """Carry out one step and record its attempts; the caller records the step's result.
+async def perform(step: Step, context: RunContext) -> StepOutcome:
+    """Carry out one step and record its attempts and its result.
 
     Raises:
         AssetsError: history cannot be written.
@@ -80,17 +83,40 @@ def perform(step: Step, context: RunContext) -> StepOutcome:
         touched = commands.databases(context.graph.manifest, asset, around.environ)
     except commands.CannotStartError:
         touched = {}  # the attempt fails on the same variable, and says so
-    held = _take_locks(step, asset, touched, context)
+    held = await _take_locks(step, asset, touched, context)
     if held is None:
-        return StepOutcome(step.asset, "cancelled", detail="interrupted while waiting")
+        return record(StepOutcome(step.asset, "cancelled", detail="interrupted while waiting"), context)
     try:
         context.ledger.refresh(step.asset)
-        return _Performance(step, asset, touched, context, held).carry_out()
+        outcome = await _Performance(step, asset, touched, context, held).carry_out()
+        # Recorded, but perhaps not committed: who takes the lock now and wants to read has to wait for the commit.
+        return record(outcome, context)
     finally:
         held.release()
 
 
-def _take_locks(step: Step, asset: Asset, touched: Mapping[str, Database], context: RunContext) -> Held | None:
+def record(outcome: StepOutcome, context: RunContext) -> StepOutcome:
+    """Put the result of a step on record, and tell it."""
+    around = context.surroundings
+    around.recorder.finish_step(context.run, outcome.asset, outcome.result, outcome.unchanged, outcome.detail)
+    around.emit(
+        event.StepFinished(
+            outcome.asset,
+            around.clock(),
+            outcome.result,
+            outcome.unchanged,
+            outcome.detail,
+            outcome.duration,
+            outcome.log,
+            outcome.tail,
+            outcome.rows,
+            outcome.checks,
+        )
+    )
+    return outcome
+
+
+async def _take_locks(step: Step, asset: Asset, touched: Mapping[str, Database], context: RunContext) -> Held | None:
     environment = context.ledger.snapshot.environment
     around = context.surroundings
     requests = [LockRequest(asset_key(environment, asset.name), exclusive=True)]
@@ -103,19 +129,24 @@ def _take_locks(step: Step, asset: Asset, touched: Mapping[str, Database], conte
         LockRequest(database_key(database.file), exclusive=True) for database in touched.values() if database.file
     ]
 
-    def on_wait(holder: str) -> None:
-        around.emit(event.StepWaiting(step.asset, around.clock(), holder))
-
-    return around.locks.acquire(
-        requests,
-        holder=f"run {context.run}, materializing {asset.name}",
-        on_wait=on_wait,
-        cancelled=context.cancellation.is_set,
-    )
+    taking = around.locks.acquiring(requests, holder=f"run {context.run}, materializing {asset.name}")
+    told: set[str] = set()
+    with closing(taking):
+        while True:
+            try:
+                waited = next(taking)
+            except StopIteration as done:
+                held: Held = done.value
+                return held
+            if waited.holder not in told:
+                told.add(waited.holder)
+                around.emit(event.StepWaiting(step.asset, around.clock(), waited.holder))
+            if await loop.ready({context.cancellation.fileno(): select.POLLIN}, waited.pause):
+                return None
 
 
 class _Performance:
-    """The carrying out of one step by the thread that holds its locks."""
+    """The carrying out of one step by who holds its locks."""
 
     def __init__(
         self, step: Step, asset: Asset, touched: Mapping[str, Database], context: RunContext, held: Held
@@ -131,27 +162,27 @@ class _Performance:
         self.before: OutputProbe | None = None
         self.started = False
 
-    def carry_out(self) -> StepOutcome:
-        skipped = self._look_again()
+    async def carry_out(self) -> StepOutcome:
+        skipped = await self._look_again()
         if skipped is not None:
             return skipped
         number = 0
         while True:
             number += 1
-            outcome, state, exit_code = self._attempt(number)
+            outcome, state, exit_code = await self._attempt(number)
             delay = self._delay_before_retry(number, state, exit_code)
             if delay is None:
                 return outcome
             self.around.emit(event.StepRetrying(self.asset.name, self.around.clock(), number, outcome.detail, delay))
-            if self.context.cancellation.wait(delay / duration.SECOND):
+            if await loop.ready({self.context.cancellation.fileno(): select.POLLIN}, delay / duration.SECOND):
                 return outcome._replace(result="cancelled", detail=f"interrupted; {outcome.detail}")
-            self._look()  # somebody may have mended the code meanwhile: what is recorded is what runs
+            await self._look()  # somebody may have mended the code meanwhile: what is recorded is what runs
 
-    def _look_again(self) -> StepOutcome | None:
+    async def _look_again(self) -> StepOutcome | None:
         """The re-check: the causes as they are now, under the lock. None where the step has to run."""
         snapshot = self.context.ledger.snapshot
         latest = snapshot.of(self.asset.name)
-        code, self.before = self._look()
+        code, self.before = await self._look()
         if self.step.is_forced or code.problem is not None:
             return None
         name = self.asset.name
@@ -159,7 +190,7 @@ class _Performance:
         promises = {name: self.step.promise} if self.step.promise else {}
         causes = stale_causes(name, self.context.graph, snapshot, world, promises, self.around.clock())
         if causes:
-            return self._check_again() if all(cause.kind == "check_failed" for cause in causes) else None
+            return await self._check_again() if all(cause.kind == "check_failed" for cause in causes) else None
         made = latest.materialization
         if made is not None and made.run != self.context.run and made.seq != self.step.record:
             return StepOutcome(name, "skipped", detail=f"done by run {made.run} meanwhile")
@@ -167,7 +198,7 @@ class _Performance:
             return StepOutcome(name, "skipped", detail="its upstreams came out unchanged")
         return StepOutcome(name, "skipped", detail="nothing is left to do")
 
-    def _check_again(self) -> StepOutcome | None:
+    async def _check_again(self) -> StepOutcome | None:
         """Only checks stood against what is there: it is unblocked if those that block now pass, or none is left.
 
         None where one of them still fails, so that the command has to run.
@@ -175,7 +206,7 @@ class _Performance:
         started, name, ledger = self.around.clock(), self.asset.name, self.context.ledger
         blocking = [check for check in self.asset.checks if check.blocking]
         log = f"{self.around.logs}/{self.context.run}/{quote(name, safe='')}.checks.log"
-        results = checking.evaluate(blocking, self._setting(self._target(log)))
+        results = await checking.evaluate(blocking, self._setting(self._target(log)))
         if results is None:
             return StepOutcome(name, "cancelled", detail="interrupted during its checks")
         latest = ledger.snapshot.of(name)
@@ -191,9 +222,12 @@ class _Performance:
             unchanged=latest.usable is not None and latest.usable.data_version == made.data_version,
             detail="unblocked: its blocking checks pass" if blocking else "unblocked: no blocking check is left",
             duration=self.around.clock() - started,
-            log=log if Path(self.around.root, log).exists() else None,
+            log=self._if_there(log),
             checks=results,
         )
+
+    def _if_there(self, log: str | None) -> str | None:
+        return log if log and Path(self.around.root, log).exists() else None
 
     def _setting(self, target: commands.Target) -> checking.Setting:
         context = self.context
@@ -214,11 +248,19 @@ class _Performance:
             held=tuple(os.path.realpath(each.file) for each in self.touched.values() if each.file),
         )
 
-    def _look(self) -> tuple[CodeProbe, OutputProbe | None]:
+    async def _look(self) -> tuple[CodeProbe, OutputProbe | None]:
         latest = self.context.ledger.snapshot.of(self.asset.name)
-        code, output = look_at_one(self.context.graph, self.asset, latest, self.around.probes)
+        code, output = await self._while_others_go_on(
+            lambda: look_at_one(self.context.graph, self.asset, latest, self.around.probes)
+        )
         self.components, self.problem = code.components, code.problem
         return code, output
+
+    async def _while_others_go_on(self, work: Callable[[], T]) -> T:
+        """Do what takes long where an output is large, or a database has to be opened."""
+        if outputs.is_quickly_looked_at(self.context.graph.manifest, self.asset, self.around.environ):
+            return work()
+        return await loop.in_thread(work)
 
     def _delay_before_retry(self, number: int, state: AttemptState, exit_code: int | None) -> int | None:
         retries = self.asset.retries
@@ -230,7 +272,7 @@ class _Performance:
             return None
         return retries.delay * 2 ** (number - 1) if retries.backoff == "exponential" else retries.delay
 
-    def _attempt(self, number: int) -> tuple[StepOutcome, AttemptState, int | None]:
+    async def _attempt(self, number: int) -> tuple[StepOutcome, AttemptState, int | None]:
         name = self.asset.name
         started = self.around.clock()
         log = f"{self.around.logs}/{self.context.run}/{quote(name, safe='')}.{number}.log"
@@ -257,9 +299,10 @@ class _Performance:
             return self._failed(attempt, "failed", str(error), None)
         stats = outputs.database_stats(self.touched, self.around)
         self.started = True
-        outcome = self.around.executor.run(
+        await loop.rest()  # the attempt is on record before its command starts
+        outcome = await self.around.executor.run(
             call,
-            on_start=lambda group: self.around.recorder.note_process(seq, group),
+            on_start=self.held.name_group,
             on_prepared=lambda document: self._prepare(attempt, document),
             cancelled=self.context.cancellation,
         )
@@ -270,10 +313,10 @@ class _Performance:
             return self._failed(attempt, outcome.state, outcome.reason or "failed", outcome.exit_code)
         try:
             reported = self._reported(outcome, target.result)
-            left = self._inspect(outcome, stats)
+            left = await self._while_others_go_on(lambda: self._inspect(outcome, stats))
         except outputs.OutputError as error:
             return self._failed(attempt, "failed", str(error), outcome.exit_code)
-        results = checking.evaluate(self.asset.checks, self._setting(target))
+        results = await checking.evaluate(self.asset.checks, self._setting(target))
         if results is None:
             return self._failed(attempt, "cancelled", "interrupted during its checks", outcome.exit_code)
         made = self._materialization(attempt, left, reported)._replace(blocked=checking.blocks(results))
@@ -310,7 +353,7 @@ class _Performance:
         self.context.ledger.note_attempt(attempt._replace(state=state, finished=finished, reason=reason))
         result: Result = "cancelled" if state == "cancelled" else "failed"
         # What could not even start has no log.
-        log = attempt.log if attempt.log and Path(self.around.root, attempt.log).exists() else None
+        log = self._if_there(attempt.log)
         lines = tail(Path(self.around.root, log)) if log else ()
         took = finished - attempt.started
         outcome = StepOutcome(attempt.asset, result, detail=reason, duration=took, log=log, tail=lines)
@@ -330,7 +373,7 @@ class _Performance:
         said = checking.summary(checks)
         return StepOutcome(made.asset, result, unchanged, said, took, log, rows=left.rows, checks=checks)
 
-    def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
+    async def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
         """Put on record what is about to be published, so that a death in between can be told from one before."""
         if self.asset.data_version_sql is not None:
             return  # its answer is known only after publishing, so there is nothing whole to record
@@ -342,6 +385,7 @@ class _Performance:
         # If we die before its checks were evaluated, it is on record as blocked until they were.
         unchecked = any(check.blocking for check in self.asset.checks)
         self.around.recorder.prepare(attempt.seq, made._replace(blocked=unchecked))
+        await loop.rest()
 
     def _materialization(self, attempt: Attempt, left: outputs.Left, reported: Reported) -> Materialization:
         ledger = self.context.ledger

@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ from assets_cli.model.problem import AssetsError, Problem
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1  # seconds
 _HOLDER_BYTES = 1_000
+_GROUP_BYTES = 20
 _SHARED = "a step that reads it"
 _UNNAMED = "another process"
 
@@ -35,22 +36,44 @@ class LockRequest(NamedTuple):
     exclusive: bool
 
 
+class Waited(NamedTuple):
+    """A lock is held by somebody else: who that is, in words, and how many seconds to wait before the next try."""
+
+    holder: str
+    pause: float
+
+
 class Held:
     """Locks that are held until `release`, or until this process and all that inherited the descriptors are gone."""
 
-    __slots__ = ("_descriptors",)
+    __slots__ = ("_descriptors", "_holder", "_signed")
 
-    def __init__(self, descriptors: Sequence[int]) -> None:
+    def __init__(self, descriptors: Sequence[int], signed: Sequence[int] = (), holder: str = "") -> None:
         self._descriptors = tuple(descriptors)
+        self._signed = tuple(signed)
+        self._holder = holder
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """What to hand to a child by `pass_fds`, so that the locks outlive us; empty after `release`."""
         return self._descriptors
 
+    def name_group(self, group: int) -> None:
+        """Write into the locks that are ours alone which process group works under them: see `group_of`."""
+        for descriptor in self._signed:
+            _sign(descriptor, self._holder, group)
+
+    def join(self, other: Held) -> Held:
+        """Both as one; they themselves hold nothing any more."""
+        both = Held(
+            (*self._descriptors, *other._descriptors), (*self._signed, *other._signed), self._holder or other._holder
+        )
+        self._descriptors = self._signed = other._descriptors = other._signed = ()
+        return both
+
     def release(self) -> None:
         """Unlock explicitly, also for children that still hold the descriptors, and close. Twice is once."""
-        descriptors, self._descriptors = self._descriptors, ()
+        descriptors, self._descriptors, self._signed = self._descriptors, (), ()
         for descriptor in reversed(descriptors):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -109,7 +132,7 @@ class LockService:
         on_wait: Callable[[str], None] | None = None,
         cancelled: Callable[[], bool] = _never,
     ) -> Held | None:
-        """Take all the locks, waiting for those that are held elsewhere. A key asked twice is exclusive if either is.
+        """Take all the locks, waiting for those that are held elsewhere: `acquiring`, with sleeps for the pauses.
 
         Args:
             requests: what to lock, in any order.
@@ -123,29 +146,68 @@ class LockService:
         Raises:
             AssetsError: the folder cannot be written, or its file system has no locks.
         """
+        taking = self.acquiring(requests, holder=holder)
+        told: set[str] = set()
+        try:
+            while True:
+                waited = next(taking)
+                if waited.holder not in told and on_wait is not None:
+                    told.add(waited.holder)
+                    on_wait(waited.holder)
+                if cancelled():
+                    return None
+                time.sleep(waited.pause)
+        except StopIteration as done:
+            held: Held = done.value
+            return held
+        finally:
+            taking.close()
+
+    def acquiring(self, requests: Sequence[LockRequest], *, holder: str) -> Generator[Waited, None, Held]:
+        """Take all the locks, step by step: each time that one is held elsewhere, say by whom and what to wait.
+
+        A key asked twice is exclusive if either is. Whoever closes the generator before its end holds nothing.
+
+        Raises:
+            AssetsError: the folder cannot be written, or its file system has no locks.
+        """
         wanted: dict[str, bool] = {}
         for key, exclusive in requests:
             wanted[key] = exclusive or wanted.get(key, False)
         taken: list[int] = []
+        signed: list[int] = []
         try:
             for key in sorted(wanted):
                 exclusive = wanted[key]
                 descriptor = self._open(key, exclusive=exclusive)
                 taken.append(descriptor)
-                if not _try(descriptor, exclusive=exclusive) and not _wait(
-                    descriptor, exclusive=exclusive, on_wait=on_wait, cancelled=cancelled
-                ):
-                    Held(taken).release()
-                    return None
+                if not _try(descriptor, exclusive=exclusive):
+                    yield from _wait(descriptor, exclusive=exclusive)
                 if exclusive:
                     _sign(descriptor, holder)
+                    signed.append(descriptor)
         except OSError as error:
             Held(taken).release()
             raise AssetsError(self._problem(error)) from error
         except BaseException:
             Held(taken).release()
             raise
-        return Held(taken)
+        return Held(taken, signed, holder)
+
+    def attempt(self, requests: Sequence[LockRequest], *, holder: str) -> Held | Waited:
+        """Take all the locks at once, or none: then say who holds the first that could not be had.
+
+        Raises:
+            AssetsError: as `acquiring`.
+        """
+        taking = self.acquiring(requests, holder=holder)
+        try:
+            return next(taking)
+        except StopIteration as done:
+            held: Held = done.value
+            return held
+        finally:
+            taking.close()
 
     def hold_run(self, run: str) -> Held:
         """Hold a run's own lock: everybody else sees the run as alive until it is released or this process dies.
@@ -165,10 +227,17 @@ class LockService:
 
         A lock file that we may not open counts as held: a run must never be taken for dead while it works.
         """
+        return bool(self.is_held(run_key(run)))
+
+    def is_held(self, key: str) -> bool | None:
+        """Whether somebody holds a lock alone; None where nobody ever held it. Writes nothing.
+
+        One that we may not open counts as held.
+        """
         try:
-            descriptor = os.open(self._file(run_key(run)), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self._file(key), os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return None
         except OSError:
             return True
         try:
@@ -177,6 +246,19 @@ class LockService:
             return True
         finally:
             os.close(descriptor)
+
+    def group_of(self, key: str) -> int | None:
+        """The process group that works, or worked last, under a lock that its holder had alone; None where none did."""
+        try:
+            descriptor = os.open(self._file(key), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            _, _, rest = os.pread(descriptor, _HOLDER_BYTES + _GROUP_BYTES, 0).partition(b"\n")
+        finally:
+            os.close(descriptor)
+        group = rest.partition(b"\n")[0]
+        return int(group) if group.isdigit() and int(group) > 1 else None
 
     @contextmanager
     def try_database(self, path: str | Path, seconds: float) -> Iterator[str | None]:
@@ -243,30 +325,22 @@ def _try(descriptor: int, *, exclusive: bool) -> bool:
     return True
 
 
-def _wait(
-    descriptor: int, *, exclusive: bool, on_wait: Callable[[str], None] | None, cancelled: Callable[[], bool]
-) -> bool:
-    """Poll until the lock is ours (True) or `cancelled` says yes (False)."""
-    told: set[str] = set()
+def _wait(descriptor: int, *, exclusive: bool) -> Generator[Waited, None, None]:
+    """Poll until the lock is ours, with longer and longer pauses."""
     pause = _FIRST_PAUSE
-    while not cancelled():
+    while True:
         if exclusive and _try(descriptor, exclusive=False):
             # Only readers are in the way, or nobody any more: the name in the file is an older holder's.
             if _try(descriptor, exclusive=True):
-                return True
+                return
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             holder = _SHARED
         else:
             holder = _holder(descriptor)
-        if holder not in told:
-            told.add(holder)
-            if on_wait is not None:
-                on_wait(holder)
-        time.sleep(pause)
+        yield Waited(holder, pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
         if _try(descriptor, exclusive=exclusive):
-            return True
-    return False
+            return
 
 
 def _holder(descriptor: int) -> str:
@@ -274,9 +348,9 @@ def _holder(descriptor: int) -> str:
     return line.decode("utf-8", "replace") or _UNNAMED
 
 
-def _sign(descriptor: int, holder: str) -> None:
-    # One write, ended by a line feed: what a longer name left behind is never read. Nobody's work depends on the
-    # name, so a full disk or another user's file is no reason to stop.
-    line = holder.replace("\n", " ").encode("utf-8", "replace")[: _HOLDER_BYTES - 1] + b"\n"
+def _sign(descriptor: int, holder: str, group: int | None = None) -> None:
+    # One write, each line ended by a line feed: what a longer name left behind is never read. Nobody's work depends on
+    # the name, so a full disk or another user's file is no reason to stop.
+    line = holder.replace("\n", " ").encode("utf-8", "replace")[: _HOLDER_BYTES - 1]
     with suppress(OSError):
-        os.pwrite(descriptor, line, 0)
+        os.pwrite(descriptor, b"%s\n%s\n" % (line, b"" if group is None else b"%d" % group), 0)

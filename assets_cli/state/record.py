@@ -146,10 +146,6 @@ class Recorder(StateWriter):
             )
             return seq
 
-    def note_process(self, attempt: int, process_group: int) -> None:
-        """Record which process group an attempt's command runs in, so that it can be ended if we die."""
-        self._write("UPDATE attempts SET process_group = ? WHERE seq = ?", (process_group, attempt))
-
     def prepare(self, attempt: int, materialization: Materialization) -> None:
         """Record, before the output is published, what will be recorded when it is: see `promote`."""
         text = rows.prepared_text(self._without_secrets(materialization))
@@ -396,7 +392,9 @@ class Recorder(StateWriter):
         return value._replace(metadata=self._hide(dict(value.metadata)))
 
     def _found(self, value: CheckResult) -> CheckResult:
-        return value._replace(message=self._hide(value.message), sample=self._hide(value.sample))
+        return value._replace(
+            message=self._hide(value.message), sample=self._hide(value.sample), metadata=self._hide(value.metadata)
+        )
 
     def _freeze(self, key: tuple[str, str, str], superseded: tuple[str, int | None]) -> None:
         self._connection.execute(

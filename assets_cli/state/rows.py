@@ -23,10 +23,7 @@ MATERIALIZATION = (
     "m.fingerprint, m.fingerprint_stat, m.fingerprint_newest, m.fingerprint_taken, m.data_time, m.inputs, "
     "m.unchanged, m.blocked, m.metadata, m.partition"
 )
-ATTEMPT = (
-    "a.seq, r.id, a.asset, a.number, a.state, a.started, a.finished, a.exit_code, a.reason, a.log, a.process_group, "
-    "a.partition"
-)
+ATTEMPT = "a.seq, r.id, a.asset, a.number, a.state, a.started, a.finished, a.exit_code, a.reason, a.log, a.partition"
 OBSERVATION = "o.seq, o.asset, o.observed, o.data_version, o.data_time, o.metadata"
 CHECK_RESULT = "c.name, c.passed, c.severity, c.blocking, c.details, c.at, c.run"
 _INPUTS, _METADATA = 14, 17  # positions in MATERIALIZATION
@@ -128,15 +125,17 @@ def check_result(row: Row) -> CheckResult:
     """A row of the columns `CHECK_RESULT`, as a value."""
     name, passed, severity, blocking, stored, at, run = row
     told = json.loads(stored)
-    sample = tuple(told.get("sample", ()))
-    return CheckResult(
-        name, passed == 1, severity, blocking == 1, told.get("failing"), told.get("message", ""), sample, at, run
-    )
+    found = (told.get("failing"), told.get("message", ""), tuple(told.get("sample", ())))
+    said = (told.get("reported", False), told.get("metadata", {}))
+    return CheckResult(name, passed == 1, severity, blocking == 1, *found, at, run, *said)
 
 
 def check_details(value: CheckResult) -> str:
     """What is stored of a result besides its columns."""
-    return dump({"failing": value.failing, "message": value.message, "sample": list(value.sample)})
+    details: dict[str, Any] = {"failing": value.failing, "message": value.message, "sample": list(value.sample)}
+    if value.reported:
+        details |= {"reported": True, "metadata": dict(value.metadata)}
+    return dump(details)
 
 
 def components_text(components: Mapping[str, Component]) -> str:

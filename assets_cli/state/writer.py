@@ -50,6 +50,8 @@ class StateWriter(StateReader):
         self._guard = threading.RLock()
         self._depth = 0
         self._failure: BaseException | None = None
+        self._together = False
+        self._broken: BaseException | None = None
         self._seen = self._data_version()
 
     def forget(self) -> None:
@@ -61,6 +63,37 @@ class StateWriter(StateReader):
             self._connection.close()
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is recorded inside, in transactions or not, is committed by `commit` and at the end, and not before.
+
+        Once anything of it fails, nothing more can be recorded: what came before in the same commit is lost, too.
+        """
+        self._together = True
+        try:
+            yield
+            self.commit()
+        finally:
+            self._together = False
+            with self._guard:
+                self._roll_back()
+
+    def commit(self) -> None:
+        """Commit what was recorded `together` until now.
+
+        Raises:
+            AssetsError: the file cannot be written; nothing more can be recorded then.
+        """
+        with self._guard:
+            if self._together and self._connection.in_transaction:
+                try:
+                    self._commit()
+                except BaseException as error:
+                    self._broken = error
+                    self._roll_back()
+                    self.forget()
+                    raise
+
+    @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is recorded inside is committed together at the end, or not at all.
 
@@ -70,6 +103,8 @@ class StateWriter(StateReader):
         Raises:
             AssetsError: the file cannot be written.
         """
+        if self._broken is not None:
+            raise self._broken
         with self._guard:
             if self._depth:
                 # SQLite may have rolled back by itself: then the rest would commit alone, statement by statement.
@@ -83,11 +118,14 @@ class StateWriter(StateReader):
                 return
             try:
                 self._depth, self._failure = 1, None
-                with failures.explained(self.path, self.timeout):
-                    self._connection.execute("BEGIN IMMEDIATE")
+                if not (self._together and self._connection.in_transaction):
+                    with failures.explained(self.path, self.timeout):
+                        self._connection.execute("BEGIN IMMEDIATE")
                 yield
-                self._commit()
-            except BaseException:
+                self._end()
+            except BaseException as error:
+                if self._together:
+                    self._broken = error
                 self._roll_back()
                 self.forget()
                 raise
@@ -125,6 +163,13 @@ class StateWriter(StateReader):
                 return work(self._connection)
             finally:
                 self._roll_back()
+
+    def _end(self) -> None:
+        """The outermost transaction is over; what is recorded together is committed later."""
+        if self._failure is not None:
+            raise self._failure
+        if not self._together:
+            self._commit()
 
     def _commit(self) -> None:
         if self._failure is not None:

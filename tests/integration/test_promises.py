@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from support.place import DUCKDB, Place, is_alive
+from support.place import DUCKDB, Place, is_alive, watchdog_of
 
 from assets_cli.project import Project
 
@@ -40,6 +40,9 @@ def die_at(place: Place, patch: str, **environment: str) -> None:
         from assets_cli.running.ledger import Ledger
         from assets_cli.running.step import _Performance
         die = lambda *_, **__: os.kill(os.getpid(), 9)
+        async def after(work):
+            await work
+            die()
         {patch}
         from assets_cli.__main__ import main
         sys.argv = ["assets", "materialize"]
@@ -57,7 +60,7 @@ def die_at(place: Place, patch: str, **environment: str) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
-AFTER_PREPARED = "before = _Performance._prepare; _Performance._prepare = lambda *a: (before(*a), die())"
+AFTER_PREPARED = "before = _Performance._prepare; _Performance._prepare = lambda *a: after(before(*a))"
 AFTER_PUBLISHED = "Ledger.record = die"
 
 
@@ -115,11 +118,12 @@ def test_a_version_declared_in_sql_is_asked_again_after_a_death(place):
 
 
 def test_recovery_ends_the_commands_of_a_dead_run(place):
-    """The next run ends what the killed one left behind before it starts anything on the same asset."""
+    """Where the watchdog was killed too, the next run ends what is left before it starts anything on the same asset."""
     place.assets('- {name: a, command: {shell: "echo $$ >> pids; test -e quick || sleep 60; echo $$ >> ended"}}')
     process = place.start("materialize")
     place.wait_for("pids")
     time.sleep(0.1)
+    os.kill(watchdog_of(process.pid), signal.SIGKILL)
     process.kill()
     process.communicate(timeout=30)
     orphan = int((place.root / "pids").read_text())
@@ -129,6 +133,21 @@ def test_recovery_ends_the_commands_of_a_dead_run(place):
     assert place.materialize()["succeeded"] == ["a"]
     assert not is_alive(orphan)
     assert str(orphan) not in (place.root / "ended").read_text().split()
+
+
+def test_the_watchdog_ends_what_a_dead_run_leaves(place):
+    """SIGKILL of the coordinator alone: its commands, and what they started, are gone at once, without a next run."""
+    place.assets("- {name: a, command: {shell: \"sh -c 'sleep 60; exit 1' & echo $! > child; echo $$ > pid; wait\"}}")
+    process = place.start("materialize")
+    place.wait_for("pid")
+    time.sleep(0.1)
+    pids = [int((place.root / name).read_text()) for name in ("pid", "child")]
+    process.kill()
+    process.communicate(timeout=30)
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # -- locks -----------------------------------------------------------------------------------------------------------

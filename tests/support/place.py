@@ -78,6 +78,14 @@ class Place:
             time.sleep(0.01)
 
 
+def watchdog_of(coordinator: int) -> int:
+    """The process that would end the commands of a coordinator that dies."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(coordinator), "-f", "farewell"], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout)
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that ended and that nobody has asked for yet does not."""
     shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout

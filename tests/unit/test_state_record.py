@@ -98,7 +98,6 @@ def both(recorder: Recorder, environment: str = "default") -> StateSnapshot:
 def test_round_trip(recorder: Recorder) -> None:
     """Every field of a materialization and its attempt comes back as it was recorded."""
     attempt = recorder.open_attempt(R1, "orders", 2, 110, ".assets/logs/orders.log")
-    recorder.note_process(attempt, 4321)
     value = Materialization(
         0,
         "orders",
@@ -120,7 +119,7 @@ def test_round_trip(recorder: Recorder) -> None:
     assert both(recorder).of("orders") == Latest(
         expected,
         expected,
-        Attempt(attempt, R1, "orders", 2, "succeeded", 110, 222, 0, None, ".assets/logs/orders.log", 4321),
+        Attempt(attempt, R1, "orders", 2, "succeeded", 110, 222, 0, None, ".assets/logs/orders.log"),
         (1_000,),
     )
     assert recorder.materialization_history("default", "orders", 5) == (expected,)
@@ -378,7 +377,6 @@ def test_dead_run(recorder: Recorder) -> None:
     recorder.add_materialization(made("events", done), None, 1)
     bare = recorder.open_attempt(R1, "orders", 1, 110, None)
     ready = recorder.open_attempt(R1, "report", 1, 120, "log")
-    recorder.note_process(ready, 55)
     value = made(
         "report",
         ready,
@@ -399,7 +397,7 @@ def test_dead_run(recorder: Recorder) -> None:
     assert [attempt.state for attempt in recorder.attempts(R1)] == ["succeeded", "crashed", "crashed"]
     run = run_record()._replace(status="crashed", counts={"not_finished": 3})
     assert open_reader(recorder.path).runs(1) == (run,)
-    prepared = Attempt(ready, R1, "report", 1, "crashed", 120, log="log", process_group=55)
+    prepared = Attempt(ready, R1, "report", 1, "crashed", 120, log="log")
     dead = DeadRun(run, (OpenAttempt(crashed, None), OpenAttempt(prepared, value)))
     assert recorder.dead_runs() == recorder.dead_runs("default") == [dead]
     assert recorder.dead_runs("prod") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -34,7 +35,7 @@ class Worker:
             self.process = subprocess.Popen(
                 COMMAND,
                 cwd=root,
-                env={**os.environ, "PYTHONPATH": PACKAGES, "ASSETS_CHANNEL": str(theirs.fileno())},
+                env={**os.environ, "PYTHONPATH": PACKAGES, "TZ": "UTC", "ASSETS_CHANNEL": str(theirs.fileno())},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -43,9 +44,14 @@ class Worker:
         theirs.close()
         self.lines = ours.makefile("r", encoding="utf-8")
 
-    def say(self, document: dict[str, Any]) -> None:
-        """Send one document."""
-        self.socket.sendall(json.dumps(document).encode() + b"\n")
+    def say(self, document: dict[str, Any], *locks: int) -> None:
+        """Send one document; with a job goes the log, and the locks under which it is done."""
+        line = json.dumps(document).encode() + b"\n"
+        if "compute" not in document:
+            self.socket.sendall(line)
+            return
+        with self.log.open("ab") as log:
+            socket.send_fds(self.socket, [line], [log.fileno(), *locks])
 
     def next(self) -> dict[str, Any] | None:
         """The worker's next document; None when there are no more."""
@@ -53,9 +59,18 @@ class Worker:
         return json.loads(line) if line else None
 
     def rest(self) -> tuple[list[dict[str, Any] | None], int]:
-        """The documents that are left, and the exit code."""
-        documents = list(iter(self.next, None))
+        """The documents that are left of the last job, and the exit code when there are no more."""
+        self.socket.shutdown(socket.SHUT_WR)
+        documents = [document for document in iter(self.next, None) if document and document["event"] != "left"]
         return documents, self.process.wait(20)
+
+    def job(self, document: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Have a job done that reports nothing: its end, and whether the worker is as it was before."""
+        self.say(document)
+        end, left = self.next(), self.next()
+        assert end
+        assert left
+        return end, left["clean"]
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -139,7 +154,7 @@ def test_a_coordinator_that_dies(worker: Worker, answer: dict[str, Any] | None) 
     if answer is not None:
         worker.say(answer)
     worker.socket.shutdown(socket.SHUT_RDWR)
-    assert worker.process.wait(20) == 1
+    assert worker.process.wait(20) == 0
     assert "nothing was published: the coordinator is gone" in worker.log.read_text()
     reader = open_database("sqlite", {"path": "w.db"}, worker.root).open(read_only=True)
     assert reader.existing(["orders"]) == set()
@@ -156,6 +171,7 @@ def test_python(worker: Worker) -> None:
             print("späť \\udc80", file=sys.stderr)
             assert "ASSETS_CHANNEL" not in os.environ
             assert subprocess.run("ls -l /dev/fd | grep socket", shell=True, close_fds=False).returncode == 1
+            assert os.environ["TZ"] == "UTC"
             context.report(rows=3, data_version="v1")
     """
     worker.say(
@@ -170,7 +186,7 @@ def test_a_function_that_raises(worker: Worker) -> None:
     """The message is one sentence; the log has the traceback, once, without our frames."""
     worker.say(python_job(worker.root, "def build():\n    raise ValueError('no rows')"))
     message = "ValueError: no rows (scratch.py:2)"
-    assert worker.rest() == ([{"event": "failed", "message": message, "hint": None}], 1)
+    assert worker.rest() == ([{"event": "failed", "message": message, "hint": None, "exit_code": 1}], 0)
     file = worker.root / "scratch.py"
     assert worker.log.read_text() == (
         f'Traceback (most recent call last):\n  File "{file}", line 2, in build\n'
@@ -179,9 +195,9 @@ def test_a_function_that_raises(worker: Worker) -> None:
 
 
 def test_an_exit_code(worker: Worker) -> None:
-    """The worker ends with the code that the function asked for, so that `retry_on` can name it."""
+    """The code that the function asked for is said, so that `retry_on` can name it."""
     worker.say(python_job(worker.root, "import sys\ndef build():\n    sys.exit(75)"))
-    assert worker.rest() == ([{"event": "failed", "message": "exit code 75", "hint": None}], 75)
+    assert worker.rest() == ([{"event": "failed", "message": "exit code 75", "hint": None, "exit_code": 75}], 0)
 
 
 def test_a_wrong_query(worker: Worker) -> None:
@@ -191,7 +207,7 @@ def test_a_wrong_query(worker: Worker) -> None:
     worker.say(job(worker.root, connections=connections, command=command))
     message = "sql/orders.sql:3: Catalog Error: Table with name nowhere does not exist!"
     hint = "the database has no tables yet"
-    assert worker.rest() == ([{"event": "failed", "message": message, "hint": hint}], 1)
+    assert worker.rest() == ([{"event": "failed", "message": message, "hint": hint}], 0)
     assert "\nLINE 3: from nowhere\n" in worker.log.read_text()
 
 
@@ -212,7 +228,7 @@ def test_a_fault_of_ours(worker: Worker) -> None:
     message = "assets itself failed: KeyError: 'query'"
     assert worker.rest() == (
         [{"event": "failed", "message": message, "hint": "please report it with the step's log"}],
-        1,
+        0,
     )
     assert worker.log.read_text().startswith("Traceback (most recent call last):\n")
 
@@ -220,8 +236,13 @@ def test_a_fault_of_ours(worker: Worker) -> None:
 def test_an_unknown_compute(worker: Worker) -> None:
     """A compute that is not installed fails the step."""
     worker.say(job(worker.root, compute="spark"))
-    expected = {"event": "failed", "message": "unknown compute 'spark'", "hint": "known computes: sql, python"}
-    assert worker.rest() == ([expected], 1)
+    expected = {
+        "event": "failed",
+        "message": "unknown compute 'spark'",
+        "hint": "known computes: sql, python",
+        "exit_code": 1,
+    }
+    assert worker.rest() == ([expected], 0)
 
 
 def test_a_function_that_closes_its_streams(worker: Worker) -> None:
@@ -246,6 +267,86 @@ def test_modules_of_the_project(worker: Worker) -> None:
         (worker.root / f"{name}.py").write_text("raise RuntimeError")
     worker.say(python_job(worker.root, "def build(): pass"))
     assert worker.rest() == ([DONE], 0)
+
+
+class TestOneAfterAnother:
+    """A worker does many jobs, and each finds it as the first did."""
+
+    def test_modules_are_imported_once(self, worker: Worker) -> None:
+        """What the first job has imported is there for the next one."""
+        source = "import os\ncalls = []\ndef build(context):\n    calls.append(1)\n    print(len(calls), os.getpid())"
+        document = python_job(worker.root, source)
+        assert [worker.job(document) for _ in range(3)] == [(DONE, True)] * 3
+        pid = worker.process.pid
+        assert worker.log.read_text() == f"1 {pid}\n2 {pid}\n3 {pid}\n"
+
+    def test_changed_code(self, worker: Worker) -> None:
+        """A worker that has imported a file which is another now refuses, does nothing and ends."""
+        document = python_job(worker.root, "import helper\ndef build(): print(helper.X)")
+        (worker.root / "helper.py").write_text("X = 1")
+        assert worker.job(document) == (DONE, True)
+        (worker.root / "helper.py").write_text("X = 22")
+        worker.say(document)
+        assert worker.rest() == ([{"event": "refused"}], 0)
+        assert worker.log.read_text() == "1\n"
+
+    def test_a_module_that_comes_later(self, worker: Worker) -> None:
+        """A module that was missing in one job is found by the next."""
+        document = python_job(worker.root, "def build():\n    import later\n    print(later.X)")
+        assert worker.job(document)[0]["event"] == "failed"
+        (worker.root / "later.py").write_text("X = 1")
+        assert worker.job(document) == (DONE, True)
+
+    def test_surface(self, worker: Worker) -> None:
+        """Variables, folder, streams and search path are put back; what a job printed goes to its own log."""
+        source = """
+            import os, sys
+            def build():
+                print(os.environ.get("LEFT"), os.getcwd() == os.path.dirname(__file__), "x" in sys.path)
+                os.environ["LEFT"] = "behind"
+                os.chdir("/")
+                sys.path.append("x")
+                sys.stdout = open(os.devnull, "w")
+        """
+        document = python_job(worker.root, source)
+        assert [worker.job(document) for _ in range(2)] == [(DONE, True)] * 2
+        assert worker.log.read_text() == "None True False\n" * 2
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "import subprocess\ndef build(): subprocess.Popen(['sleep', '60'])",
+            "import threading, time\ndef build(): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            "import sys\ndef build(): sys.stdout.close()",
+        ],
+        ids=["child", "thread", "stream"],
+    )
+    def test_what_is_left(self, worker: Worker, source: str) -> None:
+        """A child, a thread or a closed stream is said, so that the coordinator ends the worker and all of it."""
+        assert worker.job(python_job(worker.root, source)) == (DONE, False)
+        subprocess.run(["pkill", "-P", str(worker.process.pid)], check=False)
+
+    def test_locks(self, worker: Worker) -> None:
+        """Locks that come with a job are held while it lasts, also by children that keep descriptors, and not after."""
+        source = """
+            import fcntl, os, subprocess
+            def build():
+                other = os.open("lock", os.O_RDWR)
+                try:
+                    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    print("held")
+                print(subprocess.run("ls -l /dev/fd | grep -c lock$", shell=True, close_fds=False, stdout=1).returncode)
+        """
+        descriptor = os.open(worker.root / "lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        worker.say(python_job(worker.root, source), descriptor)
+        os.close(descriptor)
+        assert [worker.next(), worker.next()] == [DONE, {"event": "left", "clean": True}]
+        assert "held\n" in worker.log.read_text()
+        again = os.open(worker.root / "lock", os.O_RDWR)
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(again)
 
 
 def test_no_channel(tmp_path: Path) -> None:

@@ -8,30 +8,27 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
-import socket
-import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from assets_cli.computes.reported import Reported, merge
 from assets_cli.model import duration
+from assets_cli.running import loop
 from assets_cli.running.executors.cancellation import Cancellation
 from assets_cli.running.executors.channel import WorkerChannel
 from assets_cli.running.executors.logs import MaskingCopy, tail
-from assets_cli.running.executors.processes import Exit, end_group, group_lives, is_ready, signal_group
+from assets_cli.running.executors.processes import Process, end_group, group_lives, is_ready, signal_group
+from assets_cli.running.executors.spawning import Start
+from assets_cli.running.executors.watchdog import Watchdog
+from assets_cli.running.executors.workers import Worker, WorkerPool, kind_of
 
 __all__ = ["Cancellation", "Invocation", "LocalExecutor", "Outcome", "tail"]
 
 State = Literal["succeeded", "failed", "timed_out", "cancelled"]
-
-_LONGEST_POLL = 86_400_000
-"""Milliseconds: longer ones don't fit into the kernel's integer, so a longer wait is several of these."""
 
 _LEASH_PATIENCE = 0.1
 """Seconds that a leash is given to end: for an instant, children that other threads start hold a copy of it."""
@@ -46,9 +43,9 @@ _SIGNALLED = 128
 class Invocation(NamedTuple):
     """One command. `env` is its whole environment, `timeout` in microseconds.
 
-    `descriptors` are inherited, such as those of locks; a `job` is sent to a worker by a socket whose number is put
-    into ASSETS_CHANNEL; `masks` are secrets that must not reach the log. Standard output goes to the log too, or, as it
-    is, to the file `stdout`.
+    `descriptors` are inherited, such as those of locks; a `job` is for a worker, of which `argv` is the program: one
+    that is `warm` already, or one of its own. `masks` are secrets that must not reach the log. Standard output goes to
+    the log too, or, as it is, to the file `stdout`.
     """
 
     argv: tuple[str, ...]
@@ -60,6 +57,7 @@ class Invocation(NamedTuple):
     job: Mapping[str, Any] | None = None
     masks: tuple[str, ...] = ()
     stdout: Path | None = None
+    warm: bool = True
 
 
 class Outcome(NamedTuple):
@@ -87,24 +85,27 @@ class Outcome(NamedTuple):
 
 
 class LocalExecutor:
-    """Runs commands, one for each thread that calls it. Times are in seconds."""
+    """Runs commands, any number at once. Times are in seconds."""
 
     def __init__(self, *, grace: float = 5.0, rest_grace: float = 2.0) -> None:
         self._grace = grace
         self._rest_grace = rest_grace
+        self._workers = WorkerPool()
+        self._watchdog: Watchdog | None = None
 
-    def run(
+    async def run(
         self,
         invocation: Invocation,
         *,
         on_start: Callable[[int], None],
-        on_prepared: Callable[[dict[str, Any]], None],
+        on_prepared: Callable[[dict[str, Any]], Awaitable[None]],
         cancelled: Cancellation,
     ) -> Outcome:
         """Run one command to its end.
 
         A command that is cancelled or takes too long gets SIGTERM, and SIGKILL after the grace, with its whole process
-        group; after any end the rest of the group is ended. Whatever the callbacks raise ends the command too.
+        group; after any end the rest of the group is ended. Whatever the callbacks raise ends the command too. If we
+        die the watchdog ends it.
 
         Args:
             invocation: the command.
@@ -112,127 +113,122 @@ class LocalExecutor:
             on_prepared: called with what a worker is about to publish; it publishes when this returns.
             cancelled: ends it, whenever it comes.
         """
-        if cancelled.is_set():
-            return Outcome(None, "cancelled", "cancelled")
-        with ExitStack() as stack:
-            try:
-                command = _Command(invocation, stack)
-            except (OSError, ValueError) as error:
-                return Outcome(None, "failed", _why_not_started(error, invocation))
-            try:
-                on_start(command.group)
-                verdict = command.watch(on_prepared, cancelled)
-                if verdict is not None:
-                    command.end(self._grace, cancelled)
-            except BaseException:
-                command.end(0, cancelled)
-                command.end_rest(self._rest_grace)
-                raise
-            escaped = command.end_rest(0 if cancelled.is_urgent() else self._rest_grace)
-            return command.outcome(verdict, escaped=escaped)
+        while True:
+            if cancelled.is_set():
+                return Outcome(None, "cancelled", "cancelled")
+            with ExitStack() as stack:
+                try:
+                    command = self._start(invocation, stack)
+                except (OSError, ValueError) as error:
+                    return Outcome(None, "failed", _why_not_started(error, invocation))
+                try:
+                    on_start(command.group)
+                    verdict = await command.watch(on_prepared, cancelled)
+                    if verdict is not None:
+                        await command.end(self._grace, cancelled.urgent_fileno())
+                except BaseException:
+                    await command.end(0)
+                    await command.end_rest(self._rest_grace)
+                    raise
+                escaped = await command.end_rest(0 if cancelled.is_urgent() else self._rest_grace)
+                if not command.is_refused():
+                    return command.outcome(verdict, escaped=escaped)
+                # The worker has imported code that has changed since: a new one takes its place.
+
+    def close(self) -> None:
+        """Let go of idle workers and of the watchdog. Nothing may run any more."""
+        for group in self._workers.close():
+            if self._watchdog is not None:
+                self._watchdog.remove(group)
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
+
+    def _start(self, invocation: Invocation, stack: ExitStack) -> _Command:
+        if self._watchdog is None:
+            self._watchdog = Watchdog()
+        kind = _ShellCommand if invocation.job is None else _WorkerJob
+        return kind(invocation, Keepers(self._workers, self._watchdog), stack)
+
+
+class Keepers(NamedTuple):
+    """Who keeps processes beyond one command, and who ends them if we die."""
+
+    workers: WorkerPool
+    watchdog: Watchdog
 
 
 class _Command:
     """A command that has started. What it opened is closed with the stack."""
 
-    def __init__(self, invocation: Invocation, stack: ExitStack) -> None:
+    _process: Process
+    _channel: WorkerChannel | None = None
+    _leash: int
+
+    def __init__(self, invocation: Invocation, keepers: Keepers, stack: ExitStack) -> None:
         self._timeout = invocation.timeout
+        self._keepers = keepers
         log = _open_log(invocation.log)
         self._copy = MaskingCopy(log, invocation.masks) if invocation.masks else None
+        if self._copy:
+            stack.callback(self._copy.close)
         output = self._copy.writer if self._copy else log
-        printed = _open_log(invocation.stdout) if invocation.stdout else None
-        # Whoever inherits the leash and still lives holds its writing end open, in whatever group.
-        self._leash, leash = os.pipe()
-        stack.callback(os.close, self._leash)
-        theirs = None
-        environment = invocation.env
-        self._channel: WorkerChannel | None = None
-        if invocation.job is not None:
-            ours, theirs = socket.socketpair()
-            self._channel = WorkerChannel(ours, invocation.job)
-            stack.callback(self._channel.close)
-            environment = {**environment, "ASSETS_CHANNEL": str(theirs.fileno())}
         try:
-            self._process = subprocess.Popen(
-                invocation.argv,
-                executable=_found(invocation.argv[0], environment.get("PATH", os.defpath)),
-                env=environment,
-                cwd=invocation.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=output if printed is None else printed,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=(*invocation.descriptors, leash, *([theirs.fileno()] if theirs else [])),
-            )
+            self._begin(invocation, output, stack)
         finally:
             os.close(output)
-            if printed is not None:
-                os.close(printed)
-            os.close(leash)
-            if theirs is not None:
-                theirs.close()
         self._started = time.monotonic()
         self.group = self._process.pid
-        self._exit = Exit(self._process)
-        stack.callback(self._exit.close)
 
-    def watch(
-        self, on_prepared: Callable[[dict[str, Any]], None], cancelled: Cancellation
+    def _begin(self, invocation: Invocation, output: int, stack: ExitStack) -> None:
+        raise NotImplementedError
+
+    async def watch(
+        self, on_prepared: Callable[[dict[str, Any]], Awaitable[None]], cancelled: Cancellation
     ) -> Literal["cancelled", "timed_out"] | None:
-        """Wait for the exit, which is None, or for a reason to end it."""
-        poller = select.poll()
-        exited, stop = self._exit.fileno(), cancelled.fileno()
-        poller.register(exited, select.POLLIN)
-        poller.register(stop, select.POLLIN)
-        while True:
-            channel = self._channel if self._channel and self._channel.is_open else None
-            if channel:
-                poller.register(channel.fileno(), channel.events)
-            ready = {descriptor for descriptor, _ in poller.poll(self._milliseconds_left())}
-            if exited in ready:
-                return None
-            if stop in ready:
-                return "cancelled"
-            if channel and channel.fileno() in ready:
-                descriptor = channel.fileno()
-                channel.converse(on_prepared)
-                if not channel.is_open:
-                    poller.unregister(descriptor)
-            if self._milliseconds_left() == 0:
-                return "timed_out"
+        """Wait for its end, which is None, or for a reason to end it."""
+        raise NotImplementedError
 
-    def end(self, grace: float, cancelled: Cancellation) -> None:
-        """End it: SIGTERM, and SIGKILL after the grace, or at once when whoever cancelled it is in a hurry."""
+    async def end(self, grace: float, hurry: int | None = None) -> None:
+        """End it: SIGTERM, and SIGKILL after the grace, or at once when the descriptor `hurry` is readable."""
         signal_group(self.group, signal.SIGTERM)
-        if not self._exit.wait(grace, cancelled.urgent_fileno()):
+        if not await self._process.wait(grace, hurry):
             signal_group(self.group, signal.SIGKILL)
-            self._exit.wait(max(grace, 1.0))  # not for ever: a process may hang in the kernel
+            await self._process.wait(max(grace, 1.0))  # not for ever: a process may hang in the kernel
 
-    def end_rest(self, grace: float) -> bool:
+    async def end_rest(self, grace: float) -> bool:
         """End what the command left in its group; whether a child outside of it still lives."""
         if self._channel:
-            self._channel.converse(None)
+            await self._channel.converse(None)
         # The dead leader still holds the group's number, so this reaches nobody else; nor anybody in most cases.
         signal_group(self.group, signal.SIGTERM)
-        if self._exit.wait(0):
-            self._process.wait()
-        gone = not group_lives(self.group) or end_group(self.group, grace)
-        leashed = is_ready(self._leash, 0, 0) or is_ready(self._leash, 0, _LEASH_PATIENCE)
+        if self._process.has_exited():
+            self._process.reap()
+        gone = not group_lives(self.group) or await end_group(self.group, grace)
+        self._keepers.watchdog.remove(self.group)
+        leashed = is_ready(self._leash, 0, 0) or bool(await loop.ready({self._leash: 0}, _LEASH_PATIENCE))
         escaped = not (gone and leashed)
         if self._copy:
             # Whoever has closed the leash and kept the log has escaped too.
-            escaped |= not self._copy.finish(_LEASH_PATIENCE if escaped else _COPY_PATIENCE)
+            escaped |= not await self._copy.finish(_LEASH_PATIENCE if escaped else _COPY_PATIENCE)
         return escaped
 
     def outcome(self, verdict: Literal["cancelled", "timed_out"] | None, *, escaped: bool) -> Outcome:
         """How it ended."""
-        code = self._process.returncode
+        code = self._exit_code()
         shown = None if code is None else _SIGNALLED - code if code < 0 else code
         result = self._channel.result if self._channel else None
         reports = tuple(self._channel.reports) if self._channel else ()
         reason = self._reason(verdict, code, result)
         state: State = verdict or ("failed" if reason else "succeeded")
         return Outcome(shown, state, reason, result, reports, escaped)
+
+    def is_refused(self) -> bool:
+        """Whether nothing was done, and somebody else has to do it."""
+        return False
+
+    def _exit_code(self) -> int | None:
+        return self._process.exit_code
 
     def _reason(self, verdict: str | None, code: int | None, result: Mapping[str, Any] | None) -> str | None:
         if verdict == "cancelled":
@@ -247,18 +243,103 @@ class _Command:
             return "ended without a result"
         return None
 
-    def _milliseconds_left(self) -> float:
+    def _seconds_left(self) -> float | None:
         if self._timeout is None:
-            return _LONGEST_POLL
-        left = self._started + self._timeout / duration.SECOND - time.monotonic()
-        return min(max(left * 1000, 0), _LONGEST_POLL)
+            return None
+        return max(self._started + self._timeout / duration.SECOND - time.monotonic(), 0)
 
 
-@lru_cache(maxsize=64)
-def _found(program: str, path: str) -> str | None:
-    """Where a program is, looked up once; None leaves it to the system, which tries every folder for every command."""
-    where = None if "/" in program else shutil.which(program, path=path)
-    return where if where is not None and where.startswith("/") else None
+class _ShellCommand(_Command):
+    """A process of its own, which is over when its first process is."""
+
+    def _begin(self, invocation: Invocation, output: int, stack: ExitStack) -> None:
+        printed = _open_log(invocation.stdout) if invocation.stdout else None
+        # Whoever inherits the leash and still lives holds its writing end open, in whatever group.
+        self._leash, leash = os.pipe()
+        stack.callback(os.close, self._leash)
+        stdout = output if printed is None else printed
+        descriptors = (*invocation.descriptors, leash)
+        try:
+            self._process = Process(Start(invocation.argv, invocation.env, invocation.cwd, stdout, output, descriptors))
+        finally:
+            os.close(leash)
+            if printed is not None:
+                os.close(printed)
+        stack.callback(self._process.close)
+        self._keepers.watchdog.add(self._process.pid)
+
+    async def watch(
+        self,
+        on_prepared: Callable[[dict[str, Any]], Awaitable[None]],  # noqa: ARG002 - only workers have something to say
+        cancelled: Cancellation,
+    ) -> Literal["cancelled", "timed_out"] | None:
+        exited, stop = self._process.fileno(), cancelled.fileno()
+        found = await loop.ready({exited: select.POLLIN, stop: select.POLLIN}, self._seconds_left())
+        if exited in found:
+            return None
+        return "cancelled" if found else "timed_out"
+
+
+class _WorkerJob(_Command):
+    """A job of a worker, which is over when the worker has done with it, or is gone."""
+
+    _channel: WorkerChannel
+
+    def _begin(self, invocation: Invocation, output: int, stack: ExitStack) -> None:
+        kind = kind_of(invocation.argv, invocation.env, invocation.cwd)
+        worker = self._keepers.workers.take(kind) if invocation.warm else None
+        if worker is None:
+            worker = Worker(kind, output)
+            self._keepers.watchdog.add(worker.process.pid)
+        self._worker = worker
+        self._process, self._channel, self._leash = worker.process, worker.channel, worker.leash
+        self._is_warm, self._is_kept = invocation.warm, False
+        stack.callback(self._let_go)
+        self._channel.submit(invocation.job or {}, (output, *invocation.descriptors))
+
+    async def watch(
+        self, on_prepared: Callable[[dict[str, Any]], Awaitable[None]], cancelled: Cancellation
+    ) -> Literal["cancelled", "timed_out"] | None:
+        channel, exited, stop = self._channel, self._process.fileno(), cancelled.fileno()
+        while True:
+            events = {exited: select.POLLIN, stop: select.POLLIN}
+            if channel.is_open:
+                events[channel.fileno()] = channel.events
+            found = await loop.ready(events, self._seconds_left())
+            if channel.is_open and channel.fileno() in found:
+                await channel.converse(on_prepared)
+            if channel.left is not None or exited in found:
+                return None
+            if stop in found:
+                return "cancelled"
+            if not found:
+                return "timed_out"
+
+    def is_refused(self) -> bool:
+        return bool(self._channel.result and self._channel.result["event"] == "refused")
+
+    async def end_rest(self, grace: float) -> bool:
+        """Keep the worker for the next job if it is as it was before; else end it with all that it left."""
+        await self._channel.converse(None)
+        left = self._channel.left
+        self._is_kept = self._is_warm and self._channel.is_open and left is not None and left.get("clean") is True
+        if not self._is_kept:
+            if not self._process.has_exited():
+                await self.end(grace)
+            return await super().end_rest(grace)
+        return self._copy is not None and not await self._copy.finish(_COPY_PATIENCE)
+
+    def _exit_code(self) -> int | None:
+        result = self._channel.result
+        if result is None:
+            return super()._exit_code()
+        return 0 if result["event"] == "done" else int(result.get("exit_code") or 1)
+
+    def _let_go(self) -> None:
+        if self._is_kept:
+            self._keepers.workers.give_back(self._worker)
+        else:
+            self._worker.close()
 
 
 def _open_log(log: Path) -> int:

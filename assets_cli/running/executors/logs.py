@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from assets_cli.model.secrets import cover
+from assets_cli.running import loop
 
 _CHUNK = 65_536
 _FURTHEST = 16 * _CHUNK
@@ -106,16 +107,20 @@ class MaskingCopy:
 
     def __init__(self, log: int, secrets: Iterable[str]) -> None:
         self._reader, self.writer = os.pipe()
+        self._done, self._at_end = os.pipe()
         self._log = log
         self._masker = Masker(secrets)
         # A daemon: a child that left its group may keep the pipe open for longer than we live.
         self._thread = threading.Thread(target=self._copy, name="assets-log", daemon=True)
         self._thread.start()
 
-    def finish(self, patience: float) -> bool:
+    async def finish(self, patience: float) -> bool:
         """Wait until all is copied, but no longer than this; whether every writer is gone."""
-        self._thread.join(patience)
-        return not self._thread.is_alive()
+        return self._done in await loop.ready({self._done: 0}, patience)
+
+    def close(self) -> None:
+        """Nobody asks for the end any more."""
+        os.close(self._done)
 
     def _copy(self) -> None:
         try:
@@ -125,6 +130,7 @@ class MaskingCopy:
         finally:
             os.close(self._reader)
             os.close(self._log)
+            os.close(self._at_end)
 
     def _write(self, data: bytes) -> None:
         try:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
+
+from assets_cli.running import loop
+from assets_cli.running.executors import spawning
+from assets_cli.running.executors.spawning import Start
 
 _INTERVALS = (0.002, 0.005, 0.01, 0.02, 0.05)
 """Seconds between looks at a group that was told to end: there is no descriptor for the end of a group."""
@@ -19,40 +22,59 @@ _INTERVALS = (0.002, 0.005, 0.01, 0.02, 0.05)
 _PROC = Path("/proc")
 
 
-class Exit:
-    """A descriptor that is readable from the moment when a process has exited, before or after it is reaped."""
+class Process:
+    """A process that we started, the leader of its group. Its descriptor is readable from its exit on.
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    Until it is reaped the dead leader holds the group's number, so that a signal to the group reaches nobody else.
+    """
+
+    def __init__(self, what: Start) -> None:
+        self._started = spawning.start(what)
+        self.pid = self._started.pid
+        self.exit_code: int | None = None
+        self._reaper: threading.Thread | None = None
         try:
-            self._descriptor = os.pidfd_open(process.pid)
+            self._descriptor = os.pidfd_open(self.pid)
         except (AttributeError, OSError):  # not Linux, or a sandbox that knows no pidfd
-            self._descriptor = _exit_by_thread(process)
+            self._descriptor = self._exit_by_thread()
 
     def fileno(self) -> int:
         """The descriptor; only to be polled."""
         return self._descriptor
 
-    def wait(self, seconds: float, unless: int | None = None) -> bool:
+    async def wait(self, seconds: float, unless: int | None = None) -> bool:
         """Wait for the exit no longer than this, nor when the descriptor `unless` is readable; whether it has come."""
-        poller = select.poll()
-        for descriptor in (self._descriptor, *([] if unless is None else [unless])):
-            poller.register(descriptor, select.POLLIN)
-        return self._descriptor in {ready for ready, _ in poller.poll(max(seconds, 0) * 1000)}
+        events = {self._descriptor: select.POLLIN}
+        if unless is not None:
+            events[unless] = select.POLLIN
+        return self._descriptor in await loop.ready(events, max(seconds, 0))
+
+    def has_exited(self) -> bool:
+        """Whether it has exited by now."""
+        return self.exit_code is not None or is_ready(self._descriptor, select.POLLIN, 0)
+
+    def reap(self) -> int:
+        """Its exit code, or the negative number of the signal that ended it; waits for the exit."""
+        if self._reaper is not None:
+            self._reaper.join()
+        elif self.exit_code is None:
+            self.exit_code = spawning.reap(self._started)
+        return self.exit_code or 0
 
     def close(self) -> None:
         """Give the descriptor back."""
         os.close(self._descriptor)
 
+    def _exit_by_thread(self) -> int:
+        reader, writer = os.pipe()
 
-def _exit_by_thread(process: subprocess.Popen[bytes]) -> int:
-    reader, writer = os.pipe()
+        def wait() -> None:
+            self.exit_code = spawning.reap(self._started)
+            os.close(writer)  # which the reader sees
 
-    def wait() -> None:
-        process.wait()
-        os.close(writer)  # which the reader sees
-
-    threading.Thread(target=wait, name="assets-exit", daemon=True).start()
-    return reader
+        self._reaper = threading.Thread(target=wait, name="assets-exit", daemon=True)
+        self._reaper.start()
+        return reader
 
 
 def is_ready(descriptor: int, events: int, seconds: float) -> bool:
@@ -80,22 +102,22 @@ def group_lives(group: int) -> bool:
     return not _PROC.joinpath("self/stat").exists() or _has_member(group)
 
 
-def end_group(group: int, grace: float) -> bool:
+async def end_group(group: int, grace: float) -> bool:
     """End what is left of a group that has already had its SIGTERM; whether it is gone."""
-    if _gone_within(group, grace):
+    if await _gone_within(group, grace):
         return True
     signal_group(group, signal.SIGKILL)
-    return _gone_within(group, grace)
+    return await _gone_within(group, grace)
 
 
-def _gone_within(group: int, seconds: float) -> bool:
+async def _gone_within(group: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     for look in range(1_000_000):
         if not group_lives(group):
             return True
         if time.monotonic() >= deadline:
             return False
-        time.sleep(_INTERVALS[min(look, len(_INTERVALS) - 1)])
+        await loop.pause(_INTERVALS[min(look, len(_INTERVALS) - 1)])
     return False
 
 
