@@ -24,6 +24,9 @@ from pathlib import Path
 import generate
 
 TOOLS = ("assets", "ninja", "make")
+COLUMNS = (*TOOLS, "bare loop")
+KEPT = ("assets.yml", "noop.py", "build.ninja", "Makefile", "out")
+SPAWN = str(Path(__file__).parent / "spawn.py")
 Row = tuple[str, dict[str, float]]
 
 
@@ -64,23 +67,38 @@ def paired(
     return {name: statistics.median(each) for name, each in spent.items()}
 
 
-def projects(root: Path, label: str, count: int) -> dict[str, Path]:
+def peak(command: list[str], place: Path) -> int:
+    """Bytes of memory that a process, without its children, holds at most."""
+    script = (
+        "import os, resource, sys; pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions="
+        "[(os.POSIX_SPAWN_OPEN, 1, '/dev/null', os.O_WRONLY, 0), (os.POSIX_SPAWN_OPEN, 2, '/dev/null', os.O_WRONLY, 0)"
+        "]); used = os.wait4(pid, 0); print(used[2].ru_maxrss * 1024); sys.exit(used[1] != 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command], cwd=place, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"error: {command} failed while its memory was measured")
+    return int(done.stdout)
+
+
+def projects(root: Path, label: str, count: int, kind: str = "shell") -> dict[str, Path]:
     """The same graph once for each tool."""
-    places = {tool: root / f"{label}_{tool}" for tool in TOOLS}
+    places = {tool: root / f"{label}_{tool}" for tool in COLUMNS}
     for place in places.values():
-        generate.write(generate.graph(count), place)
+        generate.write(generate.graph(count), place, kind=kind)
     return places
 
 
 def forget(place: Path) -> None:
     """Take away all that a tool left in a project but the outputs."""
     for entry in place.iterdir():
-        if entry.name not in ("assets.yml", "build.ninja", "Makefile", "out"):
+        if entry.name not in KEPT:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
-def measure(root: Path, count: int, execute: int, runs: int) -> list[Row]:
-    """All figures."""
+def measure(root: Path, count: int, execute: int, runs: int) -> tuple[list[Row], str]:
+    """All figures, and a sentence on memory."""
     assets, ninja, make = (find(tool) for tool in TOOLS)
     places = projects(root, "status", count)
     rows: list[Row] = []
@@ -103,7 +121,7 @@ def measure(root: Path, count: int, execute: int, runs: int) -> list[Row]:
     note(
         f"execute {count:,} no-ops once, 2 jobs", {name: once(command, places[name]) for name, command in done.items()}
     )
-    for place in places.values():
+    for place in (places[tool] for tool in TOOLS):
         if (made := len(list((place / "out").iterdir()))) != count:
             sys.exit(f"error: {place.name} made {made} of {count}")
     same = {"assets": [assets, "plan", "--exit-code"], "ninja": [ninja], "make": [make, "-s"]}
@@ -118,11 +136,21 @@ def measure(root: Path, count: int, execute: int, runs: int) -> list[Row]:
         (small[name] / "out").mkdir()
         forget(small[name])
 
-    note(f"execute {execute:,} no-ops, 2 jobs", paired(done, small, 3, fresh))
-    return rows
+    loop = [sys.executable, "-I", "-S", SPAWN, str(execute)]
+    note(f"execute {execute:,} no-ops, 2 jobs", paired({**done, "bare loop": loop}, small, runs, fresh))
+    small = projects(root, "python", execute, "python")
+    note(f"execute {execute:,} Python entrypoints, 2 jobs", paired(done, small, runs, fresh))
+    fresh("assets")
+    memory = peak(done["assets"], small["assets"]), peak(same["assets"], places["assets"])
+    shutil.rmtree(places["assets"] / ".assets")
+    shown = [f"{used / 2**20:.0f} MiB" for used in (*memory, peak(done["assets"], places["assets"]))]
+    return rows, (
+        f"Peak memory of the coordinator: {shown[2]} while it executes {count:,} no-ops, {shown[1]} for a plan of them "
+        f"with nothing to do, {shown[0]} while it executes {execute:,} Python entrypoints."
+    )
 
 
-def page(rows: list[Row], command: str) -> str:
+def page(rows: list[Row], memory: str, command: str) -> str:
     """The figures as a page of Markdown."""
     lines = [
         "# Results",
@@ -130,12 +158,13 @@ def page(rows: list[Row], command: str) -> str:
         f"`{command}`, Python {platform.python_version()}, {platform.system()} {platform.machine()}, medians of whole",
         "processes in alternation on the same seeded graph (`benchmarks/generate.py`).",
         "",
-        "| work | assets | ninja | make | assets / ninja |",
-        "|---|---|---|---|---|",
+        f"| work | {' | '.join(COLUMNS)} | assets / ninja |",
+        f"|---|{'---|' * len(COLUMNS)}---|",
     ]
     for label, medians in rows:
-        cells = [f"{medians[tool]:.3f} s" if tool in medians else "" for tool in TOOLS]
+        cells = [f"{medians[tool]:.3f} s" if tool in medians else "" for tool in COLUMNS]
         lines.append(f"| {label} | {' | '.join(cells)} | {medians['assets'] / medians['ninja']:.2f} x |")
+    lines += ["", memory]
     return "\n".join(lines) + "\n"
 
 
@@ -148,9 +177,9 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "RESULTS.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder), arguments.count, arguments.execute, arguments.runs)
+        rows, memory = measure(Path(folder), arguments.count, arguments.execute, arguments.runs)
     arguments.results.write_text(
-        page(rows, f"benchmarks/compare.py -n {arguments.count} --execute {arguments.execute}")
+        page(rows, memory, f"benchmarks/compare.py -n {arguments.count} --execute {arguments.execute}")
     )
 
 

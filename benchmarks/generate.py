@@ -1,6 +1,6 @@
 """One seeded layered graph, written as a project for `assets`, ninja and make.
 
-    generate.py N DIR [--width 100] [--seed 7]
+    generate.py N DIR [--width 100] [--seed 7] [--kind shell|python]
 
 Asset i of a layer depends on 1 to 4 distinct assets of the two layers before its own. Every command makes its empty
 output and does nothing else, so what is measured is the tool.
@@ -27,9 +27,17 @@ def graph(count: int, width: int = 100, seed: int = 7) -> Graph:
     return found
 
 
-def write(found: Graph, root: Path, width: int = 100) -> None:
-    """Write assets.yml, build.ninja, Makefile and the folder for outputs."""
+def command(name: str, kind: str) -> str:
+    """A command that makes the empty output of an asset."""
+    return '{python: "noop:touch"}' if kind == "python" else f'{{shell: ": > out/{name}"}}'
+
+
+def write(found: Graph, root: Path, width: int = 100, kind: str = "shell") -> None:
+    """Write assets.yml, build.ninja, Makefile and the folder for outputs; ninja and make always run shells."""
     (root / "out").mkdir(parents=True, exist_ok=True)
+    if kind == "python":
+        function = "def touch(context):\n    Path(context.output).touch()\n"
+        (root / "noop.py").write_text(f"from pathlib import Path\n\n\n{function}")
     blocks = [
         f"""  - name: {name}
     description: Synthetic asset {name}, of layer {index // width}.
@@ -37,7 +45,7 @@ def write(found: Graph, root: Path, width: int = 100) -> None:
     group: layer_{index // width}
     tags: [synthetic, l{index // width % 10}]
     upstreams: [{", ".join(above)}]
-    command: {{shell: ": > out/{name}"}}
+    command: {command(name, kind)}
     output: {{path: out/{name}}}
     freshness: {{max_lag: 36500d}}
 """
@@ -58,5 +66,7 @@ if __name__ == "__main__":
     parser.add_argument("directory", type=Path)
     parser.add_argument("--width", type=int, default=100)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--kind", choices=["shell", "python"], default="shell")
     arguments = parser.parse_args()
-    write(graph(arguments.count, arguments.width, arguments.seed), arguments.directory, arguments.width)
+    nodes = graph(arguments.count, arguments.width, arguments.seed)
+    write(nodes, arguments.directory, arguments.width, arguments.kind)

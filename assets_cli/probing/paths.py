@@ -9,6 +9,7 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Literal, NamedTuple
 
@@ -26,7 +27,7 @@ class Walls:
     """Where the project ends, for one look: the real folder of each path is resolved once."""
 
     def __init__(self, root: str) -> None:
-        self._root = os.path.realpath(root)
+        self._root = _real_root(root)
         self._folders: dict[str, bool] = {}
 
     def contain(self, full: str) -> bool:
@@ -41,6 +42,12 @@ class Walls:
         if known is None:
             known = self._folders[folder] = self.contain(folder)
         return known
+
+
+@lru_cache(maxsize=8)
+def _real_root(root: str) -> str:
+    """Where a project really is: it does not move while we work in it."""
+    return os.path.realpath(root)
 
 
 def probe_path(path: str, recorded: Fingerprint | None, files: FileDigests, walls: Walls | None = None) -> OutputProbe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from random import random
 from typing import Any, Final, NamedTuple
 
 from assets_cli.model.event import RunEvent, Warned
@@ -19,6 +20,7 @@ _TOLD: Final = ("message", "detail", "reason", "tail")
 class Surroundings(NamedTuple):
     """`clock` gives microseconds UTC. `logs` is the folder of logs, relative to the root.
 
+    `chance` gives a random number from 0 to 1 each time, so that what failed together is not tried again together.
     `secrets` are texts that nothing shows and nothing records: events and logs are without them.
     """
 
@@ -32,6 +34,7 @@ class Surroundings(NamedTuple):
     environ: Mapping[str, str]
     logs: str = ".assets/logs"
     secrets: tuple[str, ...] = ()
+    chance: Callable[[], float] = random
 
     def hide(self, value: Any) -> Any:
         """A text, or a value with texts in it, without secrets."""
@@ -39,8 +42,9 @@ class Surroundings(NamedTuple):
 
     def emit(self, event: RunEvent) -> None:
         """Tell every listener. One that fails is dropped from this event only: listeners decide nothing."""
-        told = {name: self.hide(getattr(event, name)) for name in _TOLD if name in event._fields}
-        event = event._replace(**told) if told else event
+        if self.secrets:
+            told = {name: self.hide(getattr(event, name)) for name in _TOLD if name in event._fields}
+            event = event._replace(**told) if told else event
         for listener in self.listeners:
             try:
                 listener(event)

@@ -51,6 +51,7 @@ class StateWriter(StateReader):
         self._depth = 0
         self._failure: BaseException | None = None
         self._together = False
+        self._asked_since_begin = False
         self._broken: BaseException | None = None
         self._seen = self._data_version()
 
@@ -121,6 +122,7 @@ class StateWriter(StateReader):
                 if not (self._together and self._connection.in_transaction):
                     with failures.explained(self.path, self.timeout):
                         self._connection.execute("BEGIN IMMEDIATE")
+                    self._asked_since_begin = False
                 yield
                 self._end()
             except BaseException as error:
@@ -135,6 +137,9 @@ class StateWriter(StateReader):
     def changed_elsewhere(self) -> bool:
         """Whether another connection committed since this was last asked, or since the recorder was opened."""
         with self._guard, failures.explained(self.path, self.timeout):
+            if self._asked_since_begin:
+                return False  # nobody else can commit while we write
+            self._asked_since_begin = self._connection.in_transaction
             before, self._seen = self._seen, self._data_version()
             return before != self._seen
 
@@ -176,9 +181,11 @@ class StateWriter(StateReader):
             raise self._failure
         with failures.explained(self.path, self.timeout):
             self._connection.execute("COMMIT")
+        self._asked_since_begin = False
 
     def _roll_back(self) -> None:
         # After a full disk SQLite may have rolled back by itself; an error here would hide the one that counts.
+        self._asked_since_begin = False
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
