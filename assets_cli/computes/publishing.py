@@ -18,6 +18,7 @@ from assets_cli.computes.frames import files, formats, returned
 from assets_cli.computes.frames.files import Columns
 from assets_cli.computes.frames.reading import first_line
 from assets_cli.computes.protocol import Channel, ComputeFailedError, Databases, Done, Job, RelationSession, Session
+from assets_cli.computes.temporaries import Places
 
 _WHOLE = "what a function returns is stored as one file"
 _MINE = "write the files to context.output and return nothing"
@@ -55,12 +56,12 @@ def publish(value: Any, job: Job, databases: Databases, channel: Channel, opened
     if job.output.path is None:
         message = f"the function returned a value of type {type(value).__name__}, and {job.asset} declares no output"
         raise ComputeFailedError(message, hint="declare `output: {path: …}` or `{table: …}`, or return nothing")
-    target = _target(job)
+    places = _places(job)
     if library is not None and not files.keeps_objects(job.output.path):
         write = files.writer_of_frame(returned.rows_of(value, library), job.output.path)
     else:
         write = files.writer_of_value(value, job.output.path)
-    return _to_file(target, write, channel)
+    return _to_file(places, write, channel)
 
 
 def _to_table(
@@ -91,25 +92,24 @@ def _to_table(
     return Done(state.rows, state.digest, state.columns)
 
 
-def _target(job: Job) -> Path:
+def _places(job: Job) -> Places:
     """The file to replace: behind a symlink, if the output is one within the project."""
     path = job.output.path or ""
     if formats.is_many(path):
         raise ComputeFailedError(f"the output {_shown(path, job)} is a folder or a pattern, and {_WHOLE}", hint=_MINE)
-    real = os.path.realpath(path)
+    places = temporaries.places(path, job.run)
     root = os.path.realpath(job.root)
-    if path.startswith(job.root + "/") and not real.startswith(root + "/"):
+    if path.startswith(job.root + "/") and not places.target.startswith(root + "/"):
         raise ComputeFailedError(f"the output {_shown(path, job)} leaves the project through a symlink")
-    return Path(real)
+    return places
 
 
 def _shown(path: str, job: Job) -> str:
     return path.removeprefix(job.root + "/")
 
 
-def _to_file(target: Path, write: files.Write, channel: Channel) -> Done:
-    beside = temporaries.beside(target)
-    beside.unlink(missing_ok=True)
+def _to_file(places: Places, write: files.Write, channel: Channel) -> Done:
+    beside, target = Path(places.new), Path(places.target)
     try:
         try:
             written = write(beside)
@@ -120,10 +120,14 @@ def _to_file(target: Path, write: files.Write, channel: Channel) -> Done:
             message = f"what the function returned can't be written to {target.name}: {first_line(error)}"
             raise ComputeFailedError(message) from None
         channel.prepared(state, size=state.size)
-        beside.replace(target)
+        try:
+            temporaries.put(places)
+        except OSError as error:
+            message = f"what the function returned can't be put at {target.name}: {first_line(error)}"
+            raise ComputeFailedError(message) from None
     finally:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            temporaries.settle(places)
     return Done(written.rows, state.digest, written.columns)
 
 
@@ -131,8 +135,8 @@ def _finish(beside: Path, target: Path, written: files.Written) -> FileState:
     """Bring a file to the disk, give it the rights of the one that it replaces, and take its fingerprint."""
     with suppress(OSError):
         beside.chmod(target.stat().st_mode & 0o7777)
+    temporaries.sync(str(beside))
     with beside.open("rb") as file:
-        os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = os.fstat(file.fileno()).st_size
     return FileState(written.rows, f"sha256:{digest}", written.columns or (), size)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from assets_cli.computes import arguments, temporaries
+from assets_cli.computes import arguments
 from assets_cli.computes.annotations import Form
 from assets_cli.computes.context import Context
 from assets_cli.computes.libraries import EXTRAS, install
@@ -34,8 +34,6 @@ def run(job: Job, databases: Databases, channel: Channel) -> Done:
         ComputeFailedError: it cannot be found or called, it raised, it returned what can't be stored at the output, or
             it returned nothing and left no table.
     """
-    if job.output.path is not None:
-        temporaries.clear(job.output.path)
     function = _load(job)
     done = _call_and_publish(function, job, databases, channel)
     if job.data_version_sql is None and (done is not None or job.output.table is None):

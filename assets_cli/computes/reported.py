@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_DEEPEST = 100
 
 
 class Reported(NamedTuple):
@@ -36,6 +37,8 @@ def from_document(document: Any) -> Reported:
     metadata = document.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
         raise ValueError(f"has metadata that is {_article(metadata)} instead of an object")
+    if _is_deep(metadata):
+        raise ValueError(f"has metadata that is nested more than {_DEEPEST} levels deep")
     return Reported(_version(document.get("data_version")), _time(document.get("data_time")), metadata or {})
 
 
@@ -107,10 +110,24 @@ def _plain(key: str, value: Any) -> Any:
         raise TypeError(f"is {_article(thing)}")
 
     try:
-        return json.loads(json.dumps(value, default=scalar, allow_nan=False))
+        plain = json.loads(json.dumps(value, default=scalar, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, TypeError) else "is not finite or nested too deeply"
         raise ValueError(f"has {key}, which {reason}: JSON has no such value") from None
+    if _is_deep(plain):
+        raise ValueError(f"has {key}, which is nested more than {_DEEPEST} levels deep")
+    return plain
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value is nested so deeply that whoever goes through it may fail on it."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        holders = [each for each in level if isinstance(each, (dict, list))]
+        if not holders:
+            return False
+        level = [inner for each in holders for inner in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def _article(value: Any) -> str:
