@@ -5,6 +5,7 @@ Knows the kinds of failure, not what was being read or written.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,4 +106,11 @@ def _problem(error: sqlite3.Error, path: Path, timeout: float) -> Problem:
             f"state file {path} cannot be written: {error}",
             hint="free space on its disk, check the permissions of the file and its folder, or use --state FILE",
         )
-    return unusable(path, str(error))
+    return unusable(path, "its disk is read-only" if _is_on_read_only_disk(path) else str(error))
+
+
+def _is_on_read_only_disk(path: Path) -> bool:
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False

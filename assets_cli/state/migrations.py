@@ -6,12 +6,8 @@ Knows tables; neither what is written into them nor how the file is opened for r
 from __future__ import annotations
 
 import sqlite3
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import cast
 
 from assets_cli.model.problem import AssetsError
 from assets_cli.state import failures
@@ -199,7 +195,6 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     try:
         if schema_of(connection, path) < SCHEMA_VERSION:
             _apply(connection)
-            _sign(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -215,39 +210,28 @@ def blank() -> sqlite3.Connection:
     return connection
 
 
+def build(connection: sqlite3.Connection, version: int) -> None:
+    """Give an empty database the schema of an earlier version; `bring_up` goes on from there."""
+    for step in STEPS[:version]:
+        step(connection)
+    _sign(connection, version)
+
+
+def bring_up(connection: sqlite3.Connection) -> None:
+    """Bring what `build` made to today's schema, all of it in one transaction."""
+    connection.execute("BEGIN")
+    _apply(connection)
+    connection.execute("COMMIT")
+
+
 def _apply(connection: sqlite3.Connection) -> None:
-    # Imported on use: sqlite-utils takes longer to import than a whole no-op plan may take, and a file whose
-    # user_version is today's needs nothing of it.
-    with _absent("pandas"):
-        from sqlite_utils import Database
-        from sqlite_utils.migrations import Migrations
-
-    migrations = Migrations("assets")
-    for step in STEPS:
-
-        def apply(database: Database, /, step: Step = step) -> None:
-            step(database.conn)
-
-        migrations(name=step.__name__)(apply)
-    migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+    """Do, in the transaction at hand, what comes after the version that a database has."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for step in STEPS[version:]:
+        step(connection)
+    _sign(connection, SCHEMA_VERSION)
 
 
-@contextmanager
-def _absent(module: str) -> Iterator[None]:
-    """Let an import find a module missing.
-
-    sqlite-utils imports pandas where it is installed, only to know its types: half a second and 70 MB.
-    """
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = cast("ModuleType", None)  # how Python says that there is none
-    try:
-        yield
-    finally:
-        del sys.modules[module]
-
-
-def _sign(connection: sqlite3.Connection) -> None:
+def _sign(connection: sqlite3.Connection, version: int) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute(f"PRAGMA user_version = {version}")

@@ -334,12 +334,12 @@ class Recorder(StateWriter):
         with self._writing():
             for run in runs:
                 self._connection.execute(
-                    "UPDATE attempts SET state = 'crashed', finished = ?, reason = ? "
+                    "UPDATE attempts SET state = 'crashed', finished = max(?, started), reason = ? "
                     "WHERE state = 'open' AND run_seq = (SELECT seq FROM runs WHERE id = ?)",
                     (finished, f"run {run} died", run),
                 )
                 self._connection.execute(
-                    "UPDATE runs SET status = 'crashed', finished = ? WHERE status = 'running' AND id = ?",
+                    "UPDATE runs SET status = 'crashed', finished = max(?, started) WHERE status = 'running' AND id = ?",
                     (finished, run),
                 )
 

@@ -187,6 +187,28 @@ class StateReader:
 
         return self._read(work)
 
+    def reported_checks(
+        self, environment: str, asset: str, materialization: int, partition: str = ""
+    ) -> tuple[CheckResult, ...]:
+        """What the command that made this materialization said of checks that it evaluated itself, in its order.
+
+        Costs what the names of the asset's checks cost, never what the history costs.
+        """
+
+        def work(connection: sqlite3.Connection) -> tuple[CheckResult, ...]:
+            ours = "environment = ?1 AND asset = ?2 AND partition = ?3"
+            query = (
+                f"WITH RECURSIVE names (name) AS (SELECT min(name) FROM check_results WHERE {ours} UNION ALL "  # noqa: S608
+                f"SELECT (SELECT min(name) FROM check_results WHERE {ours} AND name > names.name) FROM names "
+                f"WHERE names.name IS NOT NULL) SELECT {rows.CHECK_RESULT} FROM names JOIN check_results c ON c.seq = "
+                f"(SELECT max(seq) FROM check_results WHERE {ours} AND name = names.name) "
+                "WHERE c.materialization = ?4 ORDER BY c.seq"
+            )
+            found = connection.execute(query, (environment, asset, partition, materialization))
+            return tuple(result for result in map(rows.check_result, found) if result.reported)
+
+        return self._read(work)
+
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return opening.read(self.path, self.timeout, work)
 

@@ -85,6 +85,8 @@ class StateWriter(StateReader):
             AssetsError: the file cannot be written; nothing more can be recorded then.
         """
         with self._guard:
+            if self._broken is not None:
+                raise self._broken  # it took along what was recorded before it and is to be committed now
             if self._together and self._connection.in_transaction:
                 try:
                     self._commit()
@@ -210,7 +212,12 @@ def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None
 
 
 def _prepare_schema(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
-    if migrations.schema_of(connection, path) < migrations.SCHEMA_VERSION:
+    connection.execute("BEGIN")  # else somebody could make the file between two looks at it, and it would seem foreign
+    try:
+        version = migrations.schema_of(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
+    if version < migrations.SCHEMA_VERSION:
         migrations.migrate(connection, path)
     connection.execute("PRAGMA synchronous = NORMAL")
     if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):

@@ -1,0 +1,33 @@
+"""`assets state mark`: adopt what exists as up to date."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assets_cli.cli import console
+from assets_cli.cli.carry_out import warn
+from assets_cli.cli.session import Session
+from assets_cli.model.event import RunEvent, StepFinished
+
+
+def command(
+    ctx: typer.Context,
+    selection: Annotated[list[str], typer.Argument(metavar="SEL...", help="Which assets.")],
+) -> int:
+    """Record assets as up to date with what is at their outputs now. Nothing is run.
+
+    For outputs that were made elsewhere or mended by hand. The record is a run of its own in `assets runs`.
+    """
+    session: Session = ctx.obj
+    run = session.open().mark(selection, (_tell,))
+    console.remark([f"marked as run {run}"])
+    return 0
+
+
+def _tell(event: RunEvent) -> None:
+    if isinstance(event, StepFinished):
+        console.remark([f"{event.asset}: {event.detail}"])
+    else:
+        warn(event)
