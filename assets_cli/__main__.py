@@ -1,12 +1,16 @@
 """The door: answers `--version` and shell completion at once, and hands everything else to `cli.main`.
 
-Importing Typer costs forty milliseconds, which a prompt that shows the version or completes a word would feel.
+Importing Typer costs forty milliseconds, which a prompt that shows the version or completes a word would feel. Signals
+are this file's business too, since it is the first to run and the last to go.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from types import FrameType
+
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -24,9 +28,30 @@ def main() -> None:
     if sys.platform == "win32":
         sys.stderr.write("error[A0820]: assets runs on Linux and macOS\n  hint: on Windows, run it inside WSL\n")
         sys.exit(2)
-    from assets_cli.cli.main import run
+    sys.exit(_run(arguments))
 
-    sys.exit(run(arguments))
+
+def _run(arguments: list[str]) -> int:
+    """The exit code. Being told to end, or that the terminal is gone, is what Ctrl-C is: see `running.signals`."""
+    import signal  # the quick answers do without
+
+    # Who ignores SIGHUP for us wants us to outlive the terminal, as `nohup` does.
+    endings = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    try:
+        for number in endings:
+            signal.signal(number, signal.default_int_handler)
+        from assets_cli.cli.main import run
+
+        code = run(arguments)
+    except KeyboardInterrupt:  # before the command line could catch it, or after
+        code = _INTERRUPTED
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        os._exit(code)  # all is said and done
+
+    for number in (signal.SIGINT, *endings):
+        signal.signal(number, leave)
+    return code
 
 
 if __name__ == "__main__":

@@ -56,10 +56,12 @@ from assets_cli.probing.answering import opened
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.sample import sample
 from assets_cli.state.locks import LockService, folder_for
+from assets_cli.state.renamed import open_renamed
 from assets_cli.state.run_ids import new_run_id
 from assets_cli.state.store import StateReader, open_reader
 
 if TYPE_CHECKING:
+    from assets_cli.running.repair import Repair
     from assets_cli.running.shell_probe import ShellProbes
     from assets_cli.running.surroundings import Surroundings
 
@@ -77,7 +79,7 @@ class Project:
     def __init__(self, manifest: Manifest, graph: AssetGraph, *, environ: Mapping[str, str]) -> None:
         self.manifest = manifest
         self.graph = graph
-        self._environ = environ
+        self._environ = dict(environ)  # os.environ decodes every variable anew whenever it is asked
         self._folder = Path(manifest.root, ".assets")
         self._sighted: Observed | None = None
         self._state = Path(manifest.root, manifest.state)
@@ -140,6 +142,21 @@ class Project:
             chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
             return self._plan(chosen, jobs, observing=observe)
 
+    def propose(
+        self,
+        selection: Sequence[str] = (),
+        *,
+        upstream: bool = False,
+        downstream: bool = False,
+        force: bool = False,
+        observe: bool = True,
+    ) -> Plan:
+        """The same plan together with what it rests on, to be saved, reviewed and applied later. Writes no state."""
+        with self._looking_once():
+            named = self._named(selection, observing=observe)
+            chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
+            return self._plan(chosen, observing=observe, resting=True)
+
     def why(self, asset: str) -> Why:
         """The causes of an asset, each followed down to its roots in the whole-project plan."""
         name = self._one(asset)
@@ -182,13 +199,13 @@ class Project:
             if known is not None:
                 return known
         name = self._one(asset)
-        checks = [check.name for check in self.graph.assets[name].checks]
-        return shown(
-            self._survey(),
-            name,
-            self._reader.materialization_history(environment, name, history),
-            self._reader.check_results(environment, name, checks),
-        )
+        made = self._reader.materialization_history(environment, name, history)
+        declared = [check.name for check in self.graph.assets[name].checks]
+        checks = self._reader.check_results(environment, name, declared)
+        if made:
+            said = self._reader.reported_checks(environment, name, made[0].seq)
+            checks += tuple(check for check in said if check.name not in declared)
+        return shown(self._survey(), name, made, checks)
 
     def sample(self, asset: str, limit: int = 10) -> Sample:
         """The first rows or lines of an asset's output as it is now."""
@@ -257,7 +274,13 @@ class Project:
 
     def run(self, run: str) -> tuple[RunRecord, tuple[StepRecord, ...], tuple[Attempt, ...]]:
         """One run by its id, a unique beginning or end of it, or `latest`."""
-        record = self._reader.find_run(run, self.manifest.environment)
+        try:
+            record = self._reader.find_run(run, self.manifest.environment)
+        except AssetsError as error:
+            from assets_cli.running.repair import collected  # only a run that is not there needs it
+
+            deed = self.repair.last_collection()
+            raise AssetsError(*(collected(each, run, deed) for each in error.problems)) from None
         return record, self._reader.steps(record.id), self._reader.attempts(record.id)
 
     def log_files(self, run: str, asset: str | None = None) -> tuple[tuple[Attempt, Path], ...]:
@@ -266,31 +289,51 @@ class Project:
         if asset is not None and asset not in {step.asset for step in steps}:
             hint = f"its steps: {', '.join(step.asset for step in steps[:20])}" if steps else "it had no steps"
             raise AssetsError(Problem("A0605", f"run {record.id} had no step for {asset!r}", hint=hint))
-        return tuple(
-            (attempt, path)
-            for attempt in attempts
-            if asset in (None, attempt.asset)
-            and attempt.log
-            and (path := Path(self.manifest.root, attempt.log)).exists()
-        )
+        recorded = [attempt for attempt in attempts if asset in (None, attempt.asset) and attempt.log]
+        paths = [Path(self.manifest.root, attempt.log or "") for attempt in recorded]
+        found = tuple((attempt, path) for attempt, path in zip(recorded, paths, strict=True) if path.exists())
+        if recorded and not found:
+            from assets_cli.running.repair import lost_logs  # only who looks for what is gone needs it
+
+            raise AssetsError(lost_logs(record.id, asset, recorded, self.repair.last_collection()))
+        return found
 
     # -- deeds -----------------------------------------------------------------------------------------------------
 
     def recover(self, listener: Listener) -> None:
-        """Settle what runs that died have left. Costs one query where none did."""
+        """Settle what runs that died have left, and renames. Costs a query where there is nothing of either."""
         if not self._state.exists():
             return
         from assets_cli.running import recovery  # only deeds need it
 
-        with self._surroundings((listener,)) as surroundings:
+        with self._surroundings((listener,), settling=False) as surroundings:
             recovery.recover(self.graph, self.manifest.environment, surroundings)
         self.__dict__.pop("_reader", None)
+        self._settle((listener,))
+
+    @contextmanager
+    def applying(self, plan: Plan, *, jobs: int | None = None, observe: bool = True) -> Iterator[Plan]:
+        """A plan that was proposed earlier, to be materialized while this is open: nobody else applies it meanwhile.
+
+        Raises:
+            AssetsError: it is of another project or environment (A0618), it is being applied (A0619), or something that
+                it rests on has moved (A0615).
+        """
+        from assets_cli.running.applying import Ground, applying  # only deeds need it
+
+        outside = self._outside if observe else lambda *_: NOTHING
+        ground = Ground(self.graph, self._reader, self._locks, self._probes, outside, _clock)
+        with applying(plan._replace(jobs=jobs or os.cpu_count() or 1), ground) as ready:
+            self._files.save()
+            hidden = map(self._hide, ready.warnings) if ready.warnings else ()
+            yield ready._replace(warnings=manifests.quote(self.manifest.root, hidden))
 
     def materialize(
         self, plan: Plan, *, jobs: int | None = None, fail_fast: bool = False, listeners: Sequence[Listener] = ()
     ) -> RunFinished:
         """Carry out a plan. SIGINT and SIGTERM end it: once with the commands given time to end, twice at once."""
         if not plan.steps:
+            self._settle(listeners)
             finished = RunFinished(None, _clock(), "succeeded", (), (), (), (), (), ())
             for listener in listeners:
                 listener(finished)
@@ -380,8 +423,34 @@ class Project:
     # -- the wiring ------------------------------------------------------------------------------------------------
 
     @cached_property
+    def repair(self) -> Repair:
+        """What can be done to the history on purpose, and the record of it."""
+        from assets_cli.running.repair import Repair  # only what repairs, or lists repairs, needs it
+
+        return Repair(self.manifest, self._state, self._locks, _clock)
+
+    @cached_property
     def _reader(self) -> StateReader:
+        if self._renames:
+            return open_renamed(self._state, self.manifest.environment, self._renames)
         return open_reader(self._state)
+
+    @cached_property
+    def _renames(self) -> Mapping[str, tuple[str, ...]]:
+        """The names that assets had before, by the name that they have now."""
+        return {name: asset.moved_from for name, asset in self.graph.assets.items() if asset.moved_from}
+
+    def _settle(self, listeners: Sequence[Listener]) -> None:
+        """Write the renames that the manifest declares, before anything else is recorded."""
+        if not self._renames or not self._state.exists():
+            return
+
+        def tell(event: RunEvent) -> None:
+            for listener in listeners:
+                listener(event)
+
+        self.repair.settle(self._renames, tell)
+        self.__dict__.pop("_reader", None)
 
     @cached_property
     def _locks(self) -> LockService:
@@ -396,12 +465,14 @@ class Project:
         return ProbeSurroundings(self._environ, self._files, self._locks, time.time_ns)
 
     @contextmanager
-    def _surroundings(self, listeners: tuple[Listener, ...]) -> Iterator[Surroundings]:
+    def _surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:
         from assets_cli.model.secrets import mask
         from assets_cli.running.executors.local import LocalExecutor
-        from assets_cli.running.surroundings import Surroundings
+        from assets_cli.running.surroundings import Surroundings, steady
         from assets_cli.state.record import open_recorder
 
+        if settling:
+            self._settle(listeners)
         recorder = open_recorder(self._state, hide=lambda value: mask(value, self._secrets))
         executor = LocalExecutor()
         try:
@@ -412,7 +483,7 @@ class Project:
                 probes=self._probes,
                 executor=executor,
                 listeners=listeners,
-                clock=_clock,
+                clock=steady(_clock),
                 environ=self._environ,
                 secrets=self._secrets,
             )
@@ -497,10 +568,17 @@ class Project:
         self._files.save()
         return snapshot, world
 
-    def _plan(self, selection: Selection, jobs: int | None = None, *, observing: bool = True) -> Plan:
+    def _plan(
+        self, selection: Selection, jobs: int | None = None, *, observing: bool = True, resting: bool = False
+    ) -> Plan:
         snapshot, world = self._look(selection.names, observing=observing)
         with _quoted(self.manifest):
             plan = make_plan(self.graph, selection, snapshot, world, _clock(), jobs=jobs or os.cpu_count() or 1)
+        if resting:
+            from assets_cli.planning import saved  # only a plan to be saved needs it
+
+            steps, root = [step.asset for step in plan.steps], os.path.realpath(self.manifest.root)
+            plan = plan._replace(basis=saved.basis(steps, self.graph, snapshot, world, root, observing=observing))
         return plan._replace(warnings=manifests.quote(self.manifest.root, plan.warnings))
 
     def _survey(self, *, observing: bool = True) -> Survey:

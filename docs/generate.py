@@ -40,10 +40,12 @@ _VARIES = [
     (re.compile(r"\([0-9a-f]{8} -> [0-9a-f]{8}\)"), "(OLD -> NEW)"),
     (re.compile(r"\d+ jobs?"), "N jobs"),
     (re.compile(r"longest path TIME: .*"), "longest path"),
+    (re.compile(r"^(\*? ?\S+ +)(?=[^▁▂▃▄▅▆▇\n]*$)[─█▒▶ ]*[█▒▶][─█▒▶ ]*", re.MULTILINE), r"\1BAR "),
     (re.compile(r"[▁▂▃▄▅▆▇█]+"), "LINE"),
     (re.compile(r"data version \S+"), "data version V"),
     (re.compile(r"\n ?(?=about TIME|run RUN)"), " "),
     (re.compile(r"on \S+, process \d+"), "on HOST, process N"),
+    (re.compile(r"\(\d+\.\d KB\)"), "(SIZE)"),
 ]
 _EVENT = re.compile(r"^(?:\[\d+/(\d+)\]|     ) +(\S+ +(?:started|succeeded|failed|skipped|blocked)\b.*)$")
 
@@ -147,6 +149,7 @@ def settled(text: str) -> str:
 
 
 def _sorted(text: str) -> str:
+    text = re.sub(r"\n {9,}(?=\S)", " ", text)  # the rest of a line that was folded
     lines: list[str] = []
     events: list[str] = []
     for line in [*text.splitlines(), ""]:
@@ -166,7 +169,8 @@ def command_page() -> str:
     from assets_cli.cli.commands import TABLE  # the table that the program itself reads
 
     lines = [GENERATED + "# The command line", ""]
-    for name in ("", *TABLE):
+    actions = {entry.name: [action.name for action in entry.actions.values()] for entry in TABLE.values()}
+    for name in ("", *(name for command in TABLE for name in (command, *actions[command]))):
         arguments = [*name.split(), "--help"]
         done = subprocess.run(
             [sys.executable, "-m", "assets_cli", *arguments],

@@ -10,26 +10,52 @@ from __future__ import annotations
 class Entry:
     """One command. `module` is below `assets_cli.cli` and holds a function `command`.
 
-    `words` says what its arguments are, for completion: "assets", "runs", "codes", "schemas", "directories" or "".
+    `words` says what its arguments are, for completion: "assets", "names" (of single assets), "runs", "codes",
+    "schemas", "directories" or "". `actions` are the commands below it, whose names begin with its own: then it is
+    itself none.
     No NamedTuple: importing typing would take a Tab key as long as all the rest.
     """
 
-    __slots__ = ("help", "name", "options", "section", "words")
+    __slots__ = ("actions", "help", "name", "options", "section", "words")
 
-    def __init__(self, name: str, section: str, text: str, options: tuple[str, ...] = (), words: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        section: str,
+        text: str,
+        options: tuple[str, ...] = (),
+        words: str = "",
+        actions: tuple[Entry, ...] = (),
+    ) -> None:
         self.name = name
         self.section = section
         self.help = text
         self.options = options
         self.words = words
+        self.actions = {entry.name.rpartition(" ")[2]: entry for entry in actions}
 
     @property
     def module(self) -> str:
         """The dotted name of the module that holds the command."""
-        return f"assets_cli.cli.{self.name}"
+        return f"assets_cli.cli.{self.name.replace(' ', '_')}"
 
 
 _PLANNING = ("--upstream", "--downstream", "--force")
+
+_REPAIRS = (
+    Entry("state mark", "Repair", "adopt what exists as up to date, without running it", (), "assets"),
+    Entry("state mv", "Repair", "move an asset's history to another name", ("--swap", "--force"), "names"),
+    Entry("state rm", "Repair", "forget the history of assets", ("--dry-run",), "names"),
+    Entry("state export", "Copy", "write the whole history as JSON lines", ("--force",)),
+    Entry("state import", "Copy", "read an export into an empty history"),
+    Entry("state backup", "Copy", "copy the state file, also while runs go on", ("--force",)),
+    Entry(
+        "state gc",
+        "Tidy",
+        "remove old records and logs that nothing needs",
+        ("--keep", "--keep-runs", "--all-environments", "--dry-run", "--json"),
+    ),
+)
 
 TABLE: dict[str, Entry] = {
     entry.name: entry
@@ -40,14 +66,14 @@ TABLE: dict[str, Entry] = {
             "plan",
             "Run",
             "show what is stale or overdue, why, and what would run",
-            (*_PLANNING, "--no-observe", "--all", "--json", "--exit-code"),
+            (*_PLANNING, "--no-observe", "--all", "--out", "--json", "--exit-code"),
             "assets",
         ),
         Entry(
             "materialize",
             "Run",
             "run the plan: bring exactly that up to date",
-            (*_PLANNING, "--no-observe", "--jobs", "--fail-fast", "--json"),
+            (*_PLANNING, "--no-observe", "--plan", "--jobs", "--fail-fast", "--trace", "--json"),
             "assets",
         ),
         Entry("observe", "Run", "look at external assets and record what they hold", ("--json",), "assets"),
@@ -87,11 +113,11 @@ TABLE: dict[str, Entry] = {
             "runs",
             "Look back",
             "list past runs, or show one",
-            ("--limit", "--before", "--asset", "--all", "--json"),
+            ("--limit", "--before", "--asset", "--all", "--trace", "--json"),
             "runs",
         ),
         Entry("logs", "Look back", "print what the commands of a run wrote", ("--json",), "runs"),
-        Entry("state", "Repair", "mark: adopt what exists", (), "assets"),
+        Entry("state", "Repair", "repair history: mark, mv, rm, export, import, backup, gc", actions=_REPAIRS),
         Entry("explain", "Look up", "explain an error code such as A0102", ("--json",), "codes"),
         Entry("schema", "Look up", "print a JSON schema, of the manifest by default", ("--list",), "schemas"),
     )

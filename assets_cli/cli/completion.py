@@ -67,15 +67,18 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "--connection": (),
     "--depth": (),
     "--jobs": (),
+    "--keep": (),
+    "--keep-runs": (),
     "-j": (),
     "--limit": (),
     "-n": (),
+    "--out": (),
+    "--plan": (),
+    "--trace": (),
     "lineage --format": ("tree", "json", "mermaid", "dot"),
     "query --format": ("table", "csv", "json"),
     "validate --format": ("text", "json"),
 }
-# Commands whose first argument says what to do; a test holds them against the commands.
-ACTIONS: Mapping[str, tuple[str, ...]] = {"state": ("mark",)}
 _UNQUOTED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+@,%"
 _QUOTES = ("'", '"')
 
@@ -132,6 +135,10 @@ def candidates(before: list[str], begun: str, quote: str = "") -> Iterator[str]:
     """What may stand after these words."""
     plain, directory, waiting = _taken(before)
     command = next((TABLE[word] for word in plain if word in TABLE), None)
+    if command is not None and command.actions and len(plain) > 1:
+        command = command.actions.get(plain.pop(1))
+        if command is None:
+            return
     option, equals, _ = begun.partition("=")
     if not waiting and begun.startswith("-") and equals:
         yield from (f"{option}={value}" for value in _values_of(option, command.name if command else "", directory))
@@ -141,8 +148,10 @@ def candidates(before: list[str], begun: str, quote: str = "") -> Iterator[str]:
         yield from (name for names, _, _ in GLOBAL_OPTIONS for name in names) if begun.startswith("-") else TABLE
     elif begun.startswith("-"):
         yield from (*command.options, "--help")
-    elif len(plain) == 1 and command.name in ACTIONS:
-        yield from ACTIONS[command.name]
+    elif command.actions:
+        yield from command.actions
+    elif command.words == "names":
+        yield from _names(directory)
     elif command.words == "assets":
         yield from selections(directory, begun, quote)
     else:
@@ -184,6 +193,19 @@ def _arguments(command: Entry, number: int, directory: str) -> Iterable[str]:
 
         return CODES
     return ("latest",) if command.words == "runs" else ()
+
+
+def _names(directory: str) -> Iterator[str]:
+    """Assets of the manifest, and those that only history knows."""
+    project = vocabulary.find(directory)
+    if project is None:
+        return
+    yield from vocabulary.words(*project, "name")
+    from pathlib import Path  # only who repairs history waits for what opens it
+
+    from assets_cli.state.moving import names_at
+
+    yield from names_at(Path(os.environ.get("ASSETS_STATE") or f"{project[0]}/.assets/state.db"))
 
 
 def selections(directory: str, begun: str, quote: str = "") -> Iterator[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 from assets_cli.cli.screens import problems as screen
 from assets_cli.cli.terminal import Terminal, terminal
@@ -45,6 +47,31 @@ def show_json(document: Any, *, indent: int | None = 2) -> None:
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=encoding != "utf8") + "\n")
     sys.stdout.flush()
+
+
+def show_json_lines(documents: Iterable[Any]) -> None:
+    """Print JSON documents, one a line, in one piece."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
+    encode = json.JSONEncoder(ensure_ascii=encoding != "utf8").encode
+    sys.stdout.write("".join(f"{encode(document)}\n" for document in documents))
+    sys.stdout.flush()
+
+
+def leave_out() -> None:
+    """Stop printing data: whoever read it has gone, and nobody must complain of that at exit."""
+    _leave(sys.stdout)
+
+
+def leave_err() -> None:
+    """Stop printing anything else, as above."""
+    _leave(sys.stderr)
+
+
+def _leave(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def stream(pieces: Iterable[str]) -> None:

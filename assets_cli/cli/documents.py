@@ -18,9 +18,10 @@ from assets_cli.model.event import (
     StepWaiting,
     Warned,
 )
-from assets_cli.model.history import Attempt, CheckResult, RunRecord, StepRecord
+from assets_cli.model.history import Attempt, CheckResult, Deed, RunRecord, StepRecord
 from assets_cli.model.plan import Cause, Plan
 from assets_cli.model.problem import Problem
+from assets_cli.planning.timeline import Timeline, edges
 
 VERSION = 1
 
@@ -183,13 +184,29 @@ def run(value: RunRecord) -> dict[str, Any]:
     }
 
 
-def runs(values: Iterable[RunRecord]) -> dict[str, Any]:
+def runs(values: Iterable[RunRecord], deeds: Iterable[Deed] = ()) -> dict[str, Any]:
     """`runs --json`, newest first."""
-    return {"version": VERSION, "runs": [run(value) for value in values]}
+    return {"version": VERSION, "runs": [run(value) for value in values], "deeds": [deed(value) for value in deeds]}
 
 
-def run_detail(record: RunRecord, steps: Iterable[StepRecord], attempts: Iterable[Attempt]) -> dict[str, Any]:
+def deed(value: Deed) -> dict[str, Any]:
+    """What was done to the history on purpose."""
+    return {
+        "kind": value.kind,
+        "at": rfc3339(value.at),
+        "environment": value.environment,
+        "host": value.host,
+        "pid": value.pid,
+        "after": value.after,
+        "details": dict(value.details),
+    }
+
+
+def run_detail(
+    record: RunRecord, steps: Iterable[StepRecord], attempts: Iterable[Attempt], chart: Timeline
+) -> dict[str, Any]:
     """`runs RUN --json`."""
+    waited = {bar.asset: bar.waited for bar in chart.bars}
     return {
         "version": VERSION,
         **run(record),
@@ -203,10 +220,13 @@ def run_detail(record: RunRecord, steps: Iterable[StepRecord], attempts: Iterabl
                 "forced": step.forced,
                 "causes": [dict(one) for one in step.causes],
                 "detail": step.detail,
+                "after": list(edges(step)),
+                "waited_seconds": seconds(waited.get(step.asset)),
             }
             for step in steps
         ],
         "attempts": [attempt(one) for one in attempts],
+        "critical_path": [bar.asset for bar in chart.critical],
     }
 
 
@@ -232,7 +252,13 @@ def event(value: RunEvent) -> dict[str, Any]:
         case RunStarted():
             head = {"event": "run_started", "run": value.run, "steps": list(value.steps), "jobs": value.jobs}
         case StepWaiting():
-            head = {"event": "step_waiting", "asset": value.asset, "holder": value.holder}
+            head = {
+                "event": "step_waiting",
+                "asset": value.asset,
+                "kind": value.kind,
+                "name": value.name,
+                "holder": value.holder,
+            }
         case StepStarted():
             head = {
                 "event": "step_started",
@@ -286,6 +312,8 @@ def check_result(value: CheckResult) -> dict[str, Any]:
         "sample": [dict(row) for row in value.sample],
         "at": rfc3339(value.at),
         "run": value.run,
+        "reported": value.reported,
+        "metadata": dict(value.metadata),
     }
 
 

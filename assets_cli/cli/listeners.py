@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -10,12 +10,17 @@ from assets_cli.cli import console, documents
 from assets_cli.cli.screens import plan as plan_screen
 from assets_cli.cli.screens.problems import block
 from assets_cli.cli.screens.run import Transcript
+from assets_cli.cli.screens.still import Still
+from assets_cli.cli.screens.under_way import UnderWay
+from assets_cli.cli.teller import Teller
 from assets_cli.cli.words import now
 from assets_cli.model.event import RunEvent, RunFinished, RunStarted, StepFinished
 from assets_cli.model.manifest import DEFAULT_ENVIRONMENT
 from assets_cli.model.plan import Plan
 
 Listener = Callable[[RunEvent], None]
+_TICK = 1.0  # seconds between two looks at who takes long
+_FRAME = 0.1  # seconds between two pictures of the live block
 
 
 class EventStream:
@@ -26,33 +31,34 @@ class EventStream:
         self._results: dict[str, list[str]] = {}
         self._unchanged: list[str] = []
         self._ended = False
-        self._reader_gone = False
+        self._teller = Teller(self._tell, on_reader_gone=console.leave_out)
 
     def __enter__(self) -> Self:
+        self._teller.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            self._break_off("cancelled")
-        elif kind is not None and self._started is not None:
-            self._break_off("failed")
+        try:
+            if kind is not None and issubclass(kind, KeyboardInterrupt):
+                self._break_off("cancelled")
+            elif kind is not None and self._started is not None:
+                self._break_off("failed")
+        finally:
+            _close(self._teller)
 
     def __call__(self, event: RunEvent) -> None:
-        """Print an event; the end only once, from whomever it comes."""
-        if self._ended or self._reader_gone:
-            return
-        if isinstance(event, RunStarted):
-            self._started = event
-        elif isinstance(event, StepFinished):
+        """Have an event printed; the end only once, from whomever it comes."""
+        if isinstance(event, StepFinished):
             self._results.setdefault(event.result, []).append(event.asset)
             if event.unchanged:
                 self._unchanged.append(event.asset)
-        self._ended = isinstance(event, RunFinished)
-        try:
-            console.show_json(documents.event(event), indent=None)
-        except BrokenPipeError:
-            # Whoever read the events has left; the run is worth finishing all the same.
-            self._reader_gone = True
+        elif isinstance(event, RunStarted):
+            self._started = event
+        self._teller(event)
+
+    def _tell(self, events: Sequence[RunEvent], *, is_last: bool) -> None:  # noqa: ARG002 - the end is an event
+        if events:
+            console.show_json_lines(map(documents.event, events))
 
     def _break_off(self, status: str) -> None:
         """Say the last line for a run that did not get to say it; what had not finished is cancelled."""
@@ -76,37 +82,87 @@ class EventStream:
 
 
 class Lines:
-    """Events as plain lines on stderr."""
+    """Tells a run as plain lines, one an event, and of what takes long while it does; `opening` comes first."""
 
-    def __init__(self, transcript: Transcript) -> None:
+    def __init__(self, opening: Iterable[str], transcript: Transcript, under_way: UnderWay) -> None:
+        self._opening = list(opening)
         self._transcript = transcript
-        self._ended = False
+        self._under_way = under_way
+        self._still = Still(under_way)
 
-    def __call__(self, event: RunEvent) -> None:
-        """Print what the transcript says of an event; the end only once."""
-        if not self._ended:
-            self._ended = isinstance(event, RunFinished)
-            console.remark(self._transcript.lines(event))
+    def __call__(self, events: Sequence[RunEvent], *, is_last: bool) -> float | None:  # noqa: ARG002 - as above
+        """Write what there is to say, at once."""
+        said, self._opening = self._opening, []
+        transcript, under_way, still = self._transcript, self._under_way, self._still
+        for event in events:
+            under_way.take(event)
+            for asset, note in still.take(event):
+                said += transcript.note(asset, note)
+            said += transcript.lines(event)
+        if under_way.rows:
+            moment = now()
+            for asset, note in still.waiting(moment):
+                said += transcript.note(asset, note)
+            long = still.said(moment)
+            if long:
+                said += transcript.terminal.wrap(long, transcript.terminal.width)
+        if said:
+            transcript.terminal.write(said)
+        return _TICK if under_way.rows else None
+
+
+class Live:
+    """Tells a run as finished lines with a live block below them; rows are drawn anew as often as they are told."""
+
+    def __init__(self, opening: Iterable[str], transcript: Transcript, under_way: UnderWay) -> None:
+        from assets_cli.cli.screens.live import Block, Canvas  # only a terminal pays for it
+
+        self._opening = list(opening)
+        self._transcript = transcript
+        self._under_way = under_way
+        self._block = Block(under_way)
+        self._canvas = Canvas(transcript.terminal)
+        self._runs = False
+
+    def __call__(self, events: Sequence[RunEvent], *, is_last: bool) -> float | None:
+        """Draw; at the end only lines."""
+        said, self._opening = self._opening, []
+        canvas = self._canvas
+        canvas.measure()
+        self._transcript.terminal = canvas.terminal
+        for event in events:
+            self._under_way.take(event)
+            said += self._transcript.lines(event)
+            self._runs = not isinstance(event, RunFinished) and (self._runs or isinstance(event, RunStarted))
+        self._runs = self._runs and not is_last
+        canvas.draw(said, self._block.lines(canvas.terminal, canvas.height, now()) if self._runs else [])
+        return _FRAME if self._runs else None
 
 
 @contextmanager
-def follow(plan: Plan, page: plan_screen.Page) -> Iterator[Listener]:
+def follow(plan: Plan, page: plan_screen.Page, *, fail_fast: bool = False) -> Iterator[Listener]:
     """The listener for people that fits the stream, with the short plan said first."""
     terminal = page.terminal
-    for warning in plan.warnings:
-        terminal.write([*block(warning, terminal, page.view), ""])
+    opening = [line for warning in plan.warnings for line in (*block(warning, terminal, page.view), "")]
     if not plan.steps:
-        terminal.write(terminal.wrap(plan_screen.nothing(plan), terminal.width))
+        terminal.write([*opening, *terminal.wrap(plan_screen.nothing(plan), terminal.width)])
         yield lambda _: None
         return
     first, *rest = plan_screen.summary(plan)
     where = "" if plan.environment == DEFAULT_ENVIRONMENT else f" · environment {plan.environment}"
-    terminal.write([*terminal.pack([f"{page.manifest.project}{where}: {first}", *rest], terminal.width), ""])
-    transcript = Transcript(page, plan, verbose=not terminal.live)
-    if not terminal.live:
-        yield Lines(transcript)
-        return
-    from assets_cli.cli.screens.live import LiveBlock  # rich: only a terminal pays for it
+    opening += [*terminal.pack([f"{page.manifest.project}{where}: {first}", *rest], terminal.width), ""]
+    tell = (Live if terminal.live else Lines)(opening, Transcript(page, plan), UnderWay(plan, fail_fast=fail_fast))
+    teller = Teller(tell, on_reader_gone=console.leave_err)
+    teller.__enter__()
+    try:
+        yield teller
+    finally:
+        _close(teller)
 
-    with LiveBlock(transcript, terminal, now) as live:
-        yield live
+
+def _close(teller: Teller) -> None:
+    """Wait until all is told; what kept it from being told stopped nothing, and is said."""
+    teller.__exit__()
+    if teller.error is not None:
+        what = f"{type(teller.error).__name__}: {teller.error}"
+        console.remark([f"{console.err().paint('warning', 'bold', 'yellow')}: the run could not be shown ({what})"])

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from assets_cli.cli import console
-from assets_cli.cli.commands import TABLE
+from assets_cli.cli.commands import TABLE, Entry
 from assets_cli.cli.session import Session
 from assets_cli.model.problem import AssetsError, Problem
 
@@ -56,6 +56,43 @@ class Commands(TyperGroup):
         from assets_cli.cli.usage import help_text
 
         formatter.write(help_text())
+
+
+class Actions(TyperGroup):
+    """The actions of one command, such as `mv` of `assets state`, each imported when it is called."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(name=entry.name, help=entry.help, context_settings=_SETTINGS, rich_markup_mode=None)
+        self.entry = entry
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
+        """All names, in the order of the table."""
+        return list(self.entry.actions)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Click's signature
+        """The action of that name, or None."""
+        return load(f"{self.entry.name} {cmd_name}") if cmd_name in self.entry.actions else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As Click does it, but an unknown action is a problem like any other."""
+        if args and args[0] not in self.entry.actions:
+            from assets_cli.cli.usage import unknown_action
+
+            raise AssetsError(unknown_action(self.entry, args[0]))
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Without an action it says which there are, as `assets` does without a command."""
+        if not args:
+            console.show(ctx.get_help().splitlines())
+            raise typer.Exit
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click's signature
+        """The whole help as one plain text."""
+        from assets_cli.cli.usage import actions_text
+
+        formatter.write(actions_text(self.entry))
 
 
 app = typer.Typer(
@@ -105,9 +142,13 @@ def root(
 
 
 def load(name: str) -> Any:
-    """The command of that name, from its own file."""
+    """The command of that name, from its own file; `state mv` is the action `mv` of the command `state`."""
+    first, _, action = name.partition(" ")
+    entry = TABLE[first].actions[action] if action else TABLE[first]
+    if entry.actions:
+        return Actions(entry)
     single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    single.command(name, context_settings=_SETTINGS)(import_module(TABLE[name].module).command)
+    single.command(action or first, context_settings=_SETTINGS)(import_module(entry.module).command)
     return typer.main.get_command(single)
 
 
@@ -150,8 +191,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return _hang_up()
     except KeyboardInterrupt:
-        console.remark(["interrupted"])
-        return INTERRUPTED
+        return _break_off()
     except Exception as error:  # noqa: BLE001 - the outermost catch: a user gets a message, never a traceback
         return _refuse(error, arguments)
     return code
@@ -199,12 +239,21 @@ def _system_error(error: OSError) -> Problem:
     return Problem("A0818", f"{where}{(error.strerror or str(error)).lower()}", hint="the operating system refused it")
 
 
+def _break_off() -> int:
+    """Say that it was interrupted; the terminal may be gone, which may be why."""
+    try:
+        console.remark(["interrupted"])
+    except OSError:
+        _hang_up()
+    return INTERRUPTED
+
+
 def _hang_up() -> int:
     """The reader of a pipe has gone, as `| head` does: that is no error, and Python must not complain at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             os.dup2(null, stream.fileno())
     return 0

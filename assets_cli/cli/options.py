@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,10 @@ Jobs = Annotated[
     typer.Option("--jobs", "-j", metavar="N", help="How many at once; by default as many as processors."),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Start nothing new once a step has failed.")]
+Trace = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE", help="Write how the run went as Chrome trace JSON, for ui.perfetto.dev."),
+]
 AsEvents = Annotated[bool, typer.Option("--json", help="Print events, one JSON document a line.")]
 OneAsset = Annotated[str, typer.Argument(metavar="ASSET", help="The asset's name.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document instead.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,9 @@ def command(
     force: Force = False,
     no_observe: NoObserve = False,
     everything: Annotated[bool, typer.Option("--all", help="List every step, and what would not run.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also save it, to be reviewed and applied later.")
+    ] = None,
     as_json: AsJson = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the plan has a step.")] = False,
 ) -> int:
@@ -27,15 +31,24 @@ def command(
 
     SEL names assets: a name, raw/*, tag:x, group:x, owner:x, kind:sql, is:stale, +x (with all ancestors),
     x+ (with all descendants), and, or, not, ( ). Several are a union; none is the whole project.
+
+    A plan saved with --out is run by assets materialize --plan FILE: just that, or nothing if anything has moved.
     """
     from assets_cli.cli.screens import plan as screen
 
     session: Session = ctx.obj
     project = session.open()
     chosen = tuple(selection or ())
-    made = project.plan(chosen, upstream=upstream, downstream=downstream, force=force, observe=not no_observe)
+    make = project.propose if out else project.plan
+    made = make(chosen, upstream=upstream, downstream=downstream, force=force, observe=not no_observe)
+    if out:
+        from assets_cli.cli import saved_plans  # only a plan that is saved needs it
+
+        saved_plans.write(out, made, project.manifest)
     if as_json:
         console.show_json(documents.plan(made))
+        if out:
+            console.remark([f"saved in {out}"])
     else:
         page = screen.Page(
             project.manifest,
@@ -43,10 +56,13 @@ def command(
             session.command,
             everything=everything,
             view=session.view(),
-            typed=(
+            typed=("--plan", str(out))
+            if out
+            else (
                 *chosen,
                 *flags_of(upstream=upstream, downstream=downstream, force=force, no_observe=no_observe),
             ),
+            saved=str(out) if out else "",
         )
         console.show(screen.lines(made, page))
     return 3 if exit_code and (made.steps or made.overdue) else 0

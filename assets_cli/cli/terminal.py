@@ -37,6 +37,8 @@ _ASCII = str.maketrans(
         "▶": ">",
         "━": "#",
         "╸": "#",
+        "█": "#",
+        "▒": "x",
     }
 )
 DEFAULT_WIDTH = 80
@@ -95,9 +97,12 @@ class Terminal(NamedTuple):
 
     def write(self, lines: Iterable[str]) -> None:
         """Write lines, with plain signs where the stream has no others, and flush."""
-        text = "".join(f"{line}\n" for line in lines)
-        self.stream.write(text if self.unicode else text.translate(_ASCII))
+        self.stream.write(self.shown("".join(f"{line}\n" for line in lines)))
         self.stream.flush()
+
+    def shown(self, text: str) -> str:
+        """The text with plain signs where the stream has no others."""
+        return text if self.unicode else text.translate(_ASCII)
 
 
 def terminal(stream: TextIO) -> Terminal:

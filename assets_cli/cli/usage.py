@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from assets_cli.cli import console
-from assets_cli.cli.commands import GLOBAL_OPTIONS, TABLE
+from assets_cli.cli.commands import GLOBAL_OPTIONS, TABLE, Entry
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.spelling import nearest
 
@@ -50,20 +50,50 @@ _ELSEWHERE = {
 }
 
 
+_ACTIONS_ELSEWHERE = {
+    "adopt": "mark",
+    "touch": "mark",
+    "move": "mv",
+    "rename": "mv",
+    "remove": "rm",
+    "delete": "rm",
+    "forget": "rm",
+    "dump": "export",
+    "load": "import",
+    "restore": "import",
+    "copy": "backup",
+    "clean": "gc",
+    "prune": "gc",
+    "vacuum": "gc",
+}
+
+
 def help_text() -> str:
     """The help of `assets` itself."""
     return "\n".join((*_ABOUT, *_help_commands(), *_help_options())) + "\n"
 
 
+def actions_text(entry: Entry) -> str:
+    """The help of a command that has actions."""
+    usage = f"Usage: assets {entry.name} ACTION [ARGUMENTS]"
+    about = f"  {entry.help[:1].upper()}{entry.help[1:].partition(':')[0]}."
+    more = f"`assets {entry.name} ACTION --help` says how an action is used."
+    return "\n".join((usage, "", about, "", *_by_section(entry.actions), "", more)) + "\n"
+
+
 def _help_commands() -> Iterator[str]:
-    width = max(map(len, TABLE))
+    yield from _by_section(TABLE)
+    yield ""
+
+
+def _by_section(entries: Mapping[str, Entry]) -> Iterator[str]:
+    width = max(map(len, entries))
     section = ""
-    for entry in TABLE.values():
+    for name, entry in entries.items():
         if entry.section != section:
             section = entry.section
             yield f"{section}:"
-        yield f"  {entry.name:<{width}}  {entry.help}"
-    yield ""
+        yield f"  {name:<{width}}  {entry.help}"
 
 
 def _help_options() -> Iterator[str]:
@@ -104,6 +134,16 @@ def unknown_command(word: str) -> Problem:
     guess = nearest(word, TABLE) or _ELSEWHERE.get(word)
     hint = f"did you mean {guess}?" if guess else "assets --help lists the commands"
     return Problem("A0811", f"unknown command {word!r}", hint=hint)
+
+
+def unknown_action(entry: Entry, word: str) -> Problem:
+    """The command has no such action; perhaps another one was meant."""
+    help_command = f"assets {entry.name} --help"
+    if word.startswith("-"):
+        return Problem("A0812", f"no such option {word}", hint=_did_you_mean(word, _global_names(), help_command))
+    guess = nearest(word, entry.actions) or _ACTIONS_ELSEWHERE.get(word)
+    hint = f"did you mean assets {entry.name} {guess}?" if guess in entry.actions else f"{help_command} lists them"
+    return Problem("A0811", f"assets {entry.name} has no action {word!r}", hint=hint)
 
 
 def mistake(error: Exception) -> Problem:

@@ -12,6 +12,7 @@ from assets_cli.model.duration import show as duration
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
 _JUST_NOW = 5 * SECOND
+_SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 _STATES = {"up_to_date": "up to date", "stale": "stale", "missing": "missing", "external": "external"}
 
 
@@ -25,6 +26,11 @@ def now() -> int:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 asset`, `6 assets`, `10,000 assets`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(value: float) -> str:
+    """`512 bytes`, `1.5 KB`, `12.0 MB`."""
+    return next((f"{value / unit:.1f} {word}" for unit, word in _SIZES if value >= unit), f"{value:,} bytes")
 
 
 def some(names: Sequence[str], limit: int = 3, last: str = "and") -> str:

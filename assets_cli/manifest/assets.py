@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from textwrap import dedent
 from typing import Any, cast
@@ -70,10 +70,17 @@ def make(values: Mapping[str, Any], place: Place) -> Asset:
         env=get("env") or {},
         checks=tuple([make_check(each, command_of) for each in values["checks"]]) if "checks" in values else (),
         observe=_probe(values["observe"]) if "observe" in values else None,
+        pool=get("pool"),
+        isolated=get("isolated", False),
+        moved_from=_names(values["moved"]["from"]) if "moved" in values else (),
     )
 
 
 _NO_RETRIES = Retries()
+
+
+def _names(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _text(text: str) -> str:

@@ -14,12 +14,12 @@ from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.paths import Paths
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.model.duration import show
-from assets_cli.model.manifest import Asset, Connection, PathProbe, Probe, ShellCommand, ShellProbe, SqlCommand
+from assets_cli.model.manifest import Asset, Connection, Output, PathProbe, Probe, ShellCommand, ShellProbe, SqlCommand
 from assets_cli.model.problem import Place, Problem, Related
 
 _RESERVED: Final = frozenset({"and", "or", "not"})
 _USED_BY_PROBE: Final = ("env", "timeout")
-_IDLE_WITHOUT_COMMAND: Final = ("code", "code_version", "env", "timeout", "retries")
+_IDLE_WITHOUT_COMMAND: Final = ("code", "code_version", "env", "timeout", "retries", "pool", "isolated")
 
 
 class Source(NamedTuple):
@@ -46,6 +46,8 @@ class Surroundings(NamedTuple):
     declared: frozenset[str]
     """The names of all connections, also of those with mistakes."""
     default_connection: str | None
+    pools: frozenset[str] = frozenset()
+    """The names of all pools, also of those with mistakes."""
 
 
 class Locator:
@@ -85,6 +87,9 @@ class Checker:
         self.broken: set[str] = set()
         self.locator = locator
         self._spelling = Spelling(surroundings.declared)
+        self._pools = Spelling(surroundings.pools)
+        self._unknown: set[tuple[str, int]] = set()
+        """Where an unknown pool was reported: the file and the offset in it."""
 
     def report(
         self,
@@ -126,6 +131,7 @@ class Checker:
         self._checks(asset)
         if asset.freshness is not None or "freshness" in written:
             self._freshness(asset)
+        self._pool(asset)
         if asset.timeout == 0:
             self.report(name, ("timeout",), "A0129", "timeout must be more than 0s", "remove it for no limit")
         leaving = self.surroundings.paths.leaving
@@ -143,8 +149,12 @@ class Checker:
                     self.report(name, (key,), "A0143", f"{key} has no effect without a command", hint, warning=True)
         elif isinstance(command, SqlCommand):
             self._sql(asset, command)
-        elif isinstance(command, ShellCommand) and not command.run:
-            self.report(name, ("command", "shell"), "A0126", "command.shell has no value", "write a command")
+        elif isinstance(command, ShellCommand):
+            if not command.run:
+                self.report(name, ("command", "shell"), "A0126", "command.shell has no value", "write a command")
+            if written.get("isolated"):
+                message = "isolated has no effect on a shell command, which always is a process of its own"
+                self.report(name, ("isolated",), "A0143", message, "remove it", warning=True)
         if asset.data_version_sql is not None and (asset.output is None or asset.output.table is None):
             self._needs_connection(asset, ("data_version", "sql"), "data_version.sql")
 
@@ -207,6 +217,35 @@ class Checker:
             self._needs_connection(asset, ("output", "table"), "output.table")
         if output.path is not None:
             self._output_path(name, output.path)
+        self._atomic(asset, output)
+
+    def _atomic(self, asset: Asset, output: Output) -> None:
+        """Only what a shell command writes to one path is published by us; the rest is whole already, or cannot be."""
+        name, keys, command = asset.name, ("output", "atomic"), asset.command
+        if not output.atomic:
+            return
+        if command is None:
+            hint = "remove it, or add a command"
+            self.report(name, keys, "A0143", "atomic has no effect without a command", hint, warning=True)
+        elif not isinstance(command, ShellCommand):
+            kind, hint = "a Python", "what a function returns always appears whole; return it instead of writing it"
+            if isinstance(command, SqlCommand):
+                kind, hint = "a SQL", "a table or view that a SELECT fills always appears whole"
+                if output.materialization == "script":
+                    hint = "write `begin;` and `commit;` around the statements that belong together"
+            self.report(name, keys, "A0143", f"atomic has no effect on {kind} command", hint, warning=True)
+        elif output.table is not None:
+            message = "atomic is for an output.path, and this output is a table"
+            self.report(name, keys, "A0148", message, "remove it, and let the command write in one transaction")
+        elif output.path is not None and any(sign in output.path for sign in "*?["):
+            message = f"atomic is for one file or folder, and output.path '{output.path[:80]}' is a pattern"
+            self.report(name, keys, "A0148", message, "name the folder that the files are in")
+        elif output.path is not None and "${env." not in output.path:
+            paths = self.surroundings.paths
+            place = paths.resolve(output.path)
+            if paths.root.startswith(place.rstrip("/") + "/") or place == f"{paths.root}/.assets":
+                message = f"atomic replaces a folder as a whole, and '{output.path[:80]}' holds more than this output"
+                self.report(name, keys, "A0148", message, "name a folder that holds nothing else")
 
     def _output_path(self, name: str, path: str) -> None:
         paths = self.surroundings.paths
@@ -219,6 +258,22 @@ class Checker:
     def _unknown_connection(self, name: str, connection: str) -> None:
         hint = self._spelling.hint(connection) or _declare(self.surroundings.declared)
         self.report(name, ("output", "connection"), "A0208", f"unknown connection '{connection}'", hint)
+
+    def _pool(self, asset: Asset) -> None:
+        name, pool = asset.name, asset.pool
+        if pool is None or pool in self.surroundings.pools:
+            return
+        document, offset = self.locator.find(name, ("pool",))
+        place = (document.file, offset)
+        if place in self._unknown:  # one mistake in `defaults`, however many assets have it from there
+            self.broken.add(name)
+            return
+        self._unknown.add(place)
+        declared = self.surroundings.pools
+        hint = self._pools.hint(pool) or f"declare it in the manifest: `pools: {{{pool[:80]}: 4}}`"
+        if declared and not self._pools.nearest(pool):
+            hint += f"; declared: {', '.join(sorted(declared)[:10])}"
+        self.report(name, ("pool",), "A0214", f"unknown pool '{pool[:80]}'", hint)
 
     def _needs_connection(self, asset: Asset, keys: Sequence[Key], what: str) -> None:
         given = asset.output.connection if asset.output is not None else None

@@ -62,6 +62,7 @@ _INSTEAD: Final = {
     "values": "[{}]",
     "row_count": "{{min: {}}}",
     "observe": "{{path: {}}}",
+    "moved": "{{from: {}}}",
 }
 _PATTERNS: Final = {
     "name": "write letters, digits, '_', '-', '.' and '/' only, not first or last a '/'",
@@ -73,6 +74,7 @@ _PROPERTY_NAMES: Final = {
     "vars": ("variable name", "write letters, digits, '_' and '-'"),
     "connections": ("connection name", "write letters, digits, '_', '-' and '.'"),
     "environments": ("name for an environment", "write letters, digits, '_', '-' and '.'"),
+    "pools": ("pool name", "write letters, digits, '_', '-' and '.'"),
 }
 
 
@@ -322,7 +324,7 @@ def _is_item(path: Sequence[Key]) -> bool:
 
 def _is_name(path: Sequence[Key]) -> bool:
     """Whether the last step is a name that the user chose, not a key of ours."""
-    return len(path) > 1 and path[-2] in ("env", "vars", "connections", "metadata", "environments")
+    return len(path) > 1 and path[-2] in ("env", "vars", "connections", "metadata", "environments", "pools")
 
 
 def _leaves(error: Any) -> Iterator[Any]:

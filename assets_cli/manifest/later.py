@@ -11,7 +11,7 @@ from typing import Final
 
 _ASSET = frozenset(
     {
-        *("columns", "moved", "isolated", "pool"),
+        "columns",
         *("schedule", "alerts"),
         *("partitions", "resources"),
     }
@@ -21,16 +21,15 @@ _FRESHNESS = frozenset({"cron", "timezone", "retry_every"})
 LATER_KEYS: Final[dict[str, frozenset[str]]] = {
     "": frozenset(
         {
-            "pools",
             *("alerts", "policies"),
             *("partitions", "dbt", "openlineage", "resources"),
         }
     ),
     "assets.*": _ASSET,
-    "assets.*.output": frozenset({"atomic", "unique_key", "time_column"}),
+    "assets.*.output": frozenset({"unique_key", "time_column"}),
     "assets.*.freshness": _FRESHNESS,
     "assets.*.observe": frozenset({"sql", "http", "connection"}),
-    "defaults": _ASSET - {"moved"},
+    "defaults": _ASSET,
     "defaults.freshness": _FRESHNESS,
 }
 LATER_VALUES: Final[dict[str, frozenset[str]]] = {

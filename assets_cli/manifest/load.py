@@ -19,6 +19,7 @@ from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.paths import Paths
 from assets_cli.manifest.read import read
 from assets_cli.manifest.references import check_references
+from assets_cli.manifest.renames import check_renames
 from assets_cli.manifest.schema import Shape, check, fits
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import name_assets
@@ -236,11 +237,15 @@ class _Loading:
         default = self._default_connection(document, declared)
         definitions, duplicates = define(sources)
         locator = Locator(document, definitions)
-        checker = Checker(Surroundings(self.paths, connections, declared, default), locator)
+        pools = values.get("pools")
+        pools = pools if isinstance(pools, dict) else {}
+        around = Surroundings(self.paths, connections, declared, default, frozenset(pools))
+        checker = Checker(around, locator)
         for definition in definitions.values():
             if definition.asset is not None:
                 checker.check(definition.asset, _written(definition))
         check_references(definitions, checker)
+        check_renames(definitions, checker)
         state = values.get("state")
         if isinstance(state, str) and (how := self.paths.leaving(state)):
             self._leaves(document, ("state",), state, how)
@@ -260,6 +265,7 @@ class _Loading:
             warnings=tuple(problem for problem in problems if problem.severity == "warning"),
             locate=locator,
             environments=self.environments,
+            pools={name: int(size) for name, size in pools.items() if isinstance(size, int | float)},
         )
         return Loaded(manifest, problems)
 

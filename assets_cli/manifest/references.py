@@ -43,10 +43,12 @@ def check_references(definitions: Mapping[str, Definition], checker: Checker) ->
             _claim(asset, asset.output, outputs, checker)
     paths = {key[0]: name for key, name in outputs.items() if len(key) == 1}
     for path, name in paths.items():
-        _look_around(path, name, paths, checker)
+        _look_around(path, name, paths, definitions, checker)
 
 
-def _look_around(path: str, name: str, paths: Mapping[str, str], checker: Checker) -> None:
+def _look_around(
+    path: str, name: str, paths: Mapping[str, str], definitions: Mapping[str, Definition], checker: Checker
+) -> None:
     """Report an output inside another's folder, which a run of either would take for drift, and one that is ours."""
     root = checker.surroundings.paths.root
     folder = path
@@ -59,7 +61,12 @@ def _look_around(path: str, name: str, paths: Mapping[str, str], checker: Checke
         if other is not None:
             message = f"writes inside the folder that asset '{other}' writes"
             hint = "each would take the other's work for somebody else's change; give each a place of its own"
-            checker.report(name, ("output", "path"), "A0212", message, hint, warning=True)
+            outer = definitions[other].asset
+            replaces = outer is not None and outer.output is not None and outer.output.atomic
+            if replaces:
+                message = f"writes inside the folder that asset '{other}' replaces as a whole"
+                hint = "its `atomic: true` would remove this output; give each a place of its own"
+            checker.report(name, ("output", "path"), "A0212", message, hint, warning=not replaces)
 
 
 def fold(name: str) -> str:

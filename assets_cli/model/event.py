@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from assets_cli.model.history import CheckResult, Result
 from assets_cli.model.plan import Cause
@@ -18,11 +18,16 @@ class RunStarted(NamedTuple):
 
 
 class StepWaiting(NamedTuple):
-    """A step cannot start yet because another process holds what it needs; `holder` says who."""
+    """A step cannot start yet because somebody else has what it needs; `holder` says who, as in "waiting for …".
+
+    What it needs is the lock of an asset or a database, or a place in the pool of this `name`.
+    """
 
     asset: str
     at: int
     holder: str
+    kind: Literal["lock", "pool"] = "lock"
+    name: str | None = None
 
 
 class StepStarted(NamedTuple):

@@ -60,12 +60,16 @@ Probe = PathProbe | ShellProbe
 
 
 class Output(NamedTuple):
-    """Where an asset's contents are: a path (file, directory or glob), a table in a connection, or neither (script)."""
+    """Where an asset's contents are: a path (file, directory or glob), a table in a connection, or neither (script).
+
+    `atomic`: a shell command writes to a temporary path, which becomes the output when it has succeeded.
+    """
 
     path: str | None = None
     table: str | None = None
     connection: str | None = None
     materialization: Materialization = "table"
+    atomic: bool = False
 
 
 class Retries(NamedTuple):
@@ -107,7 +111,11 @@ class Check(NamedTuple):
 
 
 class Asset(NamedTuple):
-    """One declared asset. `place` is where its definition starts. `timeout` is in microseconds, None for no limit."""
+    """One declared asset. `place` is where its definition starts. `timeout` is in microseconds, None for no limit.
+
+    `pool` names one of the manifest's; an `isolated` Python function gets a process of its own. `moved_from` are names
+    that it had before, the latest first.
+    """
 
     name: str
     place: Place
@@ -130,6 +138,9 @@ class Asset(NamedTuple):
     env: Mapping[str, str] = {}
     checks: tuple[Check, ...] = ()
     observe: Probe | None = None
+    pool: str | None = None
+    isolated: bool = False
+    moved_from: tuple[str, ...] = ()
 
     @property
     def is_external(self) -> bool:
@@ -144,6 +155,7 @@ class Manifest(NamedTuple):
     lived with. `locate(asset, *keys)` gives the place of a value of an asset, such as
     `locate("orders", "upstreams", 0)`, wherever it was written (also in `defaults`), or the nearest enclosing one.
     `environments` are those that have an overlay, each with its place; that of `environment` is part of all this.
+    `pools` says how many steps may use each pool at once.
     """
 
     root: str
@@ -159,6 +171,7 @@ class Manifest(NamedTuple):
     warnings: tuple[Problem, ...]
     locate: Callable[..., Place]
     environments: Mapping[str, Place] = {}
+    pools: Mapping[str, int] = {}
 
     def connection_of(self, asset: Asset) -> Connection | None:
         """The connection that an asset's SQL and table are at, or None where nothing names one."""

@@ -5,9 +5,10 @@ A value made by `planning.plan`; showing it, saving it, applying it and simulati
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from assets_cli.model.history import Observation
+from assets_cli.model.history import AttemptState, Component, Observation
 from assets_cli.model.problem import Problem
 
 CauseKind = Literal[
@@ -95,10 +96,49 @@ class Overdue(NamedTuple):
     held_by: tuple[str, ...]
 
 
+class Code(NamedTuple):
+    """The code of one asset: its version and the components that it is the digest of."""
+
+    version: str
+    components: Mapping[str, Component]
+
+
+class Recorded(NamedTuple):
+    """The latest records of one asset, by what is the same in every copy of the history: not by sequence numbers.
+
+    `run` made its latest materialization, None where there is none; `attempt` is the run of its newest attempt.
+    """
+
+    run: str | None = None
+    data_version: str | None = None
+    blocked: bool = False
+    attempt: str | None = None
+    number: int = 0
+    state: AttemptState | None = None
+
+
+class Basis(NamedTuple):
+    """What a plan rests on, as far as applying it later compares it; by asset.
+
+    `root` is the real path of the project. `code` and `upstreams` are those of the steps. `records` holds the steps and
+    their direct upstreams that have a command; `observations` what was seen of those that have none, as far as anybody
+    saw anything. `observing` says whether external assets were looked at.
+    """
+
+    project: str
+    root: str
+    code: Mapping[str, Code]
+    upstreams: Mapping[str, tuple[str, ...]]
+    records: Mapping[str, Recorded]
+    observations: Mapping[str, Observation]
+    observing: bool = True
+
+
 class Plan(NamedTuple):
     """The decision. Steps are in topological order; `estimated` and `critical_path` hold for the number of jobs.
 
     `observations` are what the steps will read and what is not on record yet: a run records it before it starts.
+    `basis` is there where the plan is to be saved, or was.
     """
 
     environment: str
@@ -113,3 +153,4 @@ class Plan(NamedTuple):
     estimated: int | None
     critical_path: tuple[str, ...]
     observations: tuple[Observation, ...] = ()
+    basis: Basis | None = None

@@ -55,7 +55,7 @@ def data_time(
     if made is None:
         return None
     if not asset.upstreams:
-        return made.started if made.data_time is None else min(made.data_time, now)
+        return min(made.started if made.data_time is None else made.data_time, now)
     times = [_contribution(asset, upstream, graph, snapshot, world, now, time_of) for upstream in asset.upstreams]
     known = [time for time in times if time is not None]
     return min(known) if len(known) == len(times) else None
@@ -83,7 +83,8 @@ def _contribution(
     if known is not None and known.data_version == read.data_version:
         # Superseded by an observation that is not on record yet, so nothing is frozen: what is on record still holds.
         return _time_observed(known, now)
-    return snapshot.frozen.get((upstream, read.data_version))
+    frozen = snapshot.frozen.get((upstream, read.data_version))
+    return None if frozen is None else min(frozen, now)  # it may be of a clock that was set back since
 
 
 def _time_observed(seen: Observation, now: int) -> int:

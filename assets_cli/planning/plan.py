@@ -121,8 +121,10 @@ def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
             latest = situation.snapshot.of(name)
             promise = situation.promises.get(name)
             record = latest.materialization.seq if latest.materialization else None
-            usual = schedule.usual(latest.durations)
-            steps[name] = Step(name, tuple(causes), after, usual, promise, _kind(causes), record=record)
+            kind = _kind(causes)
+            # The command's durations say nothing of its checks.
+            usual = schedule.usual(latest.durations) if kind == "materialize" else None
+            steps[name] = Step(name, tuple(causes), after, usual, promise, kind, record=record)
     return steps
 
 

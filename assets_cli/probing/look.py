@@ -6,13 +6,14 @@ Asks the modules beside it, each for its own; opens each database at most once. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from assets_cli.connections import open_database
 from assets_cli.connections.protocol import Database, DatabaseError
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.history import Latest, StateSnapshot
+from assets_cli.model.history import Component, Latest, StateSnapshot
 from assets_cli.model.manifest import Asset, Connection
 from assets_cli.model.problem import Problem
 from assets_cli.model.template import UnknownVariableError, fill_environment
@@ -20,7 +21,7 @@ from assets_cli.model.world import CodeProbe, OutputProbe, World
 from assets_cli.probing.code import CodeLook
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.observing import NOTHING, Observed
-from assets_cli.probing.paths import probe_path
+from assets_cli.probing.paths import Walls, probe_path
 from assets_cli.probing.tables import AskedTable, DatabaseCache, DatabaseLocks, cache_file, probe_tables
 
 
@@ -92,6 +93,14 @@ def look_at_one(
     return code, looking.outputs.get(asset.name)
 
 
+def look_at_code(
+    graph: AssetGraph, held_against: Mapping[str, Mapping[str, Component]], surroundings: ProbeSurroundings
+) -> dict[str, CodeProbe]:
+    """The code of assets alone, each held against these components in place of those on record."""
+    looking = CodeLook(graph.manifest, surroundings.files)
+    return {name: looking.probe(graph.assets[name], components) for name, components in held_against.items()}
+
+
 def look_at_output(
     graph: AssetGraph, asset: Asset, latest: Latest, surroundings: ProbeSurroundings
 ) -> OutputProbe | None:
@@ -108,11 +117,16 @@ class _Look:
     def __init__(self, graph: AssetGraph, surroundings: ProbeSurroundings) -> None:
         self.manifest = graph.manifest
         self.surroundings = surroundings
-        self.code = CodeLook(graph.manifest, surroundings.files)
+        self.walls = Walls(surroundings.files.root)
         self.outputs: dict[str, OutputProbe] = {}
         self.warnings: list[Problem] = []
         self._databases: dict[str, Database | str] = {}
         self._groups: dict[tuple[str, str], _Group] = {}
+
+    @cached_property
+    def code(self) -> CodeLook:
+        """The look at code; only outputs are asked for after a step."""
+        return CodeLook(self.manifest, self.surroundings.files)
 
     def output(self, asset: Asset, latest: Latest, *, even_unrecorded: bool = False) -> None:
         """Look at an output that is a path; one that is a table is asked for by `tables`.
@@ -132,7 +146,7 @@ class _Look:
                     self.not_probed(asset, _unset(unknown))
                     return
             recorded = made.fingerprint if made else None
-            probe = probe_path(path, recorded, self.surroundings.files, self.code.walls)
+            probe = probe_path(path, recorded, self.surroundings.files, self.walls)
             self.outputs[asset.name] = probe
             if probe.state == "unknown":
                 self.not_probed(asset, probe.detail or "")

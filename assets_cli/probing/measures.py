@@ -25,7 +25,8 @@ def measure(path: str, root: str) -> dict[str, Any]:
         found: dict[str, Any] = {"bytes": sum(os.stat(file).st_size for file in files)}  # noqa: PTH116 - as above
     except OSError:
         return {}  # it is being changed: whoever looks at the output itself has more to say
-    data = [file for file in files if not os.path.basename(file).startswith((".", "_"))]  # noqa: PTH119 - as above
+    # Within folders hidden files are no data; a path that was asked for is, whatever its name.
+    data = [file for file in files if file == full or not os.path.basename(file).startswith((".", "_"))]  # noqa: PTH119 - as above
     if data and len(data) <= _MANY and all(file.lower().endswith(_ENDINGS) for file in data):
         facts = [read_facts(file) for file in data]
         known = [each for each in facts if isinstance(each, ParquetFacts)]

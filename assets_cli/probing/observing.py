@@ -48,7 +48,7 @@ class Shell(Protocol):
         ...
 
     def cancel(self) -> None:
-        """End those that run."""
+        """End those that run; called again, at once."""
         ...
 
 
@@ -124,13 +124,19 @@ def _ask_all(assets: list[Asset], shell: Shell) -> dict[str, Answer | ProbeError
     # Imported on use: most projects have no such probe.
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(min(_AT_ONCE, len(assets)), "assets-observe") as pool:
+    pool = ThreadPoolExecutor(min(_AT_ONCE, len(assets)), "assets-observe")
+    try:
+        asked = {asset.name: pool.submit(_caught, partial(shell.ask, asset)) for asset in assets}
+        return {name: future.result() for name, future in asked.items()}
+    except BaseException:
+        shell.cancel()
         try:
-            asked = {asset.name: pool.submit(_caught, partial(shell.ask, asset)) for asset in assets}
-            return {name: future.result() for name, future in asked.items()}
-        except BaseException:
+            pool.shutdown()
+        except KeyboardInterrupt:  # again: whoever interrupts has lost patience
             shell.cancel()
-            raise
+        raise
+    finally:
+        pool.shutdown()
 
 
 def _caught(ask: Callable[[], Answer]) -> Answer | ProbeError:

@@ -21,6 +21,7 @@ from assets_cli.running import checking, commands
 from assets_cli.running.executors.local import Cancellation
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.loop import wait_for
+from assets_cli.running.signals import signals_into
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.state.locks import Held, LockRequest, asset_key, database_key
 
@@ -109,7 +110,10 @@ class _Alone:
         setting = checking.Setting(
             self.graph.manifest, self.asset, target, held.descriptors, self.around, Cancellation()
         )
-        results = wait_for(checking.evaluate(self.asset.checks, setting)) or ()
+        with signals_into(setting.cancellation):
+            results = wait_for(checking.evaluate(self.asset.checks, setting))
+        if results is None:
+            raise KeyboardInterrupt
         return self._record(results)
 
     def _record(self, results: tuple[CheckResult, ...]) -> Checked:

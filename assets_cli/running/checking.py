@@ -159,7 +159,7 @@ class _Evaluation:
             timeout=setting.asset.timeout,
             job=job,
             masks=setting.around.secrets,
-            warm=True,
+            warm=not setting.asset.isolated,
         )
 
     async def _run(self, call: Invocation) -> Outcome:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assets_cli.computes import shell
+from assets_cli.computes import pipes, shell
 from assets_cli.connections import open_database
 from assets_cli.connections.protocol import Database
 from assets_cli.model import template
+from assets_cli.model.history import Materialization
 from assets_cli.model.manifest import (
     Asset,
     Connection,
@@ -37,6 +39,8 @@ class Target(NamedTuple):
     """A run and the place for one attempt's files.
 
     `held` are the real paths of the database files whose mutex the step holds; `locks` is the folder of the others.
+    `output` is where a command writes its output, where that is not the declared place yet.
+    `number` counts attempts from 1; `last` is the latest materialization on record, and `code_version` what runs now.
     """
 
     run: str
@@ -45,6 +49,10 @@ class Target(NamedTuple):
     result: Path
     locks: str | None = None
     held: tuple[str, ...] = ()
+    output: str | None = None
+    number: int = 1
+    code_version: str | None = None
+    last: Materialization | None = None
 
 
 def invocation(
@@ -64,6 +72,7 @@ def invocation(
     command = asset.command
     if isinstance(command, ShellCommand):
         extra = shell_environment(manifest, asset, target, environ)
+        extra |= _pipes_environment(manifest, asset, target, extra)
         argv = (*command.interpreter, fill(command.run, environ, "command.shell"))
         job = None
     else:
@@ -78,6 +87,7 @@ def invocation(
         timeout=asset.timeout,
         job=job,
         masks=secrets,
+        warm=not asset.isolated,
     )
 
 
@@ -89,10 +99,30 @@ def shell_environment(manifest: Manifest, asset: Asset, target: Target, environ:
         asset=asset.name,
         run=target.run,
         environment=target.environment,
-        output=address(locate_output(manifest, asset, environ)),
+        output=target.output or address(locate_output(manifest, asset, environ)),
         upstreams=upstreams,
         result=str(target.result),
     )
+
+
+def _pipes_environment(manifest: Manifest, asset: Asset, target: Target, told: Mapping[str, str]) -> dict[str, str]:
+    """What a script that uses Dagster Pipes finds, in the words of that; `told` is what any command does."""
+    context = pipes.Context(
+        asset=asset.name,
+        run=target.run,
+        environment=target.environment,
+        attempt=target.number,
+        code_version=target.code_version,
+        last=target.last,
+        output=told.get("ASSETS_OUTPUT"),
+        upstreams={name: told.get(shell.upstream_variable(name)) for name in asset.upstreams},
+        vars=manifest.vars,
+    )
+    try:
+        return pipes.environment(context, pipes.Files.beside(target.result))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CannotStartError(f"the context for Dagster Pipes cannot be written: {reason}") from None
 
 
 def locate_output(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> Output | None:
@@ -107,9 +137,14 @@ def locate_output(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) 
         return None
     path = None
     if output.path is not None:
-        path = str(Path(manifest.root, fill(output.path, environ, "output.path")))
+        path = _absolute(manifest.root, fill(output.path, environ, "output.path"))
     connection = manifest.connection_of(asset)
     return output._replace(path=path, connection=connection.name if connection else None)
+
+
+@lru_cache(maxsize=1 << 16)
+def _absolute(root: str, path: str) -> str:
+    return str(Path(root, path))
 
 
 def databases(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> dict[str, Database]:

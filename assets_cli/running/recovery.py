@@ -15,7 +15,7 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.event import Warned
 from assets_cli.model.history import Attempt, Latest, Materialization
 from assets_cli.probing import look_at_output
-from assets_cli.running import commands
+from assets_cli.running import commands, publishing, reports
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.state.locks import LockRequest, asset_key, database_key
@@ -61,6 +61,7 @@ def _settle(
     if held is None:
         return
     with held:
+        _tidy(attempt, graph, surroundings)
         if prepared is None or not _is_published(prepared, graph, surroundings):
             return
         snapshot = surroundings.recorder.snapshot(environment)
@@ -70,9 +71,21 @@ def _settle(
             surroundings.emit(Warned(attempt.asset, surroundings.clock(), message))
 
 
+def _tidy(attempt: Attempt, graph: AssetGraph, surroundings: Surroundings) -> None:
+    """Whatever lies beside its output: an old one that was moved aside belongs there, if no new one took its place."""
+    asset = graph.assets.get(attempt.asset)
+    with suppress(commands.CannotStartError):  # nobody can know then where that would be
+        places = asset and publishing.places_beside(graph.manifest, asset, attempt.run, surroundings.environ)
+        warning = publishing.tidy(places) if places else None
+        if warning is not None:
+            surroundings.emit(Warned(attempt.asset, surroundings.clock(), warning))
+
+
 def _remove_reports(run: str, surroundings: Surroundings) -> None:
-    """Remove what its commands reported and nobody read: nothing has masked it."""
-    for report in Path(surroundings.root, surroundings.logs, run).glob("*.result.json"):
+    """Remove what its commands reported and nobody read: nothing has masked it. What they logged is kept."""
+    folder = Path(surroundings.root, surroundings.logs, run)
+    reports.rescue(folder, surroundings.secrets)
+    for report in folder.glob("*.result.json"):
         with suppress(OSError):
             report.unlink()
 

@@ -7,10 +7,10 @@ starts; what is told follows the commit. Knows nothing of commands, files or dat
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Mapping
+import resource
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import event
@@ -24,6 +24,16 @@ from assets_cli.running.ledger import Ledger
 from assets_cli.running.loop import Loop
 from assets_cli.running.step import RunContext, StepOutcome, perform, record
 from assets_cli.running.surroundings import Surroundings
+from assets_cli.running.turns import Turns
+
+_MOST_AT_ONCE: Final = 1_024
+"""Whatever number of jobs is asked for: nobody gains by more commands on one machine."""
+
+_OURS: Final = 64
+"""Descriptors that are kept for ourselves, and for what runs in this process."""
+
+_PER_STEP: Final = 10
+"""Descriptors that a step may need besides the locks of its upstreams: its own locks, its log, its process."""
 
 
 class Options(NamedTuple):
@@ -83,7 +93,7 @@ class _Run:
         self.around = context.surroundings
         self.telling = telling
         self.loop = Loop(self._at_rest)
-        self.slots = min(options.jobs, len(self.steps))
+        self.slots = min(options.jobs, _most_at_once(plan.steps, context.graph))
         self.started = self.around.clock()
         self.results: dict[str, StepOutcome] = {}
         self.waiting = {name: len(step.after) for name, step in self.steps.items()}
@@ -93,9 +103,7 @@ class _Run:
                 self.readers[upstream].append(step.asset)
         self.remaining = schedule.remaining(self.steps)
         self.order = {step.asset: index for index, step in enumerate(plan.steps)}
-        self.ready: list[tuple[int, int, str]] = []
-        self.files_of = {name: self._files(name) for name in self.steps}
-        self.busy_files: set[str] = set()
+        self.turns = Turns({name: self._needs(name) for name in self.steps}, self._room())
         self.running: set[str] = set()
         self.stopping = False
         self.interrupted = False
@@ -114,33 +122,33 @@ class _Run:
             raise self.error
         return self._finish()
 
-    def _files(self, name: str) -> frozenset[str]:
-        """The file databases that a step needs alone: two steps of this run on one file do not fill two slots."""
+    def _needs(self, name: str) -> Collection[str]:
+        """What a step shares with others of this run: databases that take one at a time, a slot of its pool.
+
+        Those who wait for one of them, within this run, fill no job slot.
+        """
         asset = self.context.graph.assets[name]
+        pool = [_pool(asset.pool)] if asset.pool else []
         try:
             touched = commands.databases(self.context.graph.manifest, asset, self.around.environ)
         except commands.CannotStartError:
-            return frozenset()
-        return frozenset(str(database.file) for database in touched.values() if database.file)
+            return pool
+        return [*pool, *{f"file {each.file}" for each in touched.values() if each.file}]
+
+    def _room(self) -> Mapping[str, int]:
+        return {_pool(name): size for name, size in self.context.graph.manifest.pools.items()}
 
     def _make_ready(self, name: str) -> None:
-        heapq.heappush(self.ready, (-self.remaining[name], self.order[name], name))
+        self.turns.add((-self.remaining[name], self.order[name]), name)
 
     def _dispatch(self) -> None:
-        """Start ready steps while there are slots; one whose database file is in use here stays ready."""
-        held_back = []
-        while self.ready and not self.stopping and len(self.running) < self.slots:
-            entry = heapq.heappop(self.ready)
-            name = entry[2]
-            files = self.files_of[name]
-            if files & self.busy_files:
-                held_back.append(entry)
-                continue
-            self.busy_files |= files
+        """Start ready steps while there are slots."""
+        while not self.stopping and len(self.running) < self.slots:
+            name = self.turns.take()
+            if name is None:
+                break
             self.running.add(name)
             self.loop.start(perform(self.steps[name], self.context), partial(self._take, name))
-        for entry in held_back:
-            heapq.heappush(self.ready, entry)
 
     def _at_rest(self) -> None:
         """Everybody has gone on as far as possible: commit what was recorded, tell it."""
@@ -152,7 +160,7 @@ class _Run:
     def _take(self, name: str, outcome: StepOutcome, error: BaseException | None) -> None:
         """A step has come to its end, or to an error that stops the run, such as a history that cannot be written."""
         self.running.discard(name)
-        self.busy_files -= self.files_of[name]
+        self.turns.give_back(name)
         if error is not None:
             self._fail(error)
         else:
@@ -240,3 +248,16 @@ class _Run:
 
     def _named(self, result: Result) -> tuple[str, ...]:
         return tuple(name for name in self.steps if self.results[name].result == result)
+
+
+def _pool(name: str) -> str:
+    return f"pool {name}"
+
+
+def _most_at_once(steps: Sequence[Step], graph: AssetGraph) -> int:
+    """How many steps may run at once, whatever the number of jobs: each holds files open, and there is a limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return _MOST_AT_ONCE
+    upstreams = sum(len(graph.upstreams(step.asset)) for step in steps) // max(len(steps), 1)
+    return max(min((limit - _OURS) // (_PER_STEP + upstreams), _MOST_AT_ONCE), 1)

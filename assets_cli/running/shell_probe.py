@@ -36,7 +36,9 @@ class ShellProbes:
         self._cancellation = Cancellation()
 
     def cancel(self) -> None:
-        """End those that run."""
+        """End those that run; called again, at once."""
+        if self._cancellation.is_set():
+            self._cancellation.hurry()
         self._cancellation.cancel()
 
     def ask(self, asset: Asset) -> Answer:

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM cancel a run: the first gives what runs some time to end, the next ends it at once."""
+"""SIGINT, SIGTERM and SIGHUP cancel a run: the first gives what runs some time to end, the next ends it at once.
+
+SIGHUP says that the terminal is gone. Whoever started us with SIGHUP ignored, as `nohup` does, wants us to go on.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from assets_cli.running.executors.cancellation import Cancellation
 
 @contextmanager
 def signals_into(cancellation: Cancellation) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into cancelling. Only the main thread can; elsewhere nothing changes."""
+    """Turn these signals into cancelling. Only the main thread can; elsewhere nothing changes."""
 
     def on_signal(_number: int, _frame: object) -> None:
         if cancellation.is_set():
@@ -21,8 +24,9 @@ def signals_into(cancellation: Cancellation) -> Iterator[None]:
 
     before = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, on_signal)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, on_signal)
     except ValueError:
         before = {}
     try:

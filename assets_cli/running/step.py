@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from assets_cli.computes.reported import Reported
+from assets_cli.computes.reported import Reported, merge
 from assets_cli.computes.shell import read_result
+from assets_cli.computes.temporaries import Places
 from assets_cli.connections.protocol import Database
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration, event
@@ -35,13 +36,15 @@ from assets_cli.model.plan import Step
 from assets_cli.model.problem import Problem
 from assets_cli.model.secrets import mask_version
 from assets_cli.model.world import CodeProbe, OutputProbe, World
+from assets_cli.planning.attempts import delay_before_next
 from assets_cli.planning.staleness import stale_causes
 from assets_cli.planning.versions import code_version
 from assets_cli.probing import look_at_one
-from assets_cli.running import checking, commands, loop, outputs
-from assets_cli.running.executors.local import Cancellation, Outcome, tail
+from assets_cli.running import checking, commands, loop, outputs, publishing, reports
+from assets_cli.running.executors.local import Cancellation, Invocation, Outcome, tail
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
+from assets_cli.state import pools
 from assets_cli.state.locks import Held, LockRequest, asset_key, database_key
 
 T = TypeVar("T")
@@ -129,7 +132,9 @@ async def _take_locks(step: Step, asset: Asset, touched: Mapping[str, Database],
         LockRequest(database_key(database.file), exclusive=True) for database in touched.values() if database.file
     ]
 
-    taking = around.locks.acquiring(requests, holder=f"run {context.run}, materializing {asset.name}")
+    pool = pools.Pool(asset.pool, context.graph.manifest.pools[asset.pool]) if asset.pool else None
+    holder = f"run {context.run}, materializing {asset.name}"
+    taking = pools.acquiring(around.locks, requests, pool, holder=holder)
     told: set[str] = set()
     with closing(taking):
         while True:
@@ -161,6 +166,8 @@ class _Performance:
         self.problem: Problem | None = None
         self.before: OutputProbe | None = None
         self.started = False
+        self.published: Places | None = None
+        self.places: Places | None = None
 
     async def carry_out(self) -> StepOutcome:
         skipped = await self._look_again()
@@ -236,8 +243,9 @@ class _Performance:
             context.graph.manifest, self.asset, target, descriptors, self.around, context.cancellation
         )
 
-    def _target(self, log: str) -> commands.Target:
+    def _target(self, log: str, number: int = 1) -> commands.Target:
         result = Path(self.around.root, log).with_suffix(".result.json")
+        last = self.context.ledger.snapshot.of(self.asset.name).materialization
         environment = self.context.ledger.snapshot.environment
         return commands.Target(
             self.context.run,
@@ -246,6 +254,9 @@ class _Performance:
             result,
             locks=str(self.around.locks.directory),
             held=tuple(os.path.realpath(each.file) for each in self.touched.values() if each.file),
+            number=number,
+            code_version=code_version(last, self.components),
+            last=last,
         )
 
     async def _look(self) -> tuple[CodeProbe, OutputProbe | None]:
@@ -263,14 +274,9 @@ class _Performance:
         return await loop.in_thread(work)
 
     def _delay_before_retry(self, number: int, state: AttemptState, exit_code: int | None) -> int | None:
-        retries = self.asset.retries
-        if state not in ("failed", "timed_out") or number > retries.max or self.context.cancellation.is_set():
-            return None
-        if not self.started:
+        if self.context.cancellation.is_set() or not self.started:
             return None  # an unset variable does not come by waiting
-        if retries.retry_on is not None and exit_code not in retries.retry_on:
-            return None
-        return retries.delay * 2 ** (number - 1) if retries.backoff == "exponential" else retries.delay
+        return delay_before_next(self.asset.retries, number, state, exit_code, self.around.chance())
 
     async def _attempt(self, number: int) -> tuple[StepOutcome, AttemptState, int | None]:
         name = self.asset.name
@@ -281,22 +287,13 @@ class _Performance:
         self.context.ledger.note_attempt(attempt)
         usual = self.step.estimated
         self.around.emit(event.StepStarted(name, started, number, self.step.causes, log, usual))
-        target = self._target(log)
+        target = self._target(log, number)
         if self.problem is not None:
-            return self._failed(attempt, "failed", self.problem.message, None)
+            return await self._failed(attempt, "failed", self.problem.message, None)
         try:
-            call = commands.invocation(
-                self.context.graph.manifest,
-                self.asset,
-                target,
-                self.around.environ,
-                self.held.descriptors,
-                self.around.secrets,
-            )
-            commands.databases(self.context.graph.manifest, self.asset, self.around.environ)
-            outputs.make_room(self.context.graph.manifest, self.asset, self.around.environ)
+            call = self._call(target)
         except (commands.CannotStartError, outputs.OutputError) as error:
-            return self._failed(attempt, "failed", str(error), None)
+            return await self._failed(attempt, "failed", str(error), None)
         stats = outputs.database_stats(self.touched, self.around)
         self.started = True
         await loop.rest()  # the attempt is on record before its command starts
@@ -306,23 +303,67 @@ class _Performance:
             on_prepared=lambda document: self._prepare(attempt, document),
             cancelled=self.context.cancellation,
         )
-        self._warn_about_escape(outcome)
+        self._warn_about(outcome)
+        heard = await reports.listen(self.asset, target, self.around)
         if outcome.state != "succeeded":
             outputs.forget_databases(self.touched, stats, self.around)
             _remove(target.result)
-            return self._failed(attempt, outcome.state, outcome.reason or "failed", outcome.exit_code)
+            reason = heard.exception if outcome.state == "failed" else None
+            return await self._failed(attempt, outcome.state, reason or outcome.reason or "failed", outcome.exit_code)
+        return await self._take_in(attempt, target, outcome, heard, stats)
+
+    def _call(self, target: commands.Target) -> Invocation:
+        """The process to start, with room for what it writes.
+
+        Raises:
+            CannotStartError: as `commands.invocation`.
+            OutputError: its output could not be put where it is declared.
+        """
+        manifest, environ = self.context.graph.manifest, self.around.environ
+        self.published = publishing.places_for(manifest, self.asset, target.run, environ)
+        self.places = self.published or publishing.places_beside(manifest, self.asset, target.run, environ)
+        if self.published is not None:
+            target = target._replace(output=self.published.new)
+        call = commands.invocation(manifest, self.asset, target, environ, self.held.descriptors, self.around.secrets)
+        commands.databases(manifest, self.asset, environ)
+        outputs.make_room(manifest, self.asset, environ)
+        return call
+
+    async def _take_in(
+        self,
+        attempt: Attempt,
+        target: commands.Target,
+        outcome: Outcome,
+        heard: reports.Heard,
+        stats: outputs.Stats,
+    ) -> tuple[StepOutcome, AttemptState, int | None]:
+        """The command has ended well: publish what it left, or look at what it published, check it, record it."""
         try:
-            reported = self._reported(outcome, target.result)
-            left = await self._while_others_go_on(lambda: self._inspect(outcome, stats))
+            reported = merge((heard.reported, self._reported(outcome, target.result)))
+            left = None if self.published is None else await self._publish(self.published, attempt, reported)
+            left = await self._while_others_go_on(lambda: self._inspect(outcome, stats, left))
         except outputs.OutputError as error:
-            return self._failed(attempt, "failed", str(error), outcome.exit_code)
+            return await self._failed(attempt, "failed", str(error), outcome.exit_code)
         results = await checking.evaluate(self.asset.checks, self._setting(target))
         if results is None:
-            return self._failed(attempt, "cancelled", "interrupted during its checks", outcome.exit_code)
+            return await self._failed(attempt, "cancelled", "interrupted during its checks", outcome.exit_code)
+        results += heard.checks
+        if heard.exception is not None:
+            self._warn(f"the script reported {heard.exception}, but the command exited with 0")
         made = self._materialization(attempt, left, reported)._replace(blocked=checking.blocks(results))
-        return self._succeeded(made, results, left, log), "succeeded", outcome.exit_code
+        return self._succeeded(made, results, left, attempt.log), "succeeded", outcome.exit_code
 
-    def _inspect(self, outcome: Outcome, stats: outputs.Stats) -> outputs.Left:
+    async def _publish(self, places: Places, attempt: Attempt, reported: Reported) -> outputs.Left:
+        """Put what the command left at its temporary path in the place of its output."""
+        manifest, asset, around = self.context.graph.manifest, self.asset, self.around
+        left = await loop.in_thread(lambda: publishing.left_at(places, asset, around))
+        await self._note_prepared(attempt, left, reported)
+        warning = await loop.in_thread(lambda: publishing.publish(places, manifest, asset, attempt.run, around.environ))
+        if warning is not None:
+            self._warn(warning)
+        return left
+
+    def _inspect(self, outcome: Outcome, stats: outputs.Stats, published: outputs.Left | None) -> outputs.Left:
         manifest = self.context.graph.manifest
         connection = manifest.connection_of(self.asset)
         has_table = self.asset.output is not None and self.asset.output.table is not None
@@ -331,6 +372,8 @@ class _Performance:
         done = outcome.result or {}
         if name is None:
             database = self.touched.get(connection.name) if connection else None
+            if published is not None:
+                return published._replace(queried=outputs.query_version(self.asset, database))
             return outputs.inspect(self.context.graph, self.asset, done, self.before, database, self.around)
         return outputs.inspect_table(self.asset, self.touched[name], done, stats.get(name), self.around)
 
@@ -344,9 +387,10 @@ class _Performance:
         finally:
             _remove(result)
 
-    def _failed(
+    async def _failed(
         self, attempt: Attempt, state: AttemptState, reason: str, exit_code: int | None
     ) -> tuple[StepOutcome, AttemptState, int | None]:
+        await self._tidy()
         finished = self.around.clock()
         reason = self.around.hide(reason)
         self.around.recorder.end_attempt(attempt.seq, state, finished, exit_code, reason)
@@ -359,8 +403,16 @@ class _Performance:
         outcome = StepOutcome(attempt.asset, result, detail=reason, duration=took, log=log, tail=lines)
         return outcome, state, exit_code
 
+    async def _tidy(self) -> None:
+        """Remove what a failed attempt left beside its output, before it is on record as ended."""
+        places = self.places
+        if self.started and places is not None:
+            warning = await loop.in_thread(lambda: publishing.tidy(places))
+            if warning is not None:
+                self._warn(warning)
+
     def _succeeded(
-        self, made: Materialization, checks: tuple[CheckResult, ...], left: outputs.Left, log: str
+        self, made: Materialization, checks: tuple[CheckResult, ...], left: outputs.Left, log: str | None
     ) -> StepOutcome:
         """Record that the command succeeded; the step has failed all the same where a blocking check did."""
         self.context.ledger.record(made, checks)
@@ -375,12 +427,14 @@ class _Performance:
 
     async def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
         """Put on record what is about to be published, so that a death in between can be told from one before."""
-        if self.asset.data_version_sql is not None:
-            return  # its answer is known only after publishing, so there is nothing whole to record
         if self.asset.output is not None and self.asset.output.materialization == "view":
             return  # nothing could tell it from the view that was there before; making it again costs nothing
-        left = outputs.prepared(document)
         reported = Reported(**document["reported"]) if document.get("reported") else Reported()
+        await self._note_prepared(attempt, outputs.prepared(document), reported)
+
+    async def _note_prepared(self, attempt: Attempt, left: outputs.Left, reported: Reported) -> None:
+        if self.asset.data_version_sql is not None:
+            return  # its answer is known only after publishing, so there is nothing whole to record
         made = self._materialization(attempt, left, reported)
         # If we die before its checks were evaluated, it is on record as blocked until they were.
         unchecked = any(check.blocking for check in self.asset.checks)
@@ -414,9 +468,11 @@ class _Performance:
             metadata=metadata,
         )
 
-    def _warn_about_escape(self, outcome: Outcome) -> None:
+    def _warn_about(self, outcome: Outcome) -> None:
         if outcome.escaped:
             self._warn("a process that the command started left its process group and still runs; assets cannot end it")
+        if outcome.lost:
+            self._warn(f"a part of what the command printed is not in its log: {outcome.lost}")
 
     def _warn(self, message: str) -> None:
         self.around.emit(event.Warned(self.asset.name, self.around.clock(), message))
@@ -430,5 +486,6 @@ def _remove(result: Path) -> None:
 
 def _log_file(root: str, log: str) -> Path:
     path = Path(root, log)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # who opens the log makes it too, and says what is in the way
+        path.parent.mkdir(parents=True, exist_ok=True)
     return path

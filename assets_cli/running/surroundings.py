@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from random import random
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,23 @@ from assets_cli.state.record import Recorder
 
 _TOLD: Final = ("message", "detail", "reason", "tail")
 """What events say in words that come from outside; the other fields are names, which must stay what they are."""
+
+
+def steady(clock: Callable[[], int]) -> Callable[[], int]:
+    """The time of day as a clock has it now, and as it goes on from here, whatever is done to the clock meanwhile.
+
+    A run lives by one: no step of it takes a day, or less than nothing, because somebody has set the clock.
+    """
+    began, since = clock(), _elapsed()
+    return lambda: began + _elapsed() - since
+
+
+def _elapsed() -> int:
+    """Microseconds since some moment; where the system can say it, those in which the machine slept count too."""
+    try:
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
+    except (AttributeError, OSError):
+        return time.monotonic_ns() // 1_000
 
 
 class Surroundings(NamedTuple):

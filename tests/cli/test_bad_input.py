@@ -552,7 +552,7 @@ error[A0201]: asset 'a': this name is taken
         ("why ordres", "error[A0402]: no asset is named 'ordres'\n  hint: did you mean 'orders'?\n"),
         (
             "materialize --jobs 0",
-            "error[A0815]: --jobs 0: not a number from 1 to 1024\n  hint: leave --jobs out to use every processor\n",
+            "error[A0815]: --jobs 0: not a number from 1 to 1000000\n  hint: leave --jobs out to use every processor\n",
         ),
         (
             "--var currency=EUR plan",
@@ -598,7 +598,7 @@ warning[A0311]: the environment variable NO_SUCH_NAME is not set, a uses it
     assert words(tmp_path, "validate") == (warning, "", 0)
     assert words(tmp_path, "validate", "--strict") == (warning, "", 2)
 
-    ran = words(tmp_path, "materialize", "--jobs", "1")
+    ran = words(tmp_path, "materialize", "--jobs", "1", COLUMNS="120")
 
     assert (ran.out, ran.code) == ("", 1)
     told = r"a  failed after \d+ ms: the environment variable NO_SUCH_NAME is not set, command\.shell uses it\n"
@@ -628,7 +628,7 @@ def test_a_connection_that_nobody_uses_may_have_unset_variables(tmp_path: Path) 
     )
 
     assert words(tmp_path, "materialize", "a", "b").code == 0
-    ran = words(tmp_path, "materialize", "c")
+    ran = words(tmp_path, "materialize", "c", COLUMNS="120")
     assert ran.code == 1
     assert "c  failed" in ran.err
     assert ": the environment variable NO_SUCH_NAME is not set, connection other uses it\n" in ran.err

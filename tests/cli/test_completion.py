@@ -14,11 +14,13 @@ from support.shells import SHELLS, Shell, is_installed
 from support.shop import CommandLine
 
 from assets_cli import vocabulary
-from assets_cli.cli import completion, main, state
+from assets_cli.cli import completion, main
 from assets_cli.cli.commands import TABLE
 from assets_cli.graph.selection import lexer, resolve
 from assets_cli.manifest import load
+from assets_cli.model.history import Observation
 from assets_cli.project import Project
+from assets_cli.state.record import open_recorder
 
 MANIFEST = """\
 version: 1
@@ -71,10 +73,23 @@ def test_commands_and_options(shop: Path) -> None:
     assert complete("lineage", "--depth", "") == []
     assert complete("explain", "A0811") == ["A0811"]
     assert complete("runs", "") == ["latest"]
+    assert complete("state", "") == sorted(TABLE["state"].actions)
     assert complete("state", "ma") == ["mark"]
+    assert complete("state", "rm", "--d") == ["--dry-run"]
+    assert complete("state", "gc", "--keep", "") == []
+    assert complete("state", "nothing", "") == []
     assert complete("state", "mark", "ra") == ["raw_events"]
     assert complete("logs", "latest", "ra") == ["raw_events"]
     assert complete("runs", "--asset", "ra") == ["raw_events"]
+
+
+def test_names_of_history(shop: Path) -> None:
+    """Who repairs history names assets of the manifest, and those that only history knows; no selections."""
+    assert complete("state", "mv", "") == ["raw_events", "report", "sessions"]
+    with open_recorder(shop / ".assets" / "state.db") as recorder:
+        recorder.add_observation("prod", Observation(0, "crm", 1, "v", None))
+    assert complete("state", "rm", "") == ["crm", "raw_events", "report", "sessions"]
+    assert complete("state", "rm", "raw_events", "cr") == ["crm"]
 
 
 def test_names_come_from_the_whole_project(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,14 +166,14 @@ def test_words_of_the_grammar() -> None:
 def test_options_that_take_a_value() -> None:
     """Completion agrees with the commands without importing them: what follows such an option is its value."""
     found: dict[str, tuple[str, ...]] = {}
-    for name in TABLE:
+    actions = [action.name for entry in TABLE.values() for action in entry.actions.values()]
+    for name in (*TABLE, *actions):
         for param in main.load(name).params:
             if param.param_type_name == "option" and not param.is_flag and param.name != "help":
                 choices = tuple(getattr(param.type, "choices", ()))
                 for option in param.opts:
                     found[f"{name} {option}" if choices else option] = tuple(map(str, choices))
     assert found == completion.VALUES
-    assert {"state": tuple(map(str, state.Action))} == completion.ACTIONS
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import struct
 import sys
 import termios
@@ -17,10 +18,11 @@ ROWS, COLUMNS = 30, 80
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 # The run waits at each "look" until the test has seen the screen.
 PROGRAM = """
-import sys
+import os, sys
 from support.shop import NOON, RUN, SECOND, USUAL_PLAN, FakeProject
 from assets_cli.cli import listeners, main, session
 from assets_cli.model.event import RunFinished, RunStarted, StepFinished, StepStarted, StepWaiting
+from assets_cli.model.problem import AssetsError, Problem
 
 class Slow(FakeProject):
     def materialize(self, planned, **flags):
@@ -33,6 +35,8 @@ class Slow(FakeProject):
         listener(StepFinished("raw_events", NOON, "succeeded", False, "", 3 * SECOND, rows=12))
         listener(StepStarted("sessions", NOON, 1, (), None, 2 * SECOND))
         look()
+        if os.environ.get("BREAK"):
+            raise AssetsError(Problem("A0506", "the state file cannot be written"))
         listener(StepFinished("sessions", NOON, "failed", False, "exit code 1", SECOND, tail=("oh no",)))
         listener(StepFinished("features", NOON, "blocked", False, "its upstream sessions failed", 0))
         end = RunFinished(RUN, NOON, "failed", ("raw_events",), (), ("sessions",), (), ("features",), (), 4 * SECOND)
@@ -52,6 +56,7 @@ class TerminalProcess:
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = threading.Condition()
+        self.seen = b""
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             here = Path(__file__).parents[1]
@@ -74,6 +79,7 @@ class TerminalProcess:
                 data = b""
             with self._changed:
                 if data:
+                    self.seen += data
                     self._stream.feed(data)
                 self._changed.notify_all()
             if not data:
@@ -89,6 +95,12 @@ class TerminalProcess:
         with self._changed:
             shown = self._changed.wait_for(lambda: self.lines() == list(expected), timeout=20)
             assert shown, "\n".join(self.lines())
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Drag its corner."""
+        with self._changed:
+            self._screen.resize(rows, columns)
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def go_on(self) -> None:
         """Let the program take its next step."""
@@ -127,16 +139,16 @@ def test_a_terminal_shows_who_runs_and_who_waits() -> None:
     terminal = TerminalProcess("materialize")
     terminal.wait_for(
         *PLANNED,
-        "* raw_events  0 s · usually 3.0 s",
-        "· sessions    0 s · waiting for run r2 on box",
-        "────────────────────  0 of 3 · 1 running · 1 waiting · about 9 s left",
+        "* raw_events  0 s · usually 3.0 s · sessions waits",
+        "· sessions    0 s · waiting for run r2 on box · features waits",
+        "────────────────────  0 of 3 · about 6 s left · 1 running · 1 waiting",
     )
     terminal.go_on()
     terminal.wait_for(
         *PLANNED,
         "[1/3] raw_events  succeeded in 3.0 s (12 rows)",
-        "* sessions  0 s · usually 2.0 s",
-        "━━━━━━──────────────  1 of 3 · 1 running · about 6 s left",
+        "* sessions  0 s · usually 2.0 s · features waits",
+        "━━━━━━──────────────  1 of 3 · about 6 s left · 1 running",
     )
     terminal.go_on()
     terminal.wait_for(*PLANNED, "[1/3] raw_events  succeeded in 3.0 s (12 rows)", *ENDED)
@@ -146,19 +158,45 @@ def test_a_terminal_shows_who_runs_and_who_waits() -> None:
 def test_ci_gets_plain_lines_even_on_a_terminal() -> None:
     """CI says that nobody watches: one line an event, nothing is rewritten."""
     terminal = TerminalProcess("materialize", CI="true")
-    waiting = (
-        *PLANNED,
-        "      raw_events  started (usually 3.0 s)",
-        "      sessions    waiting for run r2 on box",
-    )
-    terminal.wait_for(*waiting)
+    terminal.wait_for(*PLANNED)
     terminal.go_on()
-    started = (
-        *waiting,
-        "[1/3] raw_events  succeeded in 3.0 s (12 rows)",
-        "      sessions    started (usually 2.0 s)",
-    )
-    terminal.wait_for(*started)
+    ended = (*PLANNED, "[1/3] raw_events  succeeded in 3.0 s (12 rows)")
+    terminal.wait_for(*ended)
     terminal.go_on()
-    terminal.wait_for(*started, *ENDED)
+    terminal.wait_for(*ended, *ENDED)
     assert terminal.end() == 1
+    assert set(re.findall(rb"\x1b\[[0-9;?]*(.)", terminal.seen)) == {b"m"}  # colours alone
+
+
+def test_a_terminal_that_is_dragged_keeps_its_block() -> None:
+    """The block follows the terminal's width and height; what it has wrapped is drawn over."""
+    terminal = TerminalProcess("materialize")
+    terminal.wait_for(
+        *PLANNED,
+        "* raw_events  0 s · usually 3.0 s · sessions waits",
+        "· sessions    0 s · waiting for run r2 on box · features waits",
+        "────────────────────  0 of 3 · about 6 s left · 1 running · 1 waiting",
+    )
+    terminal.resize(8, 52)
+    terminal.wait_for(
+        "* raw_events  0 s · usually 3.0 s · sessions waits",
+        "· sessions    0 s · waiting for run r2 on box",
+        "0 of 3 · about 6 s left · 1 running · 1 waiting",
+    )
+    terminal.go_on()
+    terminal.go_on()
+    assert terminal.end() == 1
+
+
+def test_nothing_is_left_of_the_block_after_a_run_that_broke_off() -> None:
+    """An error that stops the run stands where the block was; the cursor is there to be seen."""
+    terminal = TerminalProcess("materialize", BREAK="yes")
+    terminal.go_on()
+    terminal.go_on()
+    assert terminal.end() == 2
+    assert terminal.lines() == [
+        *PLANNED,
+        "[1/3] raw_events  succeeded in 3.0 s (12 rows)",
+        "error[A0506]: the state file cannot be written",
+    ]
+    assert terminal.seen.rstrip().rfind(b"\x1b[?25h") > terminal.seen.rfind(b"\x1b[?25l")

@@ -64,7 +64,7 @@ Not run
             below
     crm     external
 
-Nothing to do: all 2 assets are up to date, 1 external.
+Nothing to do: both assets are up to date, 1 external.
 """
     )
 
@@ -76,7 +76,7 @@ Nothing to do: all 2 assets are up to date, 1 external.
         ([Skip("a", "up_to_date")], "Nothing to do: the only asset is up to date."),
         (
             [Skip("a", "up_to_date"), Skip("b", "up_to_date"), Skip("c", "external")],
-            "Nothing to do: all 2 assets are up to date, 1 external.",
+            "Nothing to do: both assets are up to date, 1 external.",
         ),
         ([Skip("c", "external")], "Nothing to do: 1 external asset, which others produce."),
         ([], "Nothing to do: no asset is selected."),

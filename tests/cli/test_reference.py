@@ -23,7 +23,7 @@ def test_a_code_is_explained(assets: CommandLine, code: str) -> None:
 A0815: a value that the option does not take
 
 The message names the option, the value and what is taken instead: --jobs takes
-a number from 1 to 1024, --var a name and a value with `=` between them, -C a
+a number from 1 to 1000000, --var a name and a value with `=` between them, -C a
 directory that exists.
 
     $ assets --var currency=USD materialize --jobs 4

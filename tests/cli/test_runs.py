@@ -6,15 +6,20 @@ import json
 from pathlib import Path
 
 import jsonschema
+import pytest
 from support.shop import HOUR, NOON, RUN, SECOND, CommandLine
 
 from assets_cli.manifest.schemas import schema_text
-from assets_cli.model.history import Attempt, Result, RunRecord, StepRecord
+from assets_cli.model.history import Attempt, AttemptState, Result, RunRecord, StepRecord
+
+START = NOON - 2 * HOUR
 
 
-def step(name: str, result: Result, detail: str | None, *, unchanged: bool = False) -> StepRecord:
-    """How a step ended that was planned because its asset was missing."""
-    causes = ({"kind": "missing", "detail": "never materialized"},)
+def step(name: str, result: Result, detail: str | None, *after: str, unchanged: bool = False) -> StepRecord:
+    """How a step ended that was planned because its asset was missing, after others."""
+    missing = {"kind": "missing", "detail": "never materialized", "upstream": None}
+    tentative = ({"kind": "upstream_stale", "detail": "may change", "upstream": upstream} for upstream in after)
+    causes = (missing, *tentative)
     return StepRecord(name, "materialize", causes, forced=False, result=result, unchanged=unchanged, detail=detail)
 
 
@@ -22,8 +27,8 @@ RECORD = RunRecord(
     RUN,
     "default",
     "failed",
-    NOON - 2 * HOUR,
-    NOON - 2 * HOUR + 14 * SECOND,
+    START,
+    START + 14 * SECOND,
     2,
     ("+features",),
     "box",
@@ -33,14 +38,43 @@ RECORD = RunRecord(
 )
 STEPS = (
     step("raw_events", "succeeded", None, unchanged=True),
-    step("sessions", "failed", "exit code 1: no space"),
-    step("features", "blocked", "its upstream sessions failed"),
+    step("sessions", "failed", "exit code 1: no space", "raw_events"),
+    step("features", "blocked", "its upstream sessions failed", "sessions"),
 )
+
+
+def attempt(seq: int, name: str, number: int, state: AttemptState, started: int, finished: int | None) -> Attempt:
+    """One try, in seconds after the run's start."""
+    end = None if finished is None else START + finished * SECOND
+    code = 0 if state == "succeeded" else 1
+    reason = None if state == "succeeded" else "exit code 1"
+    return Attempt(
+        seq,
+        RUN,
+        name,
+        number,
+        state,
+        START + started * SECOND,
+        end,
+        code,
+        reason,
+        f".assets/logs/r/{name}.{number}.log",
+    )
+
+
 ATTEMPTS = (
-    Attempt(1, RUN, "raw_events", 1, "succeeded", NOON, NOON + 3 * SECOND, 0, None, ".assets/logs/r/raw_events.1.log"),
-    Attempt(2, RUN, "sessions", 1, "failed", NOON, NOON + SECOND, 1, "exit code 1", ".assets/logs/r/sessions.1.log"),
-    Attempt(3, RUN, "sessions", 2, "failed", NOON, NOON + SECOND, 1, "exit code 1", ".assets/logs/r/sessions.2.log"),
+    attempt(1, "raw_events", 1, "succeeded", 1, 4),
+    attempt(2, "sessions", 1, "failed", 5, 7),
+    attempt(3, "sessions", 2, "failed", 12, 14),
 )
+CHART = """\
+When  █ at work, ▒ failed, ─ waiting, * critical path
+              0 s                                                    14 s   span
+* raw_events  ────████████████                                             3.0 s
+* sessions                    ─────▒▒▒▒▒▒▒▒─────────────────────▒▒▒▒▒▒▒▒   9.0 s
+critical path 12 s of 14 s: raw_events 3.0 s → sessions 9.0 s
+  its steps waited 2.0 s for one of 2 jobs, a lock or a pool, raw_events alone
+    1.0 s"""
 RUNNING = RECORD._replace(status="running", finished=None, selection=(), counts={"not_finished": 2}, failed=())
 
 
@@ -102,9 +136,10 @@ def test_of_many_steps_those_that_did_not_go_well_are_listed(assets: CommandLine
     assert assets("runs", "latest").out.split("\n\n")[1:] == [
         """\
 asset     result    took  attempts  reason
-sessions  failed   2.0 s         2  exit code 1: no space
+sessions  failed   4.0 s         2  exit code 1: no space
 features  blocked                   its upstream sessions failed
 … of 1,003 steps: 1,001 succeeded, 1 failed, 1 blocked (--all lists them)""",
+        CHART,
         """\
 logs: assets logs 20261121T115800-3f9a sessions
 next: assets retry 20261121T115800-3f9a
@@ -123,8 +158,12 @@ environment default · 2 jobs · selection +features · on box, process 4711
 
 asset       result                 took  attempts  reason
 raw_events  succeeded, unchanged  3.0 s         1
-sessions    failed                2.0 s         2  exit code 1: no space
+sessions    failed                4.0 s         2  exit code 1: no space
 features    blocked                                its upstream sessions failed
+
+"""
+        + CHART
+        + """
 
 logs: assets logs 20261121T115800-3f9a sessions
 next: assets retry 20261121T115800-3f9a
@@ -148,11 +187,95 @@ def test_json(assets: CommandLine) -> None:
     assert [run["duration_seconds"] for run in runs["runs"]] == [None, 14.0]
     run = json.loads(assets("runs", "latest", "--json").out)
     jsonschema.validate(run, json.loads(schema_text("run")))
-    assert [(step["asset"], step["result"]) for step in run["steps"]] == [
-        ("raw_events", "succeeded"),
-        ("sessions", "failed"),
-        ("features", "blocked"),
+    assert [(step["asset"], step["result"], step["after"], step["waited_seconds"]) for step in run["steps"]] == [
+        ("raw_events", "succeeded", [], 1.0),
+        ("sessions", "failed", ["raw_events"], 1.0),
+        ("features", "blocked", ["sessions"], None),
     ]
+    assert run["critical_path"] == ["raw_events", "sessions"]
+
+
+def test_a_run_of_marks_fits_the_schema(assets: CommandLine) -> None:
+    """`state mark` leaves a run with steps, and no attempt, so no chart."""
+    marked = StepRecord("raw_events", "mark", (), forced=True, result="succeeded", unchanged=False, detail=None)
+    assets.open(run=(RECORD._replace(status="succeeded", failed=()), (marked,), ()))
+    run = json.loads(assets("runs", "latest", "--json").out)
+    jsonschema.validate(run, json.loads(schema_text("run")))
+    assert (run["critical_path"], run["steps"][0]["waited_seconds"]) == ([], None)
+    assert assets("runs", "latest").out.splitlines()[-1] == "raw_events  succeeded"
+
+
+def test_of_thousands_of_steps_the_longest_are_drawn(assets: CommandLine) -> None:
+    """And the critical path; `--all` draws every one."""
+    chain = [step(f"c{number}", "succeeded", None, *[f"c{number - 1}"] * (number > 0)) for number in range(3)]
+    wide = [step(f"w{number}", "succeeded", None) for number in range(3_000)]
+    attempts = [attempt(number, f"c{number}", 1, "succeeded", 4 * number, 4 * number + 4) for number in range(3)]
+    attempts += [attempt(9 + number, f"w{number}", 1, "succeeded", 0, 5 + (number == 77)) for number in range(3_000)]
+    assets.open(run=(RECORD, (*chain, *wide), tuple(attempts)))
+    drawn = assets("runs", "latest").out.split("\n\n")[2].splitlines()
+    assert drawn[0] == "When  █ at work, * critical path"
+    assert [line.split()[:2] for line in drawn[2:-2] if line.startswith("*")] == [["*", f"c{n}"] for n in range(3)]
+    assert len(drawn) == 2 + 30 + 2
+    assert any(line.startswith("  w77 ") for line in drawn)
+    assert drawn[-2] == "… the longest of 3,003 steps that ran, and the critical path (--all draws all)"
+    assert drawn[-1] == "critical path 12 s of 14 s: c0 4.0 s → c1 4.0 s → c2 4.0 s"
+    everything = assets("runs", "latest", "--all").out.splitlines()
+    assert sum(line.startswith("  w") and "█" in line for line in everything) == 3_000
+
+
+def test_a_chart_needs_room(assets: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In forty columns it is drawn, in thirty the numbers are all there is."""
+    assets.open(run=(RECORD, STEPS, ATTEMPTS))
+    monkeypatch.setenv("COLUMNS", "40")
+    drawn = [line for line in assets("runs", "latest").out.splitlines() if line.startswith("*")]
+    assert [len(line) for line in drawn] == [40, 40]
+    monkeypatch.setenv("COLUMNS", "30")
+    assert "  (no room for a chart; --json has the times)\n" in assets("runs", "latest").out
+
+
+def test_without_unicode_the_chart_is_plain(assets: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sign still says one thing."""
+    monkeypatch.setenv("LANG", "C")
+    assets.open(run=(RECORD, STEPS, ATTEMPTS))
+    assert (
+        """\
+When  # at work, x failed, - waiting, * critical path
+              0 s                                                    14 s   span
+* raw_events  ----############                                             3.0 s
+* sessions                    -----xxxxxxxx---------------------xxxxxxxx   9.0 s
+critical path 12 s of 14 s: raw_events 3.0 s -> sessions 9.0 s
+"""
+        in assets("runs", "latest").out
+    )
+
+
+def test_a_run_that_goes_on_is_drawn_until_now(assets: CommandLine) -> None:
+    """What has not ended says so."""
+    assets.open(run=(RUNNING, STEPS, (ATTEMPTS[0], attempt(2, "sessions", 1, "open", 5, None))))
+    assert "█▶" in assets("runs", "latest").out
+    assert ", ▶ not ended, " in assets("runs", "latest").out
+
+
+def test_a_trace_of_a_past_run(assets: CommandLine, tmp_path: Path) -> None:
+    """It replaces the screen; a JSON document goes beside it."""
+    assets.open(run=(RECORD, STEPS, ATTEMPTS))
+    file = tmp_path / "trace.json"
+    said = f"trace: {file} (for ui.perfetto.dev or chrome://tracing)\n"
+    assert assets("runs", "latest", "--trace", str(file)) == ("", said, 0)
+    trace = json.loads(file.read_text())
+    jsonschema.validate(trace, json.loads(schema_text("trace")))
+    shown = assets("runs", "latest", "--json", "--trace", str(file))
+    assert json.loads(shown.out)["run"] == RUN
+
+
+def test_a_trace_is_of_one_run(assets: CommandLine) -> None:
+    """Without one there is nothing to draw."""
+    assets.open(runs=(RECORD,))
+    assert assets("runs", "--trace", "t.json") == (
+        "",
+        "error[A0814]: --trace is of one run\n  hint: name the run: assets runs latest --trace t.json\n",
+        2,
+    )
 
 
 def test_one_log_is_printed_as_it_is(assets: CommandLine, tmp_path: Path) -> None:

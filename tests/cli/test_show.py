@@ -247,6 +247,40 @@ made from"""
     )
 
 
+def test_what_was_reported_is_a_line_for_each_value(assets: CommandLine) -> None:
+    """Also of types that JSON has no word for. Numbers are a history; a list that is called columns need be none."""
+    told = {
+        "page": {"raw_value": "https://x", "type": "url"},
+        "notes": {"raw_value": "# Title\n\n" + "many words " * 20, "type": "md"},
+        "columns": ["a", "bc"],
+        "flag": True,
+        "score": 0.5,
+        "dagster/column_schema": {"raw_value": {"columns": [{"name": "id", "type": "int"}]}, "type": "table_schema"},
+        "nothing": None,
+        "odd": "\x1b[31mred",
+    }
+    said = made(2, metadata=told)
+    assets.open(show=SHOWN._replace(latest=Latest(said, said, None, ()), history=(said,), checks=()))
+    assert (
+        """\
+             data version 9f319f31
+page         https://x
+notes        # Title many words many words many words many words many words man…
+columns      ["a", "bc"]
+flag         true
+nothing      null
+odd          red
+reported     dagster/column_schema: id int
+
+History  1 materialization, since 2 hours ago
+"""
+        in assets("show", "sessions").out
+    )
+    many = made(2, metadata={f"value_{number}": "x" for number in range(25)})
+    assets.open(show=SHOWN._replace(latest=Latest(many, many, None, ()), history=(many,), checks=()))
+    assert "value_19     x\nreported     … and 5 more values (--json)\n" in assets("show", "sessions").out
+
+
 def test_long_texts_stay_on_the_screen(assets: CommandLine) -> None:
     """A long command is counted, many names and columns too; nothing is wider than the terminal but a single word."""
     from assets_cli.model.manifest import ShellCommand

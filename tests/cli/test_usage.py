@@ -32,6 +32,18 @@ from assets_cli.model.problem import AssetsError, Place, Problem, Related
         ),
         (["--enw", "x"], "error[A0812]: no such option --enw\n  hint: did you mean --env?\n"),
         (["why"], "error[A0813]: assets why needs ASSET\n  hint: assets why --help says how it is used\n"),
+        (
+            ["state", "rename"],
+            "error[A0811]: assets state has no action 'rename'\n  hint: did you mean assets state mv?\n",
+        ),
+        (
+            ["state", "xyzzy"],
+            "error[A0811]: assets state has no action 'xyzzy'\n  hint: assets state --help lists them\n",
+        ),
+        (
+            ["state", "mv", "a"],
+            "error[A0813]: assets state mv needs NEW\n  hint: assets state mv --help says how it is used\n",
+        ),
         (["plan", "--env"], "error[A0813]: option --env needs a value\n  hint: assets --help says which\n"),
         (
             ["runs", "a", "b"],
@@ -79,15 +91,18 @@ def test_help_fits_eighty_columns(assets: CommandLine) -> None:
     assert assets() == screen
 
 
-@pytest.mark.parametrize("name", TABLE)
+EVERY = {entry.name: entry for command in TABLE.values() for entry in (command, *command.actions.values())}
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_each_command_has_help_and_the_options_of_the_table(assets: CommandLine, name: str) -> None:
     """The table that help and completion read says what the command itself says."""
-    screen = assets(name, "--help")
+    screen = assets(*name.split(), "--help")
     assert screen.code == 0
     assert screen.out.startswith(f"Usage: assets {name}")
     assert max(map(len, screen.out.splitlines())) <= 80
     options = [opt for param in main.load(name).params for opt in param.opts if opt.startswith("--")]
-    assert sorted(set(options) - {"--help"}) == sorted(TABLE[name].options)
+    assert sorted(set(options) - {"--help"}) == sorted(EVERY[name].options)
 
 
 def test_global_options_may_follow_the_command() -> None:

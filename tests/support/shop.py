@@ -26,7 +26,7 @@ from assets_cli.model.answers import (
 )
 from assets_cli.model.duration import SECOND
 from assets_cli.model.event import RunEvent, RunFinished
-from assets_cli.model.history import Attempt, RunRecord, StepRecord
+from assets_cli.model.history import Attempt, Deed, RunRecord, StepRecord
 from assets_cli.model.manifest import Asset, Manifest, Output, ShellCommand
 from assets_cli.model.plan import Cause, Overdue, Plan, Promise, Skip, Step
 from assets_cli.model.problem import Place, Problem
@@ -157,11 +157,23 @@ def status(
     return AssetStatus(asset=found, status=verdict, causes=causes, **{**defaults, **fields})
 
 
+class FakeRepair:
+    """Knows of what was done to the history on purpose."""
+
+    def __init__(self, deeds: tuple[Deed, ...]) -> None:
+        self._deeds = deeds
+
+    def deeds(self, *_: str | None) -> tuple[Deed, ...]:
+        """As `Repair.deeds`."""
+        return self._deeds
+
+
 class FakeProject:
     """Answers what it was told to. `asked` notes what it was asked."""
 
     def __init__(self, **answers: Any) -> None:
         self.manifest: Manifest = answers.pop("manifest", None) or manifest()
+        self.repair = FakeRepair(answers.pop("deeds", ()))
         self.answers = answers
         self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 

@@ -109,6 +109,22 @@ def test_results_are_kept_with_the_materialization(recorder: Recorder) -> None:
     assert kept == [(RUN, 1, "a"), (RUN, 1, "b"), (RUN, 1, "a")]
 
 
+def test_what_a_command_reported_is_found_by_its_materialization(recorder: Recorder) -> None:
+    """In the order in which it was said; what is declared, or was said of an earlier one, is not among it."""
+    ledger = ledger_of(recorder)
+    said = [
+        result(name, passed=name != "z")._replace(reported=True, metadata={"rows": 3, "by": name}) for name in "zay"
+    ]
+    first = ledger.record(made(recorder, "raw", "1", 1), (result("declared", passed=True), *said))
+    second = ledger.record(made(recorder, "raw", "2", 2), (result("declared", passed=True), *said[:2]))
+    assert first is not None
+    assert second is not None
+    assert recorder.reported_checks("default", "raw", second.seq) == tuple(said[:2])
+    assert recorder.reported_checks("default", "raw", first.seq) == (said[2],)
+    assert recorder.reported_checks("default", "clean", first.seq) == ()
+    assert recorder.reported_checks("prod", "raw", first.seq) == ()
+
+
 def test_results_cost_one_look_up_each(recorder: Recorder) -> None:
     """By an index: however long the history is."""
     plan = recorder._connection.execute(

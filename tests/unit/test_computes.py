@@ -580,6 +580,7 @@ class TestReported:
             ({"data_version": 1.5}, "has a data_version that is a number instead of text"),
             ({"data_version": " "}, "has an empty data_version"),
             ({"data_version": "1", "x": b"1"}, "has x, which is a bytes: JSON has no such value"),
+            ({"x": json.loads("[" * 101 + "]" * 101)}, "has x, which is nested more than 100 levels deep"),
             ({"x": float("nan")}, "has x, which is not finite or nested too deeply: JSON has no such value"),
         ],
     )
@@ -660,6 +661,10 @@ class TestShell:
             (b"[1]", "is a list instead of an object"),
             (b"null", "is null instead of an object"),
             (b'{"metadata": [1]}', "has metadata that is a list instead of an object"),
+            (
+                b'{"metadata": {"a": ' + b"[" * 100 + b"]" * 100 + b"}}",
+                "has metadata that is nested more than 100 levels deep",
+            ),
             (b'{"data_version": []}', "has a data_version that is a list instead of text"),
             (b'{"version": "1"}', "has the unknown key 'version'; known keys: data_version, data_time, metadata"),
             (b"\xff{}", "cannot be read: it is not utf-8"),

@@ -99,7 +99,7 @@ def test_the_command_line_overrides_the_overlay(loaded: Load) -> None:
 
 OVERLAYS = {
     "{vars: {x: 1}, state: x.db}": ("A0102 environment 'prod': unknown key 'state'"),
-    "{pools: {a: 1}}": "A0120 environment 'prod': key 'pools' is not yet supported",
+    "{pools: {a: 0}}": "A0129 environment 'prod': pools.a: 0 is less than 1",
     "{connections: {w: {typ: duckdb}}}": "A0102 environment 'prod': connection 'w': unknown key 'typ'",
     "{connections: {w: {type: postgres}}}": (
         "A0120 environment 'prod': connection 'w': type 'postgres' is not yet supported"

@@ -222,10 +222,10 @@ HEAD = "version: 1\nconnections: {db: {type: duckdb, path: a.db}}\nassets:\n"
 ONE = {
     "upstrems: [a]": ("4:13", "A0102", "asset 'x': unknown key 'upstrems'", "did you mean 'upstreams'?"),
     "columns: []": ("4:13", "A0120", "asset 'x': key 'columns' is not yet supported", "remove it"),
-    "output: {path: p, atomic: true}": (
-        "4:31",
+    "output: {table: t, unique_key: id}": (
+        "4:32",
         "A0120",
-        "asset 'x': key 'atomic' in output is not yet supported",
+        "asset 'x': key 'unique_key' in output is not yet supported",
         "remove it",
     ),
     "output: {table: t, materialization: append}": (
@@ -457,7 +457,7 @@ WHOLE_FILE = {
     "version: 2\n": ["1:10: error[A0123]: version 2 is not supported\n  hint: write `version: 1`"],
     "": ["1:1: error[A0108]: the file is empty\n  hint: write `version: 1`, or run `assets init`"],
     "- a\n": ["1:1: error[A0109]: the file should hold a mapping, and holds a list\n  hint: write `key: value` lines"],
-    "version: 1\npools: {}\n": ["2:1: error[A0120]: key 'pools' is not yet supported\n  hint: remove it"],
+    "version: 1\nalerts: {}\n": ["2:1: error[A0120]: key 'alerts' is not yet supported\n  hint: remove it"],
     "version: 1\nassts: []\n": ["2:1: error[A0102]: unknown key 'assts'\n  hint: did you mean 'assets'?"],
     "version: 1\nassets: [x]\n": [
         "2:10: error[A0122]: asset number 1: expected a mapping with a name, found text\n  hint: None"
@@ -616,7 +616,7 @@ def test_problems_of_all_files_come_at_once(loaded: Load) -> None:
         (
             "assets.yml:5:13: error[A0102]: asset 'b': unknown key 'x'\n"
             "  hint: known keys: checks, code, code_version, command, data_version, description, env, freshness, "
-            "group, kind, metadata, name, observe, output, owner, retries, tags, timeout, upstreams"
+            "group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, tags, timeout, upstreams"
         ),
         "x/1.yml:1:9: error[A0107]: the file ends too early\n  hint: close what is open: a '[' or '{'",
         "x/2.yml:2:10: error[A0201]: asset 'a': this name is taken\n  hint: give one of the two another name",

@@ -122,6 +122,7 @@ def test_components_of_a_shell_command(tmp_path: Path) -> None:
         ({"output": Output(table="t")}, ["connection", "output"]),
         ({"description": "x", "owners": ("me",), "group": "g", "tags": ("t",), "metadata": {"k": 1}}, []),
         ({"freshness": FreshnessPolicy(1), "retries": Retries(3), "timeout": 5, "upstreams": ("b",)}, []),
+        ({"pool": "p", "isolated": True, "output": Output(path="out", atomic=True)}, []),
         ({"code_version": "7"}, ["code_version"]),
     ],
 )

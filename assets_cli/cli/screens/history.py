@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from assets_cli.cli.screens import gantt
+from assets_cli.cli.screens.deeds import parts
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal, clean
 from assets_cli.cli.words import ago, colour_of, count, some, state, tally
 from assets_cli.model.answers import AssetStatus
 from assets_cli.model.duration import show as duration
-from assets_cli.model.history import Attempt, RunRecord, StepRecord
+from assets_cli.model.history import Attempt, Deed, RunRecord, StepRecord
+from assets_cli.planning.timeline import timeline
 
 _LIST = (
     Column("name", least=16, worth=9),
@@ -89,26 +92,31 @@ class RunPage(NamedTuple):
     everything: bool = False
 
 
-def runs(records: Sequence[RunRecord], terminal: Terminal, now: int) -> Iterator[str]:
-    """`assets runs`: a row for each run; below one that did not go well, what failed and what that left undone."""
-    rows = [
-        (
-            record.id,
-            ago(record.started, now),
-            terminal.paint(record.status, _RESULT_COLOURS[record.status]),
-            _took(record.started, record.finished),
-            _done(record),
-            _selected(record),
-        )
-        for record in records
-    ]
+def runs(records: Sequence[RunRecord], terminal: Terminal, now: int, deeds: Sequence[Deed] = ()) -> Iterator[str]:
+    """`assets runs`: a row for each run; below one that did not go well, what failed and what that left undone.
+
+    What was done to the history on purpose has a row above the run after which it happened.
+    """
+    by_run: dict[str | None, list[Deed]] = {}
+    for deed in deeds:
+        by_run.setdefault(deed.after, []).append(deed)
+    rows: list[tuple[str, ...]] = []
+    below: list[list[str]] = []
+    for record in (*records, None):
+        for deed in by_run.get(record.id if record else None, ()):
+            rows.append((f"state {deed.kind}", ago(deed.at, now), "done", "", "", ""))
+            below.append(parts(deed))
+        if record:
+            status = terminal.paint(record.status, _RESULT_COLOURS[record.status])
+            took = _took(record.started, record.finished)
+            rows.append((record.id, ago(record.started, now), status, took, _done(record), _selected(record)))
+            below.append(_trouble(record))
     head, *rest = table(_RUNS, rows, terminal)
     yield head
     for index, line in enumerate(rest):
         yield line
-        if index < len(records):
-            for text in terminal.pack(_trouble(records[index]), terminal.width - 4):
-                yield "    " + terminal.paint(text, "dim")
+        for text in terminal.pack(below[index] if index < len(below) else (), terminal.width - 4):
+            yield "    " + terminal.paint(text, "dim")
 
 
 def run(record: RunRecord, steps: Sequence[StepRecord], attempts: Sequence[Attempt], page: RunPage) -> Iterator[str]:
@@ -137,6 +145,10 @@ def run(record: RunRecord, steps: Sequence[StepRecord], attempts: Sequence[Attem
         counts = tally(step.result or "not finished" for step in steps)
         told = ", ".join(f"{number:,} {word}" for word, number in counts.items())
         yield from terminal.wrap(f"… of {count(len(steps), 'step')}: {told} (--all lists them)", terminal.width)
+    if len(attempts) > 1:  # of a single one the table says it all
+        yield ""
+        chart = timeline(record, steps, attempts, page.now)
+        yield from gantt.lines(chart, terminal, record.jobs, everything=page.everything)
     yield from _next(record, steps, page)
 
 

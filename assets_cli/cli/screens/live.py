@@ -1,178 +1,160 @@
 """The block at the bottom of a terminal during a run: who runs for how long, who waits for whom, how long it takes.
 
-Finished lines scroll by above it. Rich keeps the block in place; it is imported here, on a terminal, and nowhere else.
+Finished lines scroll by above it. `Block` says what it shows now, in so many rows; `Canvas` keeps it in its place, by
+moving the cursor up to its first line. Neither knows when it is drawn.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import NamedTuple, Self
+import os
+from collections.abc import Sequence
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live
-from rich.text import Text
-
-from assets_cli.cli.screens.run import Transcript
-from assets_cli.cli.terminal import Terminal, cells, clean
-from assets_cli.cli.words import about
+from assets_cli.cli.screens.under_way import Row, UnderWay, spent_for
+from assets_cli.cli.terminal import Terminal, cells
+from assets_cli.cli.words import some
+from assets_cli.model.duration import SECOND
 from assets_cli.model.duration import show as duration
-from assets_cli.model.event import (
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    StepFinished,
-    StepRetrying,
-    StepStarted,
-    StepWaiting,
-)
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _PLAIN_FRAMES = "-\\|/"
 _FRAME = 100_000
-_REFRESHES = 10
-_LINES_BESIDE = 4
 _BAR = 20
+_SHORTEST_BAR = 6
+_FEWEST_ROWS = 3
+_LATE = 2  # times the usual duration
+_CALM = 10 * SECOND  # who runs for less than this is never late
 
 
-class _Row(NamedTuple):
-    """Somebody at work or waiting. `since` and `usual` are in microseconds."""
+class Block:
+    """What the block shows."""
 
-    since: int
-    usual: int | None
-    note: str
-    runs: bool
+    def __init__(self, under_way: UnderWay) -> None:
+        self._run = under_way
 
-
-class LiveBlock:
-    """A listener that prints finished lines and keeps the block below them."""
-
-    def __init__(self, transcript: Transcript, terminal: Terminal, clock: Callable[[], int]) -> None:
-        self._transcript = transcript
-        self._terminal = terminal
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._rows: dict[str, _Row] = {}
-        self._left = {step.asset for step in transcript.plan.steps}
-        self._total = len(self._left)
-        self._ended = False
-        console = Console(
-            file=terminal.stream,
-            force_terminal=True,
-            no_color=not terminal.colour,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            width=terminal.width,
-        )
-        self._live = Live(self, console=console, refresh_per_second=_REFRESHES, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def __call__(self, event: RunEvent) -> None:
-        """Take in an event."""
-        if self._ended:
-            return
-        if isinstance(event, RunFinished):
-            self._ended = True
-            self._live.stop()
-        with self._lock:
-            self._follow(event)
-            said = list(self._transcript.lines(event))
-        if isinstance(event, RunFinished):
-            self._terminal.write(said)
-        elif said:
-            # In one piece and past rich's own layout, which would fold lines that are wider than the terminal.
-            self._live.console.print(Text.from_ansi("\n".join(said)), soft_wrap=True)
-
-    def _follow(self, event: RunEvent) -> None:
-        match event:
-            case RunStarted():
-                self._total = len(event.steps)
-            case StepWaiting():
-                self._rows[event.asset] = _Row(self._clock(), None, f"waiting for {clean(event.holder)}", runs=False)
-            case StepStarted():
-                note = f"attempt {event.number}" if event.number > 1 else ""
-                self._rows[event.asset] = _Row(self._clock(), event.usual, note, runs=True)
-            case StepRetrying():
-                note = f"again in {duration(event.delay)}: {clean(event.reason)}"
-                self._rows[event.asset] = _Row(self._clock(), None, note, runs=False)
-            case StepFinished():
-                self._rows.pop(event.asset, None)
-                self._left.discard(event.asset)
-            case _:
-                pass
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The block as it is now; called by rich's own thread, ten times a second."""
-        with self._lock:
-            lines = self._block(options.max_width, console.size.height)
-        for line in lines:
-            yield Text.from_ansi(line, no_wrap=True, overflow="crop", end="\n")
-
-    def _block(self, width: int, height: int) -> list[str]:
-        now = self._clock()
-        rows = sorted(self._rows.items(), key=lambda item: (not item[1].runs, item[1].since))
-        shown = rows[: max(height - _LINES_BESIDE, 1)]
-        frames = _FRAMES if self._terminal.unicode else _PLAIN_FRAMES
+    def lines(self, terminal: Terminal, height: int, now: int) -> list[str]:
+        """The block in at most half of `height` rows (or three, where that is less), each as wide as the terminal."""
+        room = max(min(max(height // 2, _FEWEST_ROWS), height - 1) - 1, 0)
+        rows = sorted(self._run.rows.items(), key=lambda item: (item[1].does != "runs", item[1].since))
+        shown, folded = _fold(rows, room)
+        frames = _FRAMES if terminal.unicode else _PLAIN_FRAMES
         frame = frames[now // _FRAME % len(frames)]
-        names = min(max((cells(name) for name, _ in shown), default=0), max(width // 2, 12))
-        lines = [self._row(name, row, names, frame, width, now) for name, row in shown]
-        if len(rows) > len(shown):
-            lines.append(f"  … and {len(rows) - len(shown):,} more")
-        lines.append(self._footer(now, width))
+        names = min(max((cells(name) for name, _ in shown), default=0), max(terminal.width // 2, 12))
+        lines = [self._row(name, row, terminal, (names, frame), now) for name, row in shown]
+        if folded and room:
+            lines.append(terminal.fit(f"  … and {_folded(folded)}", terminal.width).rstrip())
+        lines.append(self._footer(terminal, now))
         return lines
 
-    def _row(self, name: str, row: _Row, names: int, frame: str, width: int, now: int) -> str:
-        fit, paint = self._terminal.fit, self._terminal.paint
-        spent = max(now - row.since, 0) // 1_000_000 * 1_000_000
-        parts = [f"{spent // 1_000_000} s" if spent < 60_000_000 else duration(spent)]  # noqa: PLR2004 - a minute
+    def _row(self, name: str, row: Row, terminal: Terminal, look: tuple[int, str], now: int) -> str:
+        """`⠋ sessions  12 s · usually 3.0 s · features and 2 more wait`."""
+        width, frame = look
+        spent = max(now - row.since, 0) // SECOND * SECOND
+        parts = [spent_for(spent)]
         if row.usual is not None:
             parts.append(f"usually {duration(row.usual)}")
-        if row.note:
+        if row.does == "waits":
+            parts.append(f"waiting for {row.note}")
+        elif row.does == "pauses":
+            parts.append(f"again in {spent_for(max(row.until - now, 0))} · {row.note}")
+        elif row.note:
             parts.append(row.note)
-        sign = paint(frame, "cyan") if row.runs else paint("·", "dim")
-        return f"{sign} {fit(name, names)}  {paint(fit(' · '.join(parts), max(width - names - 5, 4)).rstrip(), 'dim')}"
+        room = max(terminal.width - width - 5, 4)
+        parts += _waiters(self._run.readers(name), room - cells(" · ".join(parts)) - 3)
+        is_late = row.usual is not None and spent > max(_LATE * row.usual, _CALM)
+        colour = "yellow" if is_late else "dim"
+        sign = terminal.paint(frame, "cyan")
+        if row.does != "runs":
+            sign = terminal.paint("·" if terminal.unicode else ".", "dim")
+        said = terminal.fit(" · ".join(parts), room).rstrip()
+        return f"{sign} {terminal.fit(name, width)}  {terminal.paint(said, colour)}"
 
-    def _footer(self, now: int, width: int) -> str:
-        """`━━━━━━────────  4 of 6 · 2 running · about 9 s left`, as much of it as fits."""
-        done = self._total - len(self._left)
-        running = sum(row.runs for row in self._rows.values())
-        parts = [f"{done:,} of {self._total:,}", f"{running:,} running"]
-        waiting = len(self._rows) - running
-        if waiting:
-            parts.append(f"{waiting:,} waiting")
-        left = self._time_left(now)
-        if left:
-            parts.append(f"about {about(left)} left")
-        filled = _BAR * done // max(self._total, 1)
-        signs = ("━", "─") if self._terminal.unicode else ("#", "-")
+    def _footer(self, terminal: Terminal, now: int) -> str:
+        """`━━━━━━────────  4 of 60 · about 9 s left · 2 running · 1 waiting · 12 ready`, as much of it as fits."""
+        run = self._run
+        running, resting = run.running, len(run.rows) - run.running
+        parts = [f"{run.done:,} of {run.total:,}", run.time_left(now)]
+        parts += [f"{run.failed:,} failed"] if run.failed else []
+        parts.append(f"{running:,} running")
+        parts += [f"{resting:,} waiting"] if resting else []
+        parts += [f"{run.ready:,} ready"] if run.ready else []
+        while len(parts) > 1 and cells(" · ".join(parts)) > terminal.width:
+            parts.pop()
         text = " · ".join(parts)
-        colour = "red" if any(event.result == "failed" for event in self._transcript.finished) else "green"
-        bar = self._terminal.paint(signs[0] * filled, colour) + self._terminal.paint(signs[1] * (_BAR - filled), "dim")
-        if cells(text) + _BAR + 2 > width:
-            return self._terminal.fit(text, width).rstrip()
+        bar_width = min(_BAR, terminal.width - cells(text) - 2)
+        if bar_width < _SHORTEST_BAR:
+            return terminal.fit(text, terminal.width).rstrip()
+        filled = bar_width * run.done // max(run.total, 1)
+        signs = ("━", "─") if terminal.unicode else ("#", "-")
+        colour = "red" if run.failed else "green"
+        bar = terminal.paint(signs[0] * filled, colour) + terminal.paint(signs[1] * (bar_width - filled), "dim")
         return f"{bar}  {text}"
 
-    def _time_left(self, now: int) -> int | None:
-        """What the remaining steps usually take, spread over the jobs but no less than their longest chain.
 
-        None where one of them was never timed.
+def _waiters(names: Sequence[str], room: int) -> list[str]:
+    """`features and 2 more wait`, or how many where the names do not fit, or nothing where that does not fit either."""
+    verb = "waits" if len(names) == 1 else "wait"
+    texts = (f"{some(names, 1)} {verb}", f"{len(names):,} {verb} for it")
+    return [text for text in texts if cells(text) <= room][:1] if names else []
+
+
+def _fold(rows: Sequence[tuple[str, Row]], room: int) -> tuple[list[tuple[str, Row]], list[tuple[str, Row]]]:
+    """What is shown and what is only counted, where there are more rows than room: the newest of each sort go."""
+    if len(rows) <= room:
+        return list(rows), []
+    room = max(room - 1, 0)  # the line that counts
+    running = [item for item in rows if item[1].does == "runs"]
+    resting = [item for item in rows if item[1].does != "runs"]
+    shown = running[: room - min(len(resting), room // 4)]
+    shown += resting[: room - len(shown)]
+    return shown, [item for item in rows if item not in shown]
+
+
+def _folded(rows: Sequence[tuple[str, Row]]) -> str:
+    """`180 more: 168 running, 12 waiting`; the words only where both are among them."""
+    running = sum(row.does == "runs" for _, row in rows)
+    if running in (0, len(rows)):
+        return f"{len(rows):,} more {'running' if running else 'waiting'}"
+    return f"{len(rows):,} more: {running:,} running, {len(rows) - running:,} waiting"
+
+
+class Canvas:
+    """The end of a terminal's screen: what was drawn last goes, lines are written, the block is drawn below them."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.height = 24
+        self._drawn: list[int] = []  # the width of each line of the block
+
+    def measure(self) -> None:
+        """Ask how large the terminal is now; people drag its corners while a run goes on."""
+        try:
+            columns, rows = os.get_terminal_size(self.terminal.stream.fileno())
+        except (OSError, ValueError):
+            columns, rows = 0, 0
+        environ = os.environ.get("LINES", "")
+        self.height = rows or (int(environ) if environ.isdigit() else 0) or 24
+        if columns:
+            self.terminal = self.terminal._replace(width=columns)
+
+    def draw(self, above: Sequence[str], block: Sequence[str]) -> None:
+        """Write lines above the block, and the block; all of it in one piece, with the cursor hidden meanwhile."""
+        parts = ["\x1b[?25l", self._back()]
+        parts += [f"{line}\n" for line in above]
+        parts.append("\n".join(block))
+        # At the start of its last line, so that an echoed ^C stays within the block.
+        parts.append("\r\x1b[?25h")
+        text = "".join(parts)
+        self.terminal.stream.write(self.terminal.shown(text))
+        self.terminal.stream.flush()
+        self._drawn = [cells(line) for line in block]
+
+    def _back(self) -> str:
+        """To the first line of what was drawn, and all from there on erased.
+
+        A terminal that became narrower has wrapped its lines meanwhile.
         """
-        work = 0
-        chains: dict[str, int] = {}
-        for step in self._transcript.plan.steps:
-            if step.asset not in self._left:
-                continue
-            if step.estimated is None:
-                return None
-            row = self._rows.get(step.asset)
-            rest = max(step.estimated - (now - row.since), 0) if row is not None and row.runs else step.estimated
-            work += rest
-            chains[step.asset] = rest + max((chains.get(name, 0) for name in step.after), default=0)
-        return max([work // max(self._transcript.plan.jobs, 1), *chains.values()])
+        if not self._drawn:
+            return ""
+        width = max(self.terminal.width, 1)
+        up = sum(max(-(-line // width), 1) for line in self._drawn[:-1])
+        return "\r" + (f"\x1b[{up}A" if up else "") + "\x1b[J"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from assets_cli.cli.answer_documents import numbers
 from assets_cli.cli.screens.sparkline import draw
 from assets_cli.cli.terminal import Terminal, cells, clean
-from assets_cli.cli.words import ago, count
+from assets_cli.cli.words import ago, count, size
 from assets_cli.model.duration import show as duration
 from assets_cli.model.history import Materialization
 
@@ -18,7 +18,6 @@ _THOUSAND = 1_000
 _BEYOND_READING = 10**18
 _DIGITS = 4
 _TOOK = "took"
-_UNITS = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 
 
 def history_lines(newest_first: Sequence[Materialization], terminal: Terminal, now: int) -> Iterator[str]:
@@ -65,7 +64,7 @@ def number(name: str, value: float) -> str:
 
         return f"{Decimal(value):.{_DIGITS}g}"
     if name == "bytes":
-        return next((f"{value / unit:.1f} {word}" for unit, word in _UNITS if value >= unit), f"{value:,} bytes")
+        return size(value)
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.0f}" if abs(value) >= _THOUSAND * 10 else f"{value:.{_DIGITS}g}"

@@ -51,7 +51,7 @@ class Page(NamedTuple):
     """What the screen needs besides the plan.
 
     `everything` lists what is otherwise counted; `command` makes a command to suggest of words, `typed` are the
-    selection and flags that it repeats after `verb`, which runs the plan.
+    selection and flags that it repeats after `verb`, which runs the plan. `saved` is the file that it was saved in.
     """
 
     manifest: Manifest
@@ -61,6 +61,7 @@ class Page(NamedTuple):
     view: Viewpoint = HERE
     typed: tuple[str, ...] = ()
     verb: str = "materialize"
+    saved: str = ""
 
 
 def lines(plan: Plan, page: Page) -> Iterator[str]:
@@ -314,12 +315,16 @@ def _end(plan: Plan, page: Page) -> Iterator[str]:
     terminal = page.terminal
     if not plan.steps:
         yield from terminal.wrap(nothing(plan), terminal.width)
+        if page.saved:
+            yield f"saved in {page.saved}: there is nothing to apply"
         return
     first, *rest = terminal.pack([*summary(plan), *_path(plan)], terminal.width - 6)
     yield f"{terminal.paint('Plan:', 'bold')} {first}"
     for line in rest:
         yield f"      {line}"
     yield ""
+    if page.saved:
+        yield f"saved in {page.saved}"
     yield f"run: {page.command('materialize', *page.typed)}"
 
 
@@ -346,6 +351,6 @@ def nothing(plan: Plan) -> str:
         return text or "Nothing to do: no asset is selected."
     if plan.selection and good <= len(plan.selection):
         return f"Nothing to do: {some(fresh)} {'is' if good == 1 else 'are'} up to date."
-    subject = "the only asset is" if good == 1 else f"all {good:,} assets are"
+    subject = {1: "the only asset is", 2: "both assets are"}.get(good, f"all {good:,} assets are")
     text = f"Nothing to do: {subject} up to date"
     return f"{text}, {external:,} external." if external else f"{text}."

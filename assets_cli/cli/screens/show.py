@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from assets_cli.cli.answer_documents import numbers
 from assets_cli.cli.screens.freshness import COLOURS as FRESHNESS_COLOURS
 from assets_cli.cli.screens.freshness import held_by, sentence
 from assets_cli.cli.screens.numbers import history_lines
 from assets_cli.cli.screens.problems import HERE, Viewpoint
 from assets_cli.cli.terminal import Terminal, cells, clean
 from assets_cli.cli.words import ago, colour_of, count, state, tally
+from assets_cli.model import metadata
 from assets_cli.model.answers import AssetStatus, Shown
 from assets_cli.model.duration import show as duration
 from assets_cli.model.history import CheckResult, Materialization
@@ -21,6 +23,8 @@ _LABEL = 13
 _MOST_NAMED = 8
 _MOST_COLUMNS = 12
 _MOST_CHECKS = 30
+_MOST_VALUES = 20
+_NAME_AND_TYPE = 2
 _COMMAND_LINES = 4
 _CHECK_WORDS = {(True, False): "passed", (False, True): "failed", (False, False): "warned"}
 _CHECK_COLOURS = {"passed": "green", "failed": "red", "warned": "yellow"}
@@ -168,14 +172,33 @@ def _made(made: Materialization, page: Page) -> Fields:
     notes = ["unchanged"] if made.unchanged else []
     notes += ["blocked: a blocking check failed"] if made.blocked else []
     yield "last", [*said, ", ".join([f"data version {short(made.data_version)}", *notes])]
-    columns = made.metadata.get("columns")
-    if isinstance(columns, list) and columns:
+    yield from _reported(made, page.terminal)
+
+
+def _reported(made: Materialization, terminal: Terminal) -> Fields:
+    """What was reported of it: columns, and a line for each value but numbers, which are shown as a history."""
+    elsewhere = {"marked", *numbers(made)}
+    left = {name: value for name, value in made.metadata.items() if name not in elsewhere}
+    columns = left.get("columns")
+    if isinstance(columns, list) and all(isinstance(one, list) and len(one) == _NAME_AND_TYPE for one in columns):
+        del left["columns"]
         told = [f"{name} {kind}".strip() for name, kind in columns[:_MOST_COLUMNS]]
         told += [f"… and {len(columns) - _MOST_COLUMNS:,} more"] if len(columns) > _MOST_COLUMNS else []
         yield "columns", [clean(", ".join(told))]
-    for name, value in made.metadata.items():
-        if isinstance(value, str):
-            yield name[: _LABEL - 1], page.terminal.wrap(clean(value), page.terminal.width - _LABEL)[:1]
+    others = []
+    for name, value in list(left.items())[:_MOST_VALUES]:
+        said = " ".join(clean(metadata.text(value)).split())
+        if cells(name) < _LABEL:
+            yield clean(name), [_one_line(said, terminal)]
+        else:
+            others.append(_one_line(f"{clean(name)}: {said}", terminal))
+    if len(left) > _MOST_VALUES:
+        others.append(f"… and {count(len(left) - _MOST_VALUES, 'more value')} (--json)")
+    yield "reported", others
+
+
+def _one_line(text: str, terminal: Terminal) -> str:
+    return terminal.fit(text, terminal.width - _LABEL).rstrip() if terminal.wraps else text
 
 
 def _checks(checks: Sequence[CheckResult], terminal: Terminal, now: int) -> Iterator[str]:

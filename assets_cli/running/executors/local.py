@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
@@ -65,7 +66,8 @@ class Outcome(NamedTuple):
 
     `exit_code` is None where it did not start; of a killed one it is 128 and the signal's number, as shells have it.
     `reason` says in a few words why it did not succeed. `result` is a worker's last document, `reports` what it
-    reported. `escaped`: a child of the command has left its process group and still lives.
+    reported. `escaped`: a child of the command has left its process group and still lives. `lost` is why a part of what
+    it printed is not in its log.
     """
 
     exit_code: int | None
@@ -74,6 +76,7 @@ class Outcome(NamedTuple):
     result: dict[str, Any] | None = None
     reports: tuple[dict[str, Any], ...] = ()
     escaped: bool = False
+    lost: str | None = None
 
     @property
     def reported(self) -> Reported:
@@ -91,6 +94,7 @@ class LocalExecutor:
         self._grace = grace
         self._rest_grace = rest_grace
         self._workers = WorkerPool()
+        self._guard = threading.Lock()
         self._watchdog: Watchdog | None = None
 
     async def run(
@@ -145,8 +149,9 @@ class LocalExecutor:
             self._watchdog = None
 
     def _start(self, invocation: Invocation, stack: ExitStack) -> _Command:
-        if self._watchdog is None:
-            self._watchdog = Watchdog()
+        with self._guard:  # probes run in threads of their own
+            if self._watchdog is None:
+                self._watchdog = Watchdog()
         kind = _ShellCommand if invocation.job is None else _WorkerJob
         return kind(invocation, Keepers(self._workers, self._watchdog), stack)
 
@@ -221,7 +226,7 @@ class _Command:
         reports = tuple(self._channel.reports) if self._channel else ()
         reason = self._reason(verdict, code, result)
         state: State = verdict or ("failed" if reason else "succeeded")
-        return Outcome(shown, state, reason, result, reports, escaped)
+        return Outcome(shown, state, reason, result, reports, escaped, self._copy.lost if self._copy else None)
 
     def is_refused(self) -> bool:
         """Whether nothing was done, and somebody else has to do it."""
@@ -360,12 +365,12 @@ def _signal_name(number: int) -> str:
 
 def _why_not_started(error: OSError | ValueError, invocation: Invocation) -> str:
     program = invocation.argv[0]
-    if isinstance(error, OSError) and error.filename == str(invocation.log):
-        return f"the log {invocation.log} cannot be written: {(error.strerror or '').lower()}"
     if isinstance(error, ValueError):
         return f"{program} cannot be started: {error}"
     if error.filename == invocation.cwd:
         return f"the folder {invocation.cwd} cannot be entered: {(error.strerror or '').lower()}"
+    if error.filename and Path(error.filename) in (invocation.log, *invocation.log.parents):
+        return f"the log {invocation.log} cannot be written: {(error.strerror or '').lower()}"
     if isinstance(error, FileNotFoundError):
         return f"there is no program {program}"
     if isinstance(error, PermissionError):

@@ -103,13 +103,17 @@ def _cover(match: re.Match[bytes]) -> bytes:
 
 
 class MaskingCopy:
-    """A thread that copies a pipe into a log through a `Masker` until all writers are gone; it closes the log."""
+    """A thread that copies a pipe into a log through a `Masker` until all writers are gone; it closes the log.
+
+    `lost` is why something of it could not be written, if so.
+    """
 
     def __init__(self, log: int, secrets: Iterable[str]) -> None:
         self._reader, self.writer = os.pipe()
         self._done, self._at_end = os.pipe()
         self._log = log
         self._masker = Masker(secrets)
+        self.lost: str | None = None
         # A daemon: a child that left its group may keep the pipe open for longer than we live.
         self._thread = threading.Thread(target=self._copy, name="assets-log", daemon=True)
         self._thread.start()
@@ -136,5 +140,5 @@ class MaskingCopy:
         try:
             while data:
                 data = data[os.write(self._log, data) :]
-        except OSError:
-            return  # a full disk must not stop the command, which would wait for its pipe for ever
+        except OSError as error:  # a full disk must not stop the command, which would wait for its pipe for ever
+            self.lost = (error.strerror or str(error)).lower()

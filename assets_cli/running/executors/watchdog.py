@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from contextlib import suppress
 
 from assets_cli.running.executors.spawning import Start, reap, start
@@ -33,12 +34,21 @@ exit 0
 """What it does. A group that is told to end gets two seconds for it."""
 
 
+def _nameless_file() -> int:
+    """In memory, so that a full disk takes nothing away; on a disk where the system cannot do that."""
+    try:
+        return os.memfd_create("assets-groups")
+    except (AttributeError, OSError):
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
+
+
 class Watchdog:
     """Watches over the process groups that are named to it until they are taken back, or until we die."""
 
     def __init__(self) -> None:
-        with tempfile.TemporaryFile() as file:
-            self._groups = os.dup(file.fileno())
+        self._groups = _nameless_file()
+        self._guard = threading.Lock()  # probes run in threads of their own
         self._free: list[int] = []
         self._slots: dict[int, int] = {}
         reader, self._farewell = os.pipe()
@@ -53,15 +63,17 @@ class Watchdog:
 
     def add(self, group: int) -> None:
         """End this group if we die."""
-        slot = self._free.pop() if self._free else len(self._slots)
-        self._slots[group] = slot
-        self._write(slot, group)
+        with self._guard:
+            slot = self._free.pop() if self._free else len(self._slots)
+            self._slots[group] = slot
+            self._write(slot, group)
 
     def remove(self, group: int) -> None:
         """This group has ended; its number may be another's soon."""
-        slot = self._slots.pop(group)
-        self._free.append(slot)
-        self._write(slot, 0)
+        with self._guard:
+            slot = self._slots.pop(group)
+            self._free.append(slot)
+            self._write(slot, 0)
 
     def close(self) -> None:
         """Nothing runs any more: let the watchdog go."""
