@@ -14,6 +14,7 @@ from assets_cli.cli.options import (
     Downstream,
     FailFast,
     Force,
+    FullRefresh,
     Jobs,
     NoObserve,
     Selection,
@@ -31,6 +32,7 @@ def command(
     upstream: Upstream = False,
     downstream: Downstream = False,
     force: Force = False,
+    full_refresh: FullRefresh = False,
     no_observe: NoObserve = False,
     jobs: Jobs = None,
     fail_fast: FailFast = False,
@@ -48,7 +50,13 @@ def command(
         project = session.open()
         project.recover(stream or warn)
         plan = project.plan(
-            chosen, upstream=upstream, downstream=downstream, force=force, jobs=jobs, observe=not no_observe
+            chosen,
+            upstream=upstream,
+            downstream=downstream,
+            force=force,
+            full_refresh=full_refresh,
+            jobs=jobs,
+            observe=not no_observe,
         )
         typed = (*chosen, *flags_of(upstream=upstream, downstream=downstream, no_observe=no_observe))
         page = Page(project.manifest, console.err(), session.command, view=session.view(), typed=typed)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from assets_cli.cli import console, documents
-from assets_cli.cli.options import AsJson, Downstream, Force, NoObserve, Selection, Upstream, flags_of
+from assets_cli.cli.options import AsJson, Downstream, Force, FullRefresh, NoObserve, Selection, Upstream, flags_of
 from assets_cli.cli.session import Session
 
 
@@ -18,6 +18,7 @@ def command(
     upstream: Upstream = False,
     downstream: Downstream = False,
     force: Force = False,
+    full_refresh: FullRefresh = False,
     no_observe: NoObserve = False,
     everything: Annotated[bool, typer.Option("--all", help="List every step, and what would not run.")] = False,
     as_json: AsJson = False,
@@ -33,7 +34,14 @@ def command(
     session: Session = ctx.obj
     project = session.open()
     chosen = tuple(selection or ())
-    made = project.plan(chosen, upstream=upstream, downstream=downstream, force=force, observe=not no_observe)
+    made = project.plan(
+        chosen,
+        upstream=upstream,
+        downstream=downstream,
+        force=force,
+        full_refresh=full_refresh,
+        observe=not no_observe,
+    )
     if as_json:
         console.show_json(documents.plan(made))
     else:
@@ -45,7 +53,13 @@ def command(
             view=session.view(),
             typed=(
                 *chosen,
-                *flags_of(upstream=upstream, downstream=downstream, force=force, no_observe=no_observe),
+                *flags_of(
+                    upstream=upstream,
+                    downstream=downstream,
+                    force=force,
+                    full_refresh=full_refresh,
+                    no_observe=no_observe,
+                ),
             ),
         )
         console.show(screen.lines(made, page))

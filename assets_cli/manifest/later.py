@@ -11,7 +11,7 @@ from typing import Final
 
 _ASSET = frozenset(
     {
-        *("columns", "moved", "isolated", "pool"),
+        *("moved", "isolated", "pool"),
         *("schedule", "alerts"),
         *("partitions", "resources"),
     }
@@ -27,15 +27,12 @@ LATER_KEYS: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "assets.*": _ASSET,
-    "assets.*.output": frozenset({"atomic", "unique_key", "time_column"}),
+    "assets.*.output": frozenset({"atomic"}),
     "assets.*.freshness": _FRESHNESS,
-    "assets.*.observe": frozenset({"sql", "http", "connection"}),
     "defaults": _ASSET - {"moved"},
     "defaults.freshness": _FRESHNESS,
 }
 LATER_VALUES: Final[dict[str, frozenset[str]]] = {
-    "assets.*.output.materialization": frozenset({"append", "incremental"}),
-    "connections.*.type": frozenset({"postgres", "sqlalchemy"}),
 }
 
 

@@ -37,6 +37,7 @@ class Target(NamedTuple):
     """A run and the place for one attempt's files.
 
     `held` are the real paths of the database files whose mutex the step holds; `locks` is the folder of the others.
+    `growth` says how rows come to a table that grows.
     """
 
     run: str
@@ -45,6 +46,7 @@ class Target(NamedTuple):
     result: Path
     locks: str | None = None
     held: tuple[str, ...] = ()
+    growth: Mapping[str, Any] = {}
 
 
 def invocation(
@@ -206,6 +208,7 @@ def job(
         "vars": dict(manifest.vars),
         "data_version": asset.data_version,
         "data_version_sql": asset.data_version_sql,
+        "growth": dict(target.growth),
     }
 
 

@@ -28,16 +28,17 @@ from assets_cli.computes.shell import read_result
 from assets_cli.connections.protocol import Database
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration, event
+from assets_cli.model.columns import Difference, schema_change
 from assets_cli.model.history import Attempt, AttemptState, CheckResult, Component, Materialization, Result
 from assets_cli.model.manifest import Asset, ShellCommand
 from assets_cli.model.plan import Step
 from assets_cli.model.problem import Problem
 from assets_cli.model.secrets import mask_version
-from assets_cli.model.world import CodeProbe, OutputProbe, World
+from assets_cli.model.world import SERVER_TABLE, CodeProbe, OutputProbe, World
 from assets_cli.planning.staleness import stale_causes
 from assets_cli.planning.versions import code_version
 from assets_cli.probing import look_at_one
-from assets_cli.running import checking, commands, outputs
+from assets_cli.running import checking, commands, growth, outputs
 from assets_cli.running.executors.local import Cancellation, Outcome, tail
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
@@ -130,6 +131,7 @@ class _Performance:
         self.problem: Problem | None = None
         self.before: OutputProbe | None = None
         self.started = False
+        self.prepared: Materialization | None = None
 
     def carry_out(self) -> StepOutcome:
         skipped = self._look_again()
@@ -242,7 +244,11 @@ class _Performance:
         target = self._target(log)
         if self.problem is not None:
             return self._failed(attempt, "failed", self.problem.message, None)
+        made = self.context.ledger.snapshot.of(name).materialization
+        self.prepared = None
         try:
+            asked = growth.growth(self.asset, self.step, attempt, made, (self.components, self.before))
+            target = target._replace(growth=asked)
             call = commands.invocation(
                 self.context.graph.manifest,
                 self.asset,
@@ -267,6 +273,8 @@ class _Performance:
         if outcome.state != "succeeded":
             outputs.forget_databases(self.touched, stats, self.around)
             _remove(target.result)
+            if self.prepared is not None and self._has_arrived(attempt):
+                return self._arrived(self.prepared, outcome, log), "succeeded", outcome.exit_code
             return self._failed(attempt, outcome.state, outcome.reason or "failed", outcome.exit_code)
         try:
             reported = self._reported(outcome, target.result)
@@ -327,21 +335,40 @@ class _Performance:
         took = made.finished - made.started
         result: Result = "failed" if made.blocked else "succeeded"
         unchanged = made.unchanged and not made.blocked
-        said = checking.summary(checks)
+        change = Difference.of_document(made.metadata.get("schema_change"))
+        said = "; ".join(
+            filter(None, (f"schema changed: {change.sentence()}" if change else "", checking.summary(checks)))
+        )
         return StepOutcome(made.asset, result, unchanged, said, took, log, rows=left.rows, checks=checks)
+
+    def _has_arrived(self, attempt: Attempt) -> bool:
+        """Whether the rows of a command that ended badly are in the table all the same: its end came after theirs."""
+        manifest, environ = self.context.graph.manifest, self.around.environ
+        return growth.grows(self.asset) and growth.has_arrived(manifest, self.asset, attempt, environ)
+
+    def _arrived(self, made: Materialization, outcome: Outcome, log: str) -> StepOutcome:
+        """Record what was committed before its command ended badly: adding it again would have it there twice."""
+        self.context.ledger.record(made)
+        said = f"its rows had arrived before its end: {outcome.reason}"
+        result: Result = "failed" if made.blocked else "succeeded"
+        return StepOutcome(made.asset, result, detail=said, duration=made.finished - made.started, log=log)
 
     def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
         """Put on record what is about to be published, so that a death in between can be told from one before."""
-        if self.asset.data_version_sql is not None:
+        grows = growth.grows(self.asset)
+        if self.asset.data_version_sql is not None and not grows:
             return  # its answer is known only after publishing, so there is nothing whole to record
         if self.asset.output is not None and self.asset.output.materialization == "view":
             return  # nothing could tell it from the view that was there before; making it again costs nothing
         left = outputs.prepared(document)
+        if left.fingerprint is not None and left.fingerprint.digest == SERVER_TABLE and not grows:
+            return  # nor a server's table; making it again changes nothing
         reported = Reported(**document["reported"]) if document.get("reported") else Reported()
         made = self._materialization(attempt, left, reported)
         # If we die before its checks were evaluated, it is on record as blocked until they were.
         unchecked = any(check.blocking for check in self.asset.checks)
-        self.around.recorder.prepare(attempt.seq, made._replace(blocked=unchecked))
+        self.prepared = made._replace(blocked=unchecked)
+        self.around.recorder.prepare(attempt.seq, self.prepared)
 
     def _materialization(self, attempt: Attempt, left: outputs.Left, reported: Reported) -> Materialization:
         ledger = self.context.ledger
@@ -350,9 +377,12 @@ class _Performance:
         inputs = {upstream: ledger.input_of(upstream) for upstream in self.asset.upstreams}
         version = code_version(latest, self.components)
         reported = reported._replace(data_version=mask_version(reported.data_version, self.around.secrets))
-        data_version = outputs.data_version(self.asset, left, reported, version, inputs, f"{attempt.run}/{attempt.seq}")
+        unique, before = growth.attempt_id(attempt), latest.data_version if latest else None
+        data_version = outputs.data_version(self.asset, left, reported, version, inputs, unique, before)
         metadata = dict(left.metadata)
         metadata.update(self.around.hide(reported.metadata))
+        if change := schema_change(latest.metadata if latest else None, metadata):
+            metadata["schema_change"] = change.document()
         return Materialization(
             seq=0,
             asset=name,

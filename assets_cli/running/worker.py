@@ -4,10 +4,11 @@
 of an open stream socket; both ways, one JSON document a line:
 
     coordinator: the job
-    worker:      {"event": "prepared", "rows", "digest", "columns", of a file "bytes", "reported" where it reported},
+    worker:      {"event": "prepared", "rows", "digest", "columns", of a file "bytes", "reported" where it reported, of
+                 a table that grows "added" and "data_version"},
                  then it waits for {"publish": true}
                  {"event": "report", "data_version", "data_time", "metadata"}, any number of them
-                 {"event": "done", "rows", "digest", "columns", "data_version"}, or
+                 {"event": "done", "rows", "digest", "columns", "data_version", "added"}, or
                  {"event": "failed", "message", "hint"}
 
 Standard output and error are the attempt's log. A worker that ends without `done` or `failed` has crashed.
@@ -65,10 +66,10 @@ class SocketChannel:
         while data:
             data = data[os.write(self._descriptor, data) :]
 
-    def prepared(self, state: TableState, size: int | None = None) -> None:
+    def prepared(self, state: TableState, size: int | None = None, **more: Any) -> None:
         """Say what is about to be published and wait until it is on record."""
         document: dict[str, Any] = {"event": "prepared"}
-        document |= {"rows": state.rows, "digest": state.digest, "columns": state.columns}
+        document |= {"rows": state.rows, "digest": state.digest, "columns": state.columns, **more}
         if size is not None:
             document["bytes"] = size
         if self._reports:
@@ -170,6 +171,10 @@ def _run(job: Job, channel: SocketChannel, mutexes: _Mutexes) -> Done:
         from assets_cli.running import worker_checks  # commands do without
 
         return worker_checks.run(job, database, channel, channel.send)
+    if job.compute == "observe":
+        from assets_cli.running import worker_observe  # as above
+
+        return worker_observe.run(job, database, channel)
     return run_of(job.compute)(job, database, channel)
 
 
