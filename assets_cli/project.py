@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 from assets_cli import manifest as manifests
 from assets_cli import vocabulary
 from assets_cli.graph import AssetGraph, select
+from assets_cli.inference import infer
 from assets_cli.manifest import dotenv
 from assets_cli.model.answers import (
     AssetStatus,
     Checks,
+    ColumnLineage,
     Impact,
     Lineage,
     Retry,
@@ -39,6 +41,7 @@ from assets_cli.model.plan import Plan, Step
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.planning import freshness
+from assets_cli.planning.growth import is_rebuildable
 from assets_cli.planning.plan import Selection
 from assets_cli.planning.plan import plan as make_plan
 from assets_cli.planning.retry import undone
@@ -52,7 +55,7 @@ from assets_cli.probing import (
     observable,
     observe,
 )
-from assets_cli.probing.answering import opened
+from assets_cli.probing.answering import Answer, attempt, opened
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.sample import sample
 from assets_cli.state.locks import LockService, folder_for
@@ -61,12 +64,14 @@ from assets_cli.state.run_ids import new_run_id
 from assets_cli.state.store import StateReader, open_reader
 
 if TYPE_CHECKING:
+    from assets_cli.inference.catalog import Columns
+    from assets_cli.running.probes import Probes
     from assets_cli.running.repair import Repair
-    from assets_cli.running.shell_probe import ShellProbes
     from assets_cli.running.surroundings import Surroundings
 
 Listener = Callable[[RunEvent], None]
 _SOME = 5
+_LISTS = (list, tuple)
 
 
 def _clock() -> int:
@@ -76,10 +81,13 @@ def _clock() -> int:
 class Project:
     """A project on disk in one environment. Every method raises `AssetsError` for what its user can mend."""
 
-    def __init__(self, manifest: Manifest, graph: AssetGraph, *, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, manifest: Manifest, graph: AssetGraph, *, environ: Mapping[str, str], files: FileDigests | None = None
+    ) -> None:
         self.manifest = manifest
         self.graph = graph
         self._environ = dict(environ)  # os.environ decodes every variable anew whenever it is asked
+        self._files = files or FileDigests(manifest.root, time.time_ns)
         self._folder = Path(manifest.root, ".assets")
         self._sighted: Observed | None = None
         self._state = Path(manifest.root, manifest.state)
@@ -112,6 +120,10 @@ class Project:
             manifest = manifest._replace(state=str(Path(chosen).absolute()))
         elif chosen := file.values.get("ASSETS_STATE"):
             manifest = manifest._replace(state=str(Path(manifest.root, chosen)))
+        variables_of_all = file.under(environ)
+        files = FileDigests(manifest.root, time.time_ns)
+        manifest, clashes = infer(manifest, variables_of_all, files)
+        problems += manifests.quote(manifest.root, clashes)
         try:
             graph = AssetGraph(manifest)
         except AssetsError as error:
@@ -119,7 +131,7 @@ class Project:
         if problems:
             raise AssetsError(*problems)
         vocabulary.keep(manifest, began)
-        return cls(manifest, graph, environ=file.under(environ))
+        return cls(manifest, graph, environ=variables_of_all, files=files)
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -130,6 +142,7 @@ class Project:
         upstream: bool = False,
         downstream: bool = False,
         force: bool = False,
+        full_refresh: bool = False,
         jobs: int | None = None,
         observe: bool = True,
     ) -> Plan:
@@ -140,6 +153,8 @@ class Project:
         with self._looking_once():
             named = self._named(selection, observing=observe)
             chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
+            if full_refresh:
+                chosen = self._anew(chosen, named)
             return self._plan(chosen, jobs, observing=observe)
 
     def propose(
@@ -149,12 +164,15 @@ class Project:
         upstream: bool = False,
         downstream: bool = False,
         force: bool = False,
+        full_refresh: bool = False,
         observe: bool = True,
     ) -> Plan:
         """The same plan together with what it rests on, to be saved, reviewed and applied later. Writes no state."""
         with self._looking_once():
             named = self._named(selection, observing=observe)
             chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
+            if full_refresh:
+                chosen = self._anew(chosen, named)
             return self._plan(chosen, observing=observe, resting=True)
 
     def why(self, asset: str) -> Why:
@@ -179,6 +197,20 @@ class Project:
         nodes = tuple(status for status in self._statuses() if status.asset.name in names)
         edges = tuple((up, each) for each in self.graph.sort(names) for up in self.graph.upstreams(each) if up in names)
         return Lineage(name, nodes, edges, above, below)
+
+    def column_lineage(
+        self, name: str, *, upstream: bool = True, downstream: bool = True, depth: int | None = None
+    ) -> ColumnLineage:
+        """What `asset.column`, or every column of an asset, is made from and what is made of it.
+
+        Raises:
+            AssetsError: there is no such asset, or no such column (A0405).
+        """
+        from assets_cli.inference import lineage  # only this question needs it
+
+        asset, column = lineage.split(name, self.graph.assets)
+        columns = self._columns()
+        return lineage.lineage(columns, self._one(asset), column, upstream=upstream, downstream=downstream, depth=depth)
 
     def list(self, selection: Sequence[str] = ()) -> tuple[AssetStatus, ...]:
         """The selected assets with their verdicts, in topological order."""
@@ -232,9 +264,39 @@ class Project:
         except AssetsError as error:
             raise AssetsError(*map(self._hide, error.problems)) from None
 
-    def impact(self, asset: str) -> Impact:
-        """Everything below an asset, with its state and its promises."""
-        return impact(self._survey(), self._one(asset))
+    def impact(self, name: str) -> Impact:
+        """Everything below an asset, with its state and its promises; of `asset.column` what a change of it reaches.
+
+        Raises:
+            AssetsError: there is no such asset, or no such column (A0405).
+        """
+        from assets_cli.inference import lineage  # as above
+
+        asset, column = lineage.split(name, self.graph.assets)
+        if column is None:
+            return impact(self._survey(), self._one(asset))
+        columns = self._columns()
+        reached = lineage.reach(columns, asset, column)
+        whole = impact(self._survey(), asset)
+        affected = tuple(one for one in whole.affected if one.status.asset.name in reached)
+        return Impact(whole.asset, affected, lineage.require(columns, asset, column), reached)
+
+    def test_connections(self, names: Sequence[str] = ()) -> tuple[Answer, ...]:
+        """Open the named connections, or all, and ask each for one value.
+
+        Raises:
+            AssetsError: there is no such connection (A0208).
+        """
+        known = self.manifest.connections
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            hint = f"known: {', '.join(known)}"
+            raise AssetsError(*(Problem("A0208", f"no connection is named {name!r}", hint=hint) for name in unknown))
+        answers = (
+            attempt(known[name], self.manifest.root, self._environ, self._locks, _clock)
+            for name in dict.fromkeys(names or known)
+        )
+        return tuple(one._replace(problem=self._hide(one.problem)) if one.problem else one for one in answers)
 
     def freshness(self, selection: Sequence[str] = ()) -> tuple[Verdict, ...]:
         """How the selected assets that have a freshness policy keep it, in topological order.
@@ -457,10 +519,6 @@ class Project:
         return LockService(folder_for(self._state))
 
     @cached_property
-    def _files(self) -> FileDigests:
-        return FileDigests(self.manifest.root, time.time_ns)
-
-    @cached_property
     def _probes(self) -> ProbeSurroundings:
         return ProbeSurroundings(self._environ, self._files, self._locks, time.time_ns)
 
@@ -504,6 +562,18 @@ class Project:
         hint = mask(problem.hint, self._secrets)
         return problem._replace(message=mask(problem.message, self._secrets), hint=hint)
 
+    def _columns(self) -> Columns:
+        """The columns of all assets, with those on record where nothing else says them."""
+        from assets_cli.inference.catalog import Columns  # as above
+
+        latest = self._reader.snapshot(self.manifest.environment).latest
+        recorded: dict[str, tuple[str, ...]] = {}
+        for name, each in latest.items():
+            columns = each.materialization.metadata.get("columns") if each.materialization is not None else None
+            if isinstance(columns, _LISTS):
+                recorded[name] = tuple(str(column[0]) for column in columns if isinstance(column, _LISTS) and column)
+        return Columns(self.graph, self._environ, self._files, recorded)
+
     def _outside(self, names: Collection[str], snapshot: StateSnapshot) -> Observed:
         """What external assets hold now; nothing of it is on record yet."""
         wanted = observable(self.graph, names)
@@ -512,12 +582,12 @@ class Project:
         known = NOTHING if self._sighted is None else self._sighted
         assets = [each for each in wanted if each.name not in {*known.observations, *known.failures}]
 
-        def shell() -> ShellProbes:
-            from assets_cli.running.shell_probe import ShellProbes  # only commands need it
+        def prober() -> Probes:
+            from assets_cli.running.probes import Probes  # only processes need it
 
-            return ShellProbes(self.manifest, self._environ, self._secrets)
+            return Probes(self.manifest, self._environ, self._secrets, self._locks)
 
-        around = ObserveSurroundings(self._environ, self._files, shell, _clock, self._secrets)
+        around = ObserveSurroundings(self._environ, self._files, prober, _clock, self._secrets)
         seen, failures = observe(self.graph, assets, snapshot, around)
         hidden = {name: self._hide(problem) for name, problem in failures.items()}
         known = Observed({**known.observations, **seen}, {**known.failures, **hidden})
@@ -557,6 +627,11 @@ class Project:
         if downstream:
             names |= self.graph.descendants(named).keys()
         return Selection(frozenset(names), named if force else frozenset(), tuple(expressions))
+
+    def _anew(self, selection: Selection, named: frozenset[str]) -> Selection:
+        """The same, with those of the named tables that grow to be built from nothing."""
+        grown = frozenset(name for name in named if is_rebuildable(self.graph.assets[name]))
+        return selection._replace(anew=grown)
 
     def _look(self, names: frozenset[str], *, observing: bool = True) -> tuple[StateSnapshot, World]:
         snapshot = self._reader.snapshot(self.manifest.environment)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from assets_cli import manifest as manifests
 from assets_cli.graph import AssetGraph
+from assets_cli.inference import column_findings, doubts, infer
 from assets_cli.manifest import dotenv
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.problem import AssetsError, Problem
@@ -50,26 +51,33 @@ def validate(
     file = dotenv.read(manifest.root)
     audit = manifests.audit(path, loaded, environment=environment, variables=variables or {})
     found += audit.problems
+    known = file.under(environ)
+    files = FileDigests(manifest.root, time.time_ns)
+    completed, clashes = infer(manifest, known, files)
+    found += clashes
+    whole = all(problem.severity == "warning" for problem in loaded.problems)
     try:
-        graph = AssetGraph(manifest)
-        found += findings(graph, file.under(environ), FileDigests(manifest.root, time.time_ns))
-        if all(problem.severity == "warning" for problem in loaded.problems):
+        graph = AssetGraph(completed)
+        found += findings(graph, known, files)
+        found += doubts(completed, known, files, whole=whole)
+        if whole:
+            found += column_findings(graph, known, files)
             found += _never_refreshed(graph)  # of a graph with assets left out this would not be true
     except AssetsError as error:
         found += error.problems  # what is wrong with a graph that is none cannot be asked for
         audit = audit._replace(manifests={})  # the same cycle in every environment
     for name, other in audit.manifests.items():
         if name != environment:
-            found += (manifests.within(name, knot) for knot in _knots(other))
+            found += (manifests.within(name, knot) for knot in _knots(other, known, files))
     # Lines of .env are not quoted: they hold secrets.
     problems = (*file.problems, *manifests.quote(manifest.root, found))
     return Validation(problems, len(manifest.assets), len(manifest.files))
 
 
-def _knots(manifest: Manifest) -> tuple[Problem, ...]:
+def _knots(manifest: Manifest, environ: Mapping[str, str], files: FileDigests) -> tuple[Problem, ...]:
     """What keeps the assets of a manifest from being a graph."""
     try:
-        AssetGraph(manifest)
+        AssetGraph(infer(manifest, environ, files).manifest)
     except AssetsError as error:
         return error.problems
     return ()

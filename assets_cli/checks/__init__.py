@@ -7,6 +7,6 @@ history or graphs.
 from __future__ import annotations
 
 from assets_cli.checks.evaluate import evaluate
-from assets_cli.checks.protocol import Asked, CheckError, Finding, Means, Subject
+from assets_cli.checks.protocol import Asked, CheckError, Finding, Means, Privacy, Subject
 
-__all__ = ["Asked", "CheckError", "Finding", "Means", "Subject", "evaluate"]
+__all__ = ["Asked", "CheckError", "Finding", "Means", "Privacy", "Subject", "evaluate"]

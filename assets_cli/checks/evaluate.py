@@ -10,7 +10,9 @@ from contextlib import closing
 
 from assets_cli.checks import builtin, functions, queries
 from assets_cli.checks.files import open_files
+from assets_cli.checks.privacy import discreet, masked_query, masked_values
 from assets_cli.checks.protocol import Asked, CheckError, Finding, Means, Session, Subject, refused
+from assets_cli.checks.relation import relation
 
 Tell = Callable[[Asked, Finding], None]
 
@@ -23,7 +25,7 @@ def evaluate(asked: Sequence[Asked], subject: Subject, means: Means, tell: Tell)
     for check in asked:
         if check.kind == "python":
             try:
-                tell(check, functions.judge(means.call(check)))
+                tell(check, masked_values(functions.judge(means.call(check)), subject.privacy))
             except means.refusals as error:
                 tell(check, functions.raised(error))
 
@@ -38,13 +40,23 @@ def _on_data(asked: Sequence[Asked], subject: Subject, means: Means, tell: Tell)
                 _on_columns(on_columns, subject, session, known, tell)
             for check in asked:
                 if check.kind == "sql":
-                    try:
-                        tell(check, queries.look(check.arguments["query"], session))
-                    except known as error:
-                        tell(check, queries.refused_query(error))
+                    tell(check, _of_query(check.arguments["query"], subject, session, known))
     except known as error:
         for check in asked:
             tell(check, refused(error))
+
+
+def _of_query(query: str, subject: Subject, session: Session, known: tuple[type[Exception], ...]) -> Finding:
+    privacy = subject.privacy
+    try:
+        finding = queries.look(query, session)
+        if finding.passed or not privacy.is_any:
+            return finding
+        own = [column.name for column in relation(session, subject).columns] if subject.table or subject.path else []
+        return masked_query(finding, query, own, privacy)
+    except known as error:
+        finding = queries.refused_query(error)
+        return finding._replace(message=discreet(finding.message, privacy))
 
 
 def _open(subject: Subject, means: Means) -> Session:
@@ -63,10 +75,10 @@ def _on_columns(
     asked: Sequence[Asked], subject: Subject, session: Session, known: tuple[type[Exception], ...], tell: Tell
 ) -> None:
     try:
-        relation = builtin.relation(session, subject)
+        looked_at = relation(session, subject)
     except known as error:
         for check in asked:
             tell(check, refused(error))
         return
-    for check, finding in builtin.look(asked, relation, session, known):
+    for check, finding in builtin.look(asked, looked_at, session, known):
         tell(check, finding)

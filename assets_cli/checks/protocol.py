@@ -25,7 +25,10 @@ class Asked(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was found. `failing` counts rows, where rows can be counted; `sample` holds the first of them, as JSON."""
+    """What was found. `failing` counts rows, where rows can be counted; `sample` holds the first of them, as JSON.
+
+    One that passes may have a message, too: what it went by.
+    """
 
     passed: bool
     failing: int | None = None
@@ -34,6 +37,25 @@ class Finding(NamedTuple):
 
 
 PASSED = Finding(passed=True)
+
+
+class Privacy(NamedTuple):
+    """What no finding may show: the values of columns, by their names in lower case, or of all (`everything`)."""
+
+    columns: frozenset[str] = frozenset()
+    everything: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything must not be shown."""
+        return self.everything or bool(self.columns)
+
+    def hides(self, column: str) -> bool:
+        """Whether the values of a column must not be shown."""
+        return self.everything or column.lower() in self.columns
+
+
+OPEN = Privacy()
 
 
 class Subject(NamedTuple):
@@ -46,6 +68,7 @@ class Subject(NamedTuple):
     table: str | None = None
     path: str | None = None
     files: Mapping[str, str] = {}
+    privacy: Privacy = OPEN
 
 
 class Fetched(Protocol):
@@ -68,7 +91,7 @@ class Fetched(Protocol):
 
 
 class Session(Protocol):
-    """What a check asks of an open connection. `dialect` is `duckdb` or `sqlite`; `raw` the driver's own."""
+    """What a check asks of an open connection. `dialect` is as sqlglot calls it; `raw` the driver's own."""
 
     dialect: str
     raw: Any
@@ -83,6 +106,10 @@ class Session(Protocol):
 
     def fetch(self, query: str, keep: int, count_to: int) -> Fetched:
         """Run one query."""
+        ...
+
+    def read(self, query: str) -> Any:
+        """Run one query; the answer's `batches` are its rows as they come."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from assets_cli.cli.documents import VERSION, attempt, check_result, seconds, status
 from assets_cli.cli.words import promise, rfc3339
-from assets_cli.model.answers import Affected, Impact, Sample, Shown, Verdict
+from assets_cli.model.answers import Affected, AssetStatus, ColumnLineage, Impact, Sample, Shown, Verdict
 from assets_cli.model.history import Materialization, Observation
 from assets_cli.model.manifest import Asset, PythonCommand, ShellCommand
 
@@ -40,7 +40,8 @@ def impact(value: Impact) -> dict[str, Any]:
     return {
         "version": VERSION,
         "asset": value.asset.asset.name,
-        "assets": [_affected(one) for one in value.affected],
+        **({"column": value.column} if value.column is not None else {}),
+        "assets": [{**_affected(one), **_reached(value, one.status.asset.name)} for one in value.affected],
         "owners": [{"owner": owner, "assets": names} for owner, names in owners.items()],
     }
 
@@ -50,6 +51,47 @@ def _affected(one: Affected) -> dict[str, Any]:
         **status(one.status),
         "distance": one.distance,
         "freshness": verdict(one.freshness) if one.freshness else None,
+    }
+
+
+def _inferred(reader: AssetStatus | None, upstream: str) -> str | None:
+    """Where the code names an upstream that nobody wrote: `sql/orders.sql:3:6`, or `:3:6` of an inline query."""
+    found = next((each for each in (reader.asset.inferred if reader else ()) if each.upstream == upstream), None)
+    return f"{found.file or ''}:{found.line}:{found.column}" if found is not None else None
+
+
+def _reached(value: Impact, name: str) -> dict[str, Any]:
+    """What a change of a column reaches in an asset; nothing where no column was asked for."""
+    reached = value.reached.get(name)
+    if reached is None:
+        return {}
+    return {
+        "columns": [{"name": column, "expression": expression} for column, expression in reached.columns],
+        "clauses": list(reached.clauses),
+        "note": reached.note or None,
+    }
+
+
+def column_lineage(value: ColumnLineage) -> dict[str, Any]:
+    """`lineage --columns --json`: nodes hold the column itself, `from` is what the expression is made from."""
+    return {
+        "version": VERSION,
+        "asset": value.asset,
+        "column": value.column,
+        "nodes": [
+            {
+                "name": node.name,
+                "asset": node.asset,
+                "column": node.column or None,
+                "note": node.note or None,
+                "upstream_depth": value.upstream_depth.get(node.name),
+                "downstream_depth": value.downstream_depth.get(node.name),
+            }
+            for node in value.nodes
+        ],
+        "edges": [{"from": each.start, "to": each.end, "expression": each.expression} for each in value.edges],
+        "filters": [{"from": each.start, "asset": each.asset, "clauses": list(each.clauses)} for each in value.filters],
+        "notes": list(value.notes),
     }
 
 
@@ -72,7 +114,15 @@ def shown(value: Shown, sample: Sample | None) -> dict[str, Any]:
         "attempt": {"run": tried.run, **attempt(tried)} if tried else None,
         "history": [_past(one) for one in value.history],
         "checks": [check_result(one) for one in value.checks],
-        "upstreams": [{"name": up.asset.name, "status": up.status, "overdue": up.overdue} for up in value.upstreams],
+        "upstreams": [
+            {
+                "name": up.asset.name,
+                "status": up.status,
+                "overdue": up.overdue,
+                "inferred": _inferred(now, up.asset.name),
+            }
+            for up in value.upstreams
+        ],
         "downstreams": [
             {"name": down.asset.name, "status": down.status, "overdue": down.overdue} for down in value.downstreams
         ],
@@ -89,6 +139,7 @@ _UNDECLARED: dict[str, Any] = {
     "owners": [],
     "tags": [],
     "metadata": {},
+    "columns": [],
     "command": None,
     "output": None,
     "place": None,
@@ -104,6 +155,9 @@ def _declared(asset: Asset) -> dict[str, Any]:
         "owners": list(asset.owners),
         "tags": list(asset.tags),
         "metadata": plain(asset.metadata),
+        "columns": [
+            {**column._asdict(), "type": column.type or None, "tags": list(column.tags)} for column in asset.columns
+        ],
         "command": _command(asset),
         "output": {"path": output.path, "table": output.table, "connection": output.connection} if output else None,
         "place": asset.place._asdict(),

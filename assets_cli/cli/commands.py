@@ -40,7 +40,7 @@ class Entry:
         return f"assets_cli.cli.{self.name.replace(' ', '_')}"
 
 
-_PLANNING = ("--upstream", "--downstream", "--force")
+_PLANNING = ("--upstream", "--downstream", "--force", "--full-refresh")
 
 _REPAIRS = (
     Entry("state mark", "Repair", "adopt what exists as up to date, without running it", (), "assets"),
@@ -91,7 +91,7 @@ TABLE: dict[str, Entry] = {
             "lineage",
             "Understand",
             "show what an asset depends on and what depends on it",
-            ("--upstream", "--downstream", "--depth", "--format", "--json"),
+            ("--upstream", "--downstream", "--depth", "--format", "--columns", "--json"),
             "assets",
         ),
         Entry("impact", "Understand", "show everything below an asset, by owner", ("--json",), "assets"),
@@ -109,6 +109,7 @@ TABLE: dict[str, Entry] = {
             "ask a database, without changing it",
             ("--connection", "--format", "--limit", "--json"),
         ),
+        Entry("connections", "Understand", "test: ask each connection for an answer", ("--json",)),
         Entry(
             "runs",
             "Look back",

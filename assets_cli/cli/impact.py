@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from assets_cli.cli import answer_documents, console
-from assets_cli.cli.options import AsJson, OneAsset
+from assets_cli.cli.options import AsJson
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
 
 
-def command(ctx: typer.Context, asset: OneAsset, as_json: AsJson = False) -> int:
-    """Show everything that is made from an asset, however far below: whose it is, its state, its promise."""
+def command(
+    ctx: typer.Context,
+    asset: Annotated[
+        str, typer.Argument(metavar="ASSET[.COLUMN]", help="An asset's name, or a column of it.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> int:
+    """Show everything that is made from an asset or a column, however far below: whose it is, and its state."""
     from assets_cli.cli.screens import impact as screen
 
     session: Session = ctx.obj

@@ -10,6 +10,7 @@ import typer
 from assets_cli.cli import console, documents
 from assets_cli.cli.options import AsJson
 from assets_cli.cli.session import Session
+from assets_cli.model.answers import ColumnLineage
 
 
 class Format(StrEnum):
@@ -21,21 +22,30 @@ class Format(StrEnum):
     dot = "dot"
 
 
-def command(
+def command(  # noqa: PLR0917 - typer's way
     ctx: typer.Context,
-    asset: Annotated[str, typer.Argument(metavar="ASSET", help="The asset's name.", show_default=False)],
+    asset: Annotated[
+        str, typer.Argument(metavar="ASSET[.COLUMN]", help="An asset's name, or a column of it.", show_default=False)
+    ],
     upstream: Annotated[bool, typer.Option("--upstream", help="Only what it depends on.")] = False,
     downstream: Annotated[bool, typer.Option("--downstream", help="Only what depends on it.")] = False,
     depth: Annotated[int | None, typer.Option("--depth", metavar="N", min=1, help="At most N edges away.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.tree,
+    columns: Annotated[bool, typer.Option("--columns", help="From column to column, with expressions.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show what an asset depends on and what depends on it, with the state of each."""
+    """Show what an asset depends on and what depends on it, with the state of each; or a column of it."""
     from assets_cli.cli.screens import lineage as screen
+    from assets_cli.inference.lineage import split
 
     session: Session = ctx.obj
     both = upstream == downstream
-    answer = session.open().lineage(asset, upstream=upstream or both, downstream=downstream or both, depth=depth)
+    project = session.open()
+    if columns or split(asset, project.manifest.assets)[1] is not None:
+        found = project.column_lineage(asset, upstream=upstream or both, downstream=downstream or both, depth=depth)
+        _show_columns(found, Format.json if as_json else form)
+        return 0
+    answer = project.lineage(asset, upstream=upstream or both, downstream=downstream or both, depth=depth)
     if as_json or form is Format.json:
         console.show_json(documents.lineage(answer))
     elif form is Format.mermaid:
@@ -45,3 +55,17 @@ def command(
     else:
         console.show(screen.tree(answer, console.out(), bounded=depth is None))
     return 0
+
+
+def _show_columns(answer: ColumnLineage, form: Format) -> None:
+    from assets_cli.cli import answer_documents
+    from assets_cli.cli.screens import columns as screen
+
+    if form is Format.json:
+        console.show_json(answer_documents.column_lineage(answer))
+    elif form is Format.mermaid:
+        console.show(screen.mermaid(answer))
+    elif form is Format.dot:
+        console.show(screen.dot(answer))
+    else:
+        console.show(screen.tree(answer, console.out()))

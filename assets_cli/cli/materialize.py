@@ -16,6 +16,7 @@ from assets_cli.cli.options import (
     Downstream,
     FailFast,
     Force,
+    FullRefresh,
     Jobs,
     NoObserve,
     Selection,
@@ -39,6 +40,7 @@ def command(
     upstream: Upstream = False,
     downstream: Downstream = False,
     force: Force = False,
+    full_refresh: FullRefresh = False,
     no_observe: NoObserve = False,
     plan_file: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Run the plan that assets plan --out saved.")
@@ -60,7 +62,8 @@ def command(
     check_jobs(jobs)
     chosen = tuple(selection or ())
     if plan_file:
-        _refuse_more(chosen, flags_of(upstream=upstream, downstream=downstream, force=force))
+        given = flags_of(upstream=upstream, downstream=downstream, force=force, full_refresh=full_refresh)
+        _refuse_more(chosen, given)
     with EventStream() if as_json else nullcontext() as stream:
         saved = _saved(plan_file) if plan_file else None
         project = session.open()
@@ -75,7 +78,13 @@ def command(
                     return 0
                 return carry_out(project, plan, page, stream, jobs=jobs, fail_fast=fail_fast, trace=file)
         plan = project.plan(
-            chosen, upstream=upstream, downstream=downstream, force=force, jobs=jobs, observe=not no_observe
+            chosen,
+            upstream=upstream,
+            downstream=downstream,
+            force=force,
+            full_refresh=full_refresh,
+            jobs=jobs,
+            observe=not no_observe,
         )
         typed = (*chosen, *flags_of(upstream=upstream, downstream=downstream, no_observe=no_observe))
         page = Page(project.manifest, console.err(), session.command, view=session.view(), typed=typed)

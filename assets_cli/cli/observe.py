@@ -32,7 +32,12 @@ def command(ctx: typer.Context, selection: Selection = None, as_json: AsJson = F
             }
         )
     elif not seen:
-        console.remark(["no external asset says how it is observed", "hint: give it observe: {path: …} or {shell: …}"])
+        console.remark(
+            [
+                "no external asset says how it is observed",
+                "hint: give it observe: {path: …}, {sql: …}, {http: …} or {shell: …}",
+            ]
+        )
     else:
         console.show(_lines(seen))
         console.show_problems([one.failure for one in seen if one.failure], session.view(), total=False)

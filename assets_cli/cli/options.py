@@ -11,6 +11,10 @@ Selection = Annotated[list[str] | None, typer.Argument(metavar="[SEL]...", help=
 Upstream = Annotated[bool, typer.Option("--upstream", help="Also everything that the selection is made from.")]
 Downstream = Annotated[bool, typer.Option("--downstream", help="Also everything that is made from the selection.")]
 Force = Annotated[bool, typer.Option("--force", help="Run what the selection names, whatever its state.")]
+FullRefresh = Annotated[
+    bool,
+    typer.Option("--full-refresh", help="Build incremental and append tables that the selection names from nothing."),
+]
 NoObserve = Annotated[
     bool, typer.Option("--no-observe", help="Take external assets as they were observed last; run no probe.")
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from assets_cli.cli import console, documents
-from assets_cli.cli.options import AsJson, Downstream, Force, NoObserve, Selection, Upstream, flags_of
+from assets_cli.cli.options import AsJson, Downstream, Force, FullRefresh, NoObserve, Selection, Upstream, flags_of
 from assets_cli.cli.session import Session
 
 
@@ -19,6 +19,7 @@ def command(
     upstream: Upstream = False,
     downstream: Downstream = False,
     force: Force = False,
+    full_refresh: FullRefresh = False,
     no_observe: NoObserve = False,
     everything: Annotated[bool, typer.Option("--all", help="List every step, and what would not run.")] = False,
     out: Annotated[
@@ -40,7 +41,14 @@ def command(
     project = session.open()
     chosen = tuple(selection or ())
     make = project.propose if out else project.plan
-    made = make(chosen, upstream=upstream, downstream=downstream, force=force, observe=not no_observe)
+    made = make(
+        chosen,
+        upstream=upstream,
+        downstream=downstream,
+        force=force,
+        full_refresh=full_refresh,
+        observe=not no_observe,
+    )
     if out:
         from assets_cli.cli import saved_plans  # only a plan that is saved needs it
 
@@ -60,7 +68,13 @@ def command(
             if out
             else (
                 *chosen,
-                *flags_of(upstream=upstream, downstream=downstream, force=force, no_observe=no_observe),
+                *flags_of(
+                    upstream=upstream,
+                    downstream=downstream,
+                    force=force,
+                    full_refresh=full_refresh,
+                    no_observe=no_observe,
+                ),
             ),
             saved=str(out) if out else "",
         )

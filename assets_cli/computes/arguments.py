@@ -6,7 +6,6 @@ Knows nothing of how functions are found or called, and of frames only who reads
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -14,9 +13,8 @@ from typing import Any, NamedTuple, Protocol
 from assets_cli.computes.annotations import HINT, Asked, Form, asked
 from assets_cli.computes.context import Context
 from assets_cli.computes.protocol import Address, ComputeFailedError
+from assets_cli.model.manifest import parameter_name
 from assets_cli.model.spelling import nearest
-
-_OTHER = re.compile(r"[./-]")
 
 
 class Arguments(NamedTuple):
@@ -32,11 +30,6 @@ class Reader(Protocol):
     def read(self, wanted: Mapping[str, tuple[Form, str]]) -> dict[str, Any]:
         """The contents of upstreams, each in its form; the form comes with the annotation's name."""
         ...
-
-
-def parameter_name(upstream: str) -> str:
-    """The parameter of an upstream: `raw/events.daily-1` is handed to `raw_events_daily_1`."""
-    return _OTHER.sub("_", upstream)
 
 
 def bind(function: Callable[..., Any], upstreams: Mapping[str, Address], context: Context, reader: Reader) -> Arguments:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from assets_cli.computes.reported import Reported
+from assets_cli.model.growth import Growth
 
 
 class ComputeFailedError(Exception):
@@ -34,12 +35,14 @@ class Address(NamedTuple):
 
 
 class Destination(NamedTuple):
-    """Where the asset's contents go, and how a SELECT gets there (`table`, `view`, or `script`: it does it itself)."""
+    """Where the asset's contents go, and how a SELECT gets there, as `model.manifest.Output` has it."""
 
     path: str | None = None
     table: str | None = None
     connection: str | None = None
     materialization: str = "table"
+    unique_key: tuple[str, ...] = ()
+    time_column: str | None = None
 
 
 class Job(NamedTuple):
@@ -56,7 +59,10 @@ class Job(NamedTuple):
     default_connection: str | None
     upstreams: Mapping[str, Address]
     vars: Mapping[str, Any]
+    data_version: str | None = None
     data_version_sql: str | None = None
+    growth: Mapping[str, Any] = {}
+    """Of a table that grows what `Growth` of the connections takes besides the columns of the output."""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Job:
@@ -74,7 +80,9 @@ class Job(NamedTuple):
             default_connection=document["default_connection"],
             upstreams={name: Address(**where) for name, where in document["upstreams"].items()},
             vars=document["vars"],
+            data_version=document.get("data_version"),
             data_version_sql=document.get("data_version_sql"),
+            growth=document.get("growth") or {},
         )
 
     @property
@@ -127,6 +135,16 @@ class Session(Protocol):
         self, table: str, query: str, kind: Literal["table", "view"], before_commit: Callable[[TableState], None]
     ) -> TableState:
         """Fill a table from a SELECT in one transaction."""
+        ...
+
+    def grow(
+        self, table: str, query: str, growth: Growth, before_commit: Callable[[TableState, int | None], None]
+    ) -> TableState:
+        """Add the rows of a SELECT to a table in one transaction."""
+        ...
+
+    def content(self, table: str) -> str:
+        """The digest of the rows of a table."""
         ...
 
     def arrow(self, table: str) -> Any:
@@ -190,8 +208,10 @@ Databases = Callable[[str], Database]
 class Channel(Protocol):
     """The way back to the coordinator."""
 
-    def prepared(self, state: TableState, size: int | None = None) -> None:
+    def prepared(self, state: TableState, size: int | None = None, **more: Any) -> None:
         """Say what is about to be published, of a file also its bytes, and wait until it is on record.
+
+        `more` are further fields of `Done`.
 
         Raises:
             ComputeFailedError: it must not be published.
@@ -204,12 +224,16 @@ class Channel(Protocol):
 
 
 class Done(NamedTuple):
-    """What a command left in its table, where it has one; `data_version` where an expression was declared for it."""
+    """What a command left in its table, where it has one; `data_version` where an expression was declared for it.
+
+    `added` is how many rows came to those that the table held; None where it was built anew.
+    """
 
     rows: int | None = None
     digest: str | None = None
     columns: tuple[tuple[str, str], ...] | None = None
     data_version: str | None = None
+    added: int | None = None
 
 
 Run = Callable[[Job, Databases, Channel], Done]

@@ -36,12 +36,13 @@ def run(job: Job, databases: Databases, channel: Channel) -> Done:
     """
     function = _load(job)
     done = _call_and_publish(function, job, databases, channel)
-    if job.data_version_sql is None and (done is not None or job.output.table is None):
+    table, is_content = job.output.table, job.data_version == "content"
+    if job.data_version_sql is None and (table is None or (done is not None and not is_content)):
         return done or Done()
     with closing(databases(job.connection).open(read_only=True)) as session:
-        if done is not None:
-            return done._replace(data_version=look(session, None, job.data_version_sql).data_version)
-        return look(session, job.output.table, job.data_version_sql)
+        if done is None or (table is not None and is_content):
+            return look(session, table, job.data_version_sql, job.data_version)
+        return done._replace(data_version=look(session, None, job.data_version_sql).data_version)
 
 
 def _call_and_publish(function: Callable[..., Any], job: Job, databases: Databases, channel: Channel) -> Done | None:

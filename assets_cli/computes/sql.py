@@ -1,4 +1,4 @@
-"""SQL commands: a SELECT that fills the asset's table or view, or a script that does as it says."""
+"""SQL commands: a SELECT that fills the asset's table or view or adds to it, or a script that does as it says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import hashlib
 from contextlib import closing
 from typing import Any, Literal
 
-from assets_cli.computes.protocol import Channel, ComputeFailedError, Databases, Done, Job, Session
+from assets_cli.computes.protocol import Channel, ComputeFailedError, Databases, Done, Job, Session, TableState
+from assets_cli.model.growth import Growth
+from assets_cli.model.manifest import GROWING
+from assets_cli.model.world import SERVER_TABLE
 
 
 def run(job: Job, databases: Databases, channel: Channel) -> Done:
@@ -22,18 +25,43 @@ def run(job: Job, databases: Databases, channel: Channel) -> Done:
     with closing(databases(job.connection).open()) as session:
         if job.output.materialization == "script":
             session.run_script(job.command["query"])
-            return look(session, table, job.data_version_sql)
+            return look(session, table, job.data_version_sql, job.data_version)
         if table is None:
             raise ComputeFailedError(
                 f"{job.asset} declares no table for its SELECT to fill",
                 hint="declare `output: {table: …}`, or `materialization: script` to run statements as they stand",
             )
+        if job.output.materialization in GROWING:
+            return _grow(job, table, session, channel)
         kind: Literal["table", "view"] = "view" if job.output.materialization == "view" else "table"
         state = session.publish_select(table, job.command["query"], kind, channel.prepared)
-        return Done(state.rows, state.digest, state.columns, _data_version(session, job.data_version_sql))
+        version = _data_version(session, job.data_version_sql) or content(session, table, state, job.data_version)
+        return Done(state.rows, state.digest, state.columns, version)
 
 
-def look(session: Session, table: str | None, data_version_sql: str | None) -> Done:
+def _grow(job: Job, table: str, session: Session, channel: Channel) -> Done:
+    """Add the query's rows. What there is to record is asked for within the transaction: it is there once, too."""
+    output, asked = job.output, job.growth
+    growth = Growth(
+        attempt=asked["attempt"],
+        unique_key=tuple(output.unique_key),
+        time_column=output.time_column,
+        anew=asked.get("anew", False),
+        first=asked.get("first", False),
+        after=asked.get("after"),
+        columns=tuple((str(name), str(kind)) for name, kind in asked.get("columns") or ()),
+    )
+    said: dict[str, Any] = {}
+
+    def before_commit(state: TableState, added: int | None) -> None:
+        said.update(added=added, data_version=_data_version(session, job.data_version_sql))
+        channel.prepared(state, **said)
+
+    state = session.grow(table, job.command["query"], growth, before_commit)
+    return Done(state.rows, state.digest, state.columns, **said)
+
+
+def look(session: Session, table: str | None, data_version_sql: str | None, data_version: str | None = None) -> Done:
     """What a command that wrote its table itself has left there.
 
     Raises:
@@ -45,7 +73,13 @@ def look(session: Session, table: str | None, data_version_sql: str | None) -> D
     if not session.existing([table]):
         raise ComputeFailedError(f"the command left no table {table}", hint="create it, or correct `output.table`")
     state = session.table_state(table)
+    version = version or content(session, table, state, data_version)
     return Done(state.rows, state.digest, state.columns, version)
+
+
+def content(session: Session, table: str, state: TableState, data_version: str | None) -> str | None:
+    """The digest of the rows of a server's table, where `data_version: content` asks for it."""
+    return session.content(table) if data_version == "content" and state.digest == SERVER_TABLE else None
 
 
 def _data_version(session: Session, query: str | None) -> str | None:

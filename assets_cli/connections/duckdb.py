@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from assets_cli.connections import files, names
-from assets_cli.connections.protocol import VIEW_DIGEST, DatabaseError, Fetched, Kind, TableState
+from assets_cli.connections import files, growing, names
+from assets_cli.connections.duckdb_growing import Ground
+from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, TableState
 from assets_cli.model.answers import Rows
 
 T = TypeVar("T")
@@ -142,6 +143,40 @@ class DuckDBSession:
             state = self._state(name, kind)
             before_commit(state)
         return state
+
+    def grow(
+        self, table: str, query: str, growth: Growth, before_commit: Callable[[TableState, int | None], None]
+    ) -> TableState:
+        """Add the rows of a SELECT in one transaction."""
+        with self._refusals():
+            self._check_select(query)
+            name = self._resolve(table)
+        hinting = growing.hinting(query, name[2], growth)
+        with hinting, self._refusals(_PREFIX_LINES), self._transaction():
+            self.raw.execute(f"create schema if not exists {names.quote(*name[:2])}")
+            ground = Ground(self, name)
+            self.raw.execute(f"create table if not exists {ground.attempts} (target varchar, attempt varchar)")
+            grown = growing.grow(ground, query, growth, table)
+            state = self._state(name, "table")
+            before_commit(state, grown.added)
+        return state
+
+    def attempt_of(self, table: str) -> str | None:
+        """The attempt that filled `table` last."""
+        with self._refusals():
+            name = self._resolve(table)
+            known = self._key((*name[:2], growing.ATTEMPTS)) in self._relations()
+            return growing.last_attempt(Ground(self, name)) if known else None
+
+    def content(self, table: str) -> str:
+        """The digest of its rows, which is the fingerprint."""
+        return self.table_state(table).digest
+
+    def version(self) -> str:
+        """The engine's version."""
+        import duckdb  # loaded long since
+
+        return f"DuckDB {duckdb.__version__}"
 
     def lazily(self, table: str) -> Any:
         """A table or view as a `duckdb.DuckDBPyRelation` of this connection: nothing is read yet."""
@@ -316,8 +351,9 @@ class DuckDBSession:
 
         target = names.quote(*name)
         columns = self._described(target)
+        algorithm = f"duckdb-{duckdb.__version__}-rows"
         if kind == "view":
-            return TableState(None, VIEW_DIGEST, columns)
+            return TableState(None, f"{algorithm}:{self._view_digest(name)}", columns)
         # DuckDB hashes null, an empty list and a struct of nulls alike, so nested values count as text too.
         hashed = [names.quote(column) for column, _ in columns]
         hashed += [f"{names.quote(column)}::varchar" for column, type_ in columns if _NESTED.search(type_)]
@@ -325,7 +361,13 @@ class DuckDBSession:
         rows, total = self.raw.execute(query).fetchone()
         text = json.dumps([columns, rows, int(total or 0)])
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return TableState(rows, f"duckdb-{duckdb.__version__}-rows:{digest}", columns)
+        return TableState(rows, f"{algorithm}:{digest}", columns)
+
+    def _view_digest(self, name: tuple[str, str, str]) -> str:
+        """The digest of a view's query. As its algorithm is called like that of rows, it differs from any table's."""
+        asked = "select sql from duckdb_views() where database_name = ? and schema_name = ? and lower(view_name) = ?"
+        found = self.raw.execute(asked, [name[0], name[1], name[2].lower()]).fetchall()
+        return hashlib.sha256(json.dumps(["view", found]).encode()).hexdigest()
 
     def _described(self, target: str) -> tuple[tuple[str, str], ...]:
         # Of the query, not of the name: that way DuckDB 1.1 too notices that a view reads itself.
@@ -377,7 +419,11 @@ class DuckDBSession:
             "select schema_name, table_name from duckdb_tables() where not internal "
             "union all select schema_name, view_name from duckdb_views() where not internal"
         )
-        return [name if schema == "main" else f"{schema}.{name}" for schema, name in rows.fetchall()]
+        return [
+            name if schema == "main" else f"{schema}.{name}"
+            for schema, name in rows.fetchall()
+            if name != growing.ATTEMPTS
+        ]
 
     @staticmethod
     def _key(name: Sequence[str]) -> tuple[bytes, ...]:

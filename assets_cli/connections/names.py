@@ -21,15 +21,24 @@ def split(name: str) -> tuple[str, ...]:
     Raises:
         DatabaseError: the text is no name.
     """
-    parts: list[str] = []
+    return tuple(text for text, _ in pieces(name))
+
+
+def pieces(name: str) -> tuple[tuple[str, bool], ...]:
+    """The parts of a name, and of each whether it was quoted.
+
+    Raises:
+        DatabaseError: the text is no name.
+    """
+    parts: list[tuple[str, bool]] = []
     position, more = 0, True
     while more:
         match = _PART.match(name, position)
         if match is None or "\0" in match[0]:
             raise DatabaseError(f"{name!r} is not a table's name", hint='write `table`, `schema.table` or `"my table"`')
-        parts.append(match[1].replace('""', '"') if match[1] is not None else match[2].strip())
+        parts.append((match[1].replace('""', '"'), True) if match[1] is not None else (match[2].strip(), False))
         position, more = match.end(), match[3] == "."
-    if not all(parts):
+    if not all(text for text, _ in parts):
         raise DatabaseError(f"{name!r} is not a table's name", hint='write `table`, `schema.table` or `"my table"`')
     return tuple(parts)
 

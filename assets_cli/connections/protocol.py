@@ -11,6 +11,20 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from assets_cli.model.answers import Rows
+from assets_cli.model.growth import Growth
+from assets_cli.model.world import SERVER_TABLE
+
+__all__ = [
+    "SERVER_TABLE",
+    "VIEW_DIGEST",
+    "Database",
+    "DatabaseError",
+    "Fetched",
+    "Growth",
+    "Kind",
+    "Session",
+    "TableState",
+]
 
 Kind = Literal["table", "view"]
 
@@ -21,7 +35,7 @@ VIEW_DIGEST = "exists:view"
 class TableState(NamedTuple):
     """What a table holds: its row count, the digest of its content (`algorithm:hex`) and its columns with their types.
 
-    Of a view, which holds nothing, `rows` is None and the digest is `VIEW_DIGEST`.
+    Of a view, which holds nothing, `rows` is None and the digest is that of its query, or `VIEW_DIGEST` on a server.
     """
 
     rows: int | None
@@ -41,7 +55,8 @@ class DatabaseError(Exception):
     """The database refused. The message is one line in the database's own words; `hint` says what to do.
 
     `line` counts from 1 in the text that was handed in, where the database named one; `detail` is all that the
-    database had to say, for a log; `in_use` is set where another program holds the database.
+    database had to say, for a log; `in_use` is set where another program holds the database, `lost` where the
+    connection to it broke, or could not be made, for a reason that may pass.
     """
 
     def __init__(
@@ -52,12 +67,14 @@ class DatabaseError(Exception):
         line: int | None = None,
         detail: str | None = None,
         in_use: bool = False,
+        lost: bool = False,
     ) -> None:
         super().__init__(message)
         self.hint = hint
         self.line = line
         self.detail = detail
         self.in_use = in_use
+        self.lost = lost
 
 
 class Session(Protocol):
@@ -94,6 +111,23 @@ class Session(Protocol):
         """
         ...
 
+    def grow(
+        self, table: str, query: str, growth: Growth, before_commit: Callable[[TableState, int | None], None]
+    ) -> TableState:
+        """Add the rows of a SELECT to `table` in one transaction, otherwise like `publish_select`.
+
+        `before_commit` is also told how many rows came to those that were there; None where the table was built anew.
+
+        Raises:
+            DatabaseError: another attempt than `growth.after` has filled the table, the columns are not the table's, or
+                the key or the time of a row is missing or, of a key, there twice.
+        """
+        ...
+
+    def attempt_of(self, table: str) -> str | None:
+        """The attempt that filled `table` last by `grow`; None where none did."""
+        ...
+
     def arrow(self, table: str) -> Any:
         """All rows of a table or view as a `pyarrow.Table`; moments in time come in UTC.
 
@@ -116,6 +150,14 @@ class Session(Protocol):
 
     def scalar(self, query: str) -> Any:
         """The first column of the first row of a query; None where it returns no row."""
+        ...
+
+    def content(self, table: str) -> str:
+        """The digest of the rows of a table, whatever it costs: the same for the same rows in any order."""
+        ...
+
+    def version(self) -> str:
+        """The database's product and version, for people."""
         ...
 
     def qualified(self, table: str) -> str:

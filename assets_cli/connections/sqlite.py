@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote as url_quote
 
-from assets_cli.connections import files, names
-from assets_cli.connections.protocol import VIEW_DIGEST, DatabaseError, Fetched, Kind, TableState
+from assets_cli.connections import files, growing, names
+from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, TableState
 from assets_cli.model.answers import Rows
 
 _PATIENCE = 30.0
@@ -140,6 +140,36 @@ class SQLiteSession:
             state = self._state(name, kind)
             before_commit(state)
         return state
+
+    def grow(
+        self, table: str, query: str, growth: Growth, before_commit: Callable[[TableState, int | None], None]
+    ) -> TableState:
+        """Add the rows of a SELECT in one transaction."""
+        select = _one_select(query)
+        with self._refusals():
+            name = self._resolve(table)
+        hinting = growing.hinting(query, name, growth)
+        with hinting, self._refusals(), self._legacy_rename(), self._transaction():
+            ground = _Ground(self, name)
+            self.raw.execute(f"create table if not exists {ground.attempts} (target text, attempt text)")
+            grown = growing.grow(ground, select, growth, table)
+            state = self._state(name, "table")
+            before_commit(state, grown.added)
+        return state
+
+    def attempt_of(self, table: str) -> str | None:
+        """The attempt that filled `table` last."""
+        with self._refusals():
+            name = self._resolve(table)
+            return growing.last_attempt(_Ground(self, name)) if self._kind(growing.ATTEMPTS) else None
+
+    def content(self, table: str) -> str:
+        """The digest of its rows, which is the fingerprint."""
+        return self.table_state(table).digest
+
+    def version(self) -> str:
+        """The library's version."""
+        return f"SQLite {sqlite3.sqlite_version}"
 
     def arrow(self, table: str) -> Any:
         """All rows as a `pyarrow.Table`; the types are the declared ones where the values keep to them."""
@@ -280,7 +310,10 @@ class SQLiteSession:
     def _state(self, name: str, kind: Kind) -> TableState:
         columns = self._described(name)
         if kind == "view":
-            return TableState(None, VIEW_DIGEST, columns)
+            # As its algorithm is called like that of rows, it differs from any table's.
+            asked = "select sql from main.sqlite_master where type = 'view' and name = ? collate nocase"
+            text = json.dumps(["view", self.raw.execute(asked, [name]).fetchall()])
+            return TableState(None, "sqlite-rows:" + hashlib.sha256(text.encode()).hexdigest(), columns)
         try:
             rows, total = self._hash_rows(name)
         except sqlite3.OperationalError as error:
@@ -295,8 +328,8 @@ class SQLiteSession:
         text = json.dumps([columns, rows, total])
         return TableState(rows, "sqlite-rows:" + hashlib.sha256(text.encode()).hexdigest(), columns)
 
-    def _described(self, name: str) -> tuple[tuple[str, str], ...]:
-        described = self.raw.execute(f"pragma main.table_xinfo({names.quote(name)})").fetchall()
+    def _described(self, name: str, schema: str = "main") -> tuple[tuple[str, str], ...]:
+        described = self.raw.execute(f"pragma {schema}.table_xinfo({names.quote(name)})").fetchall()
         return tuple((str(row[1]), str(row[2])) for row in described if row[6] != 1)
 
     def _hash_rows(self, name: str) -> tuple[int, int]:
@@ -321,7 +354,7 @@ class SQLiteSession:
         rows = self.raw.execute(
             "select name from main.sqlite_master where type in ('table', 'view') and substr(name, 1, 7) <> 'sqlite_'"
         )
-        return [row[0] for row in rows]
+        return [row[0] for row in rows if row[0] != growing.ATTEMPTS]
 
     def _resolve(self, table: str) -> str:
         parts = names.split(table)
@@ -362,6 +395,48 @@ class SQLiteSession:
                 with suppress(sqlite3.Error):  # no better hint is worth losing the error for
                     refusal.hint = names.hint(missing[1], self._table_names())
             raise refusal from None
+
+
+class _Ground:
+    """A table that grows, in an open transaction."""
+
+    def __init__(self, session: SQLiteSession, name: str) -> None:
+        self._session = session
+        self._table = name
+        self.target = names.quote("main", name)
+        self.beside = names.quote("temp", _BESIDE + name)
+        self.attempts = names.quote("main", growing.ATTEMPTS)
+        self.name = names.fold(name).decode("utf-8", "surrogatepass")
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement."""
+        return self._session.raw.execute(statement, values).fetchall()  # type: ignore[no-any-return]
+
+    def quote(self, name: str) -> str:
+        """A column's name."""
+        return names.quote(name)
+
+    def exists(self) -> bool:
+        """Whether there is a table."""
+        return self._session._kind(self._table) == "table"  # noqa: SLF001 - its own
+
+    def columns(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Names and types."""
+        schema, name = ("main", self._table) if table == self.target else ("temp", _BESIDE + self._table)
+        return self._session._described(name, schema)  # noqa: SLF001 - its own
+
+    def build(self, query: str) -> None:
+        """Put the rows beside."""
+        self._session.raw.execute(f"create temp table {names.quote(_BESIDE + self._table)} as\n{query}")
+
+    def discard(self) -> None:
+        """Remove them."""
+        self._session.raw.execute(f"drop table {self.beside}")
+
+    def replace(self, query: str) -> int:
+        """Make the table anew."""
+        self._session._replace(self._table, query, "table")
+        return int(self.execute(f"select count(*) from {self.target}")[0][0])  # noqa: S608 - quoted
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Knows the manifest's assets and their upstreams; knows nothing of state, disks o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -49,7 +49,7 @@ class AssetGraph:
         return {name: tuple(below) for name, below in found.items()}
 
     def upstreams(self, name: str) -> tuple[str, ...]:
-        """The direct upstreams, as declared."""
+        """The direct upstreams: those that are written, then those that its code names."""
         return self.assets[name].upstreams
 
     def downstreams(self, name: str) -> tuple[str, ...]:
@@ -125,14 +125,20 @@ def _loops(assets: Mapping[str, Asset]) -> list[list[str]]:
 def _cycle_problem(manifest: Manifest, loop: list[str]) -> Problem:
     """The loop is written against the edges: each asset reads the next one."""
     edges = []
-    for name, upstream in zip(loop, [*loop[1:], loop[0]], strict=True):
-        index = manifest.assets[name].upstreams.index(upstream)
-        edges.append(Related(manifest.locate(name, "upstreams", index), f"{name} reads {upstream}"))
+    for name, upstream in _edges(loop):
+        edges.append(Related(manifest.place_of_upstream(name, upstream), f"{name} reads {upstream}"))
+    written = all(upstream in manifest.assets[name].written_upstreams for name, upstream in _edges(loop))
+    what = "upstreams" if written else "reads"
     return Problem(
         "A0207",
         f"a cycle: {' -> '.join([*reversed(loop), loop[-1]])}",
         place=edges[0].place,
         related=tuple(edges),
-        hint="remove one of these upstreams; an asset cannot be made from itself",
+        hint=f"remove one of these {what}; an asset cannot be made from itself",
         asset=loop[0],
     )
+
+
+def _edges(loop: list[str]) -> Iterator[tuple[str, str]]:
+    """Each asset of a loop with the one that it reads."""
+    return zip(loop, [*loop[1:], loop[0]], strict=True)

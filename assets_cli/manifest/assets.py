@@ -12,9 +12,11 @@ from assets_cli.manifest.checks import make_check
 from assets_cli.model.duration import parse
 from assets_cli.model.manifest import (
     Asset,
+    Column,
     Command,
     DataVersionMode,
     FreshnessPolicy,
+    HttpProbe,
     Output,
     PathProbe,
     Probe,
@@ -23,6 +25,7 @@ from assets_cli.model.manifest import (
     ShellCommand,
     ShellProbe,
     SqlCommand,
+    SqlProbe,
 )
 from assets_cli.model.problem import Place
 
@@ -60,7 +63,7 @@ def make(values: Mapping[str, Any], place: Place) -> Asset:
         command=command_of(command) if command else None,
         code=tuple(get("code", ())),
         code_version=get("code_version"),
-        output=Output(**output) if output else None,
+        output=_output(output) if output else None,
         upstreams=tuple(get("upstreams", ())),
         freshness=_freshness(freshness) if freshness else None,
         data_version=cast("DataVersionMode | None", data_version) if isinstance(data_version, str) else None,
@@ -73,6 +76,7 @@ def make(values: Mapping[str, Any], place: Place) -> Asset:
         pool=get("pool"),
         isolated=get("isolated", False),
         moved_from=_names(values["moved"]["from"]) if "moved" in values else (),
+        columns=tuple([_column(each) for each in values["columns"]]) if "columns" in values else (),
     )
 
 
@@ -81,6 +85,11 @@ _NO_RETRIES = Retries()
 
 def _names(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _output(values: Mapping[str, Any]) -> Output:
+    key = values.get("unique_key", ())
+    return Output(**{**values, "unique_key": _names(key)})
 
 
 def _text(text: str) -> str:
@@ -106,8 +115,21 @@ def command_of(values: Mapping[str, Any]) -> Command:
 def _probe(values: Mapping[str, Any]) -> Probe:
     if "path" in values:
         return PathProbe(values["path"])
+    if "sql" in values:
+        query = command_of({"sql": values["sql"]})
+        assert isinstance(query, SqlCommand)  # noqa: S101 - for mypy
+        return SqlProbe(query.path, query.query, values.get("connection"))
+    if "http" in values:
+        asked = values["http"]
+        return HttpProbe(asked) if isinstance(asked, str) else HttpProbe(asked["url"], asked.get("headers") or {})
     command = _shell(values["shell"])
     return ShellProbe(command.run, command.interpreter)
+
+
+def _column(values: Mapping[str, Any]) -> Column:
+    return Column(
+        values["name"], _text(values.get("type", "")), values.get("description", ""), tuple(values.get("tags", ()))
+    )
 
 
 def _shell(value: Any) -> ShellCommand:

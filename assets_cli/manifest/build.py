@@ -14,11 +14,27 @@ from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.paths import Paths
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.model.duration import show
-from assets_cli.model.manifest import Asset, Connection, Output, PathProbe, Probe, ShellCommand, ShellProbe, SqlCommand
+from assets_cli.model.manifest import (
+    Asset,
+    Connection,
+    HttpProbe,
+    Output,
+    PathProbe,
+    Probe,
+    ShellCommand,
+    ShellProbe,
+    Spot,
+    SqlCommand,
+    SqlProbe,
+)
 from assets_cli.model.problem import Place, Problem, Related
 
 _RESERVED: Final = frozenset({"and", "or", "not"})
-_USED_BY_PROBE: Final = ("env", "timeout")
+_USED_BY_PROBE: Final[Mapping[type, tuple[str, ...]]] = {
+    ShellProbe: ("env", "timeout"),
+    SqlProbe: ("timeout",),
+    HttpProbe: ("timeout",),
+}
 _IDLE_WITHOUT_COMMAND: Final = ("code", "code_version", "env", "timeout", "retries", "pool", "isolated")
 
 
@@ -57,10 +73,14 @@ class Locator:
         self._root = root
         self._definitions = definitions
 
-    def __call__(self, asset: str, *keys: Key) -> Place:
-        """The place of `keys` of an asset, or of the nearest enclosing value; of the manifest for an unknown asset."""
-        document, offset = self.find(asset, keys)
-        return document.place_at(offset)
+    def __call__(self, asset: str, *keys: Key | Spot) -> Place:
+        """The place of `keys` of an asset, or of the nearest enclosing value; of the manifest for an unknown asset.
+
+        A `Spot` as the last key is a place in the text of the value.
+        """
+        spot = keys[-1] if keys and isinstance(keys[-1], Spot) else None
+        document, offset = self.find(asset, [key for key in keys if not isinstance(key, Spot)])
+        return document.place_at(offset if spot is None else document.within(offset, spot.line, spot.column))
 
     def find(self, asset: str, keys: Sequence[Key]) -> tuple[Document, int]:
         """The document and the offset in it."""
@@ -127,7 +147,7 @@ class Checker:
             )
         self._command(asset, written)
         if asset.observe is not None:
-            self._observe(asset, asset.observe)
+            self._observe(asset, asset.observe, written)
         self._checks(asset)
         if asset.freshness is not None or "freshness" in written:
             self._freshness(asset)
@@ -142,7 +162,7 @@ class Checker:
     def _command(self, asset: Asset, written: Mapping[str, Any]) -> None:
         name, command = asset.name, asset.command
         if command is None:
-            used = _USED_BY_PROBE if isinstance(asset.observe, ShellProbe) else ()
+            used = _USED_BY_PROBE.get(type(asset.observe), ())
             for key in _IDLE_WITHOUT_COMMAND:
                 if key in written and key not in used:
                     hint = "remove it, or add a command"
@@ -158,7 +178,7 @@ class Checker:
         if asset.data_version_sql is not None and (asset.output is None or asset.output.table is None):
             self._needs_connection(asset, ("data_version", "sql"), "data_version.sql")
 
-    def _observe(self, asset: Asset, probe: Probe) -> None:
+    def _observe(self, asset: Asset, probe: Probe, written: Mapping[str, Any]) -> None:
         name = asset.name
         if asset.command is not None:
             message = "it has a command, and only external assets are observed"
@@ -166,11 +186,29 @@ class Checker:
         elif isinstance(probe, PathProbe):
             if how := self.surroundings.paths.leaving(probe.path):
                 self._leaves(name, ("observe", "path"), probe.path, how)
-        elif not probe.run:
-            self.report(name, ("observe", "shell"), "A0126", "observe.shell has no value", "write a command")
+        elif isinstance(probe, ShellProbe):
+            if not probe.run:
+                self.report(name, ("observe", "shell"), "A0126", "observe.shell has no value", "write a command")
+        elif isinstance(probe, SqlProbe):
+            self._observe_sql(asset, probe)
+        if asset.command is None and not isinstance(probe, SqlProbe) and "connection" in written.get("observe", ()):
+            message = "observe.connection has no effect without observe.sql"
+            self.report(name, ("observe", "connection"), "A0147", message, "remove it")
+
+    def _observe_sql(self, asset: Asset, probe: SqlProbe) -> None:
+        keys = ("observe", "sql")
+        if probe.path is not None:
+            if how := self.surroundings.paths.leaving(probe.path):
+                self._leaves(asset.name, keys, probe.path, how)
+        elif not probe.query:
+            self.report(asset.name, keys, "A0126", "observe.sql has no value", "write a query or the path of one")
+        if probe.connection is not None and probe.connection not in self.surroundings.declared:
+            self._unknown_connection(asset.name, probe.connection, ("observe", "connection"))
+        elif probe.connection is None:
+            self._needs_connection(asset, keys, "observe.sql", ("observe.connection", None))
 
     def _checks(self, asset: Asset) -> None:
-        if not asset.checks:
+        if not asset.checks and not asset.columns:
             return
         for each in mistakes(asset):
             self.report(asset.name, each.keys, each.code, each.message, each.hint, warning=each.warning)
@@ -211,8 +249,9 @@ class Checker:
         elif asset.command is None and "materialization" in written:
             message = "materialization is for SQL commands, and this asset has no command"
             self.report(name, ("output", "materialization"), "A0142", message, "remove it, or add a command")
+        self._growth(name, output)
         if output.connection is not None and output.connection not in self.surroundings.declared:
-            self._unknown_connection(name, output.connection)
+            self._unknown_connection(name, output.connection, ("output", "connection"))
         elif output.table is not None:
             self._needs_connection(asset, ("output", "table"), "output.table")
         if output.path is not None:
@@ -247,6 +286,18 @@ class Checker:
                 message = f"atomic replaces a folder as a whole, and '{output.path[:80]}' holds more than this output"
                 self.report(name, keys, "A0148", message, "name a folder that holds nothing else")
 
+    def _growth(self, name: str, output: Output) -> None:
+        """The keys of incremental tables, which is what only these have."""
+        keys = [key for key, value in (("unique_key", output.unique_key), ("time_column", output.time_column)) if value]
+        if output.materialization == "incremental" and not keys:
+            message = "an incremental table needs to know which rows a run replaces"
+            hint = "write `unique_key` or `time_column`, or `materialization: append` to replace none"
+            self.report(name, ("output", "materialization"), "A0155", message, hint)
+        elif output.materialization != "incremental":
+            for key in keys:
+                message = f"{key} is for `materialization: incremental`"
+                self.report(name, ("output", key), "A0142", message, "remove it, or make the table incremental")
+
     def _output_path(self, name: str, path: str) -> None:
         paths = self.surroundings.paths
         if how := paths.leaving(path):
@@ -255,9 +306,9 @@ class Checker:
             message = f"output.path '{path}' is the project folder itself"
             self.report(name, ("output", "path"), "A0137", message, "name a file or a folder inside it")
 
-    def _unknown_connection(self, name: str, connection: str) -> None:
+    def _unknown_connection(self, name: str, connection: str, keys: Sequence[Key]) -> None:
         hint = self._spelling.hint(connection) or _declare(self.surroundings.declared)
-        self.report(name, ("output", "connection"), "A0208", f"unknown connection '{connection}'", hint)
+        self.report(name, keys, "A0208", f"unknown connection '{connection}'", hint)
 
     def _pool(self, asset: Asset) -> None:
         name, pool = asset.name, asset.pool
@@ -275,17 +326,18 @@ class Checker:
             hint += f"; declared: {', '.join(sorted(declared)[:10])}"
         self.report(name, ("pool",), "A0214", f"unknown pool '{pool[:80]}'", hint)
 
-    def _needs_connection(self, asset: Asset, keys: Sequence[Key], what: str) -> None:
-        given = asset.output.connection if asset.output is not None else None
+    def _needs_connection(
+        self, asset: Asset, keys: Sequence[Key], what: str, written: tuple[str, str | None] | None = None
+    ) -> None:
+        """Report that no connection is named: `written` is the key that could, with its value."""
+        key, given = written or ("output.connection", asset.output.connection if asset.output is not None else None)
         if given is not None or self.surroundings.default_connection is not None:
             return
         declared = self.surroundings.declared
         message = f"{what} needs a connection, and "
         if declared:
             message += f"none of the {len(declared)} declared is the default"
-            hint = "write `output.connection`, or `default_connection` in the manifest: " + ", ".join(
-                sorted(declared)[:10]
-            )
+            hint = f"write `{key}`, or `default_connection` in the manifest: {', '.join(sorted(declared)[:10])}"
         else:
             message += "none is declared"
             hint = _declare(declared)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from assets_cli.manifest.document import Key
+from assets_cli.model.duration import parse
 from assets_cli.model.manifest import Asset, Check, CheckKind, Command, ShellCommand, SqlCommand
+from assets_cli.model.patterns import PatternError, translate
 
 KINDS: Final[tuple[CheckKind, ...]] = (
     "not_null",
@@ -14,11 +16,16 @@ KINDS: Final[tuple[CheckKind, ...]] = (
     "accepted_values",
     "row_count",
     "between",
+    "schema",
+    "relationships",
+    "matches",
+    "volume",
+    "max_age",
     "sql",
     "python",
     "shell",
 )
-ON_OUTPUT: Final = frozenset(KINDS[:5])
+ON_OUTPUT: Final = frozenset(KINDS[:10])
 """The kinds that look at a declared output; the others look where they like."""
 
 
@@ -43,6 +50,10 @@ def make_check(values: Mapping[str, Any], command_of: Callable[[Mapping[str, Any
 def _arguments(kind: CheckKind, value: Any, command_of: Callable[[Mapping[str, Any]], Command]) -> dict[str, Any]:
     if kind in ("not_null", "unique"):
         return {"columns": tuple(value)}
+    if kind == "max_age":
+        return {**value, "max": parse(value["max"])}
+    if kind == "relationships":
+        return {"field": value["column"], **value}
     if kind not in ("sql", "python", "shell"):
         return dict(value)
     command = command_of({kind: value})
@@ -62,7 +73,8 @@ def default_name(kind: CheckKind, arguments: Mapping[str, Any]) -> str:
 
 
 def mistakes(asset: Asset) -> Iterator[Mistake]:
-    """Everything that is wrong with an asset's checks by themselves."""
+    """Everything that is wrong with an asset's checks, and with the columns that it declares, by themselves."""
+    yield from _of_columns(asset)
     has_output = asset.output is not None and (asset.output.path is not None or asset.output.table is not None)
     names: dict[str, int] = {}
     for index, check in enumerate(asset.checks):
@@ -81,7 +93,23 @@ def mistakes(asset: Asset) -> Iterator[Mistake]:
             hint = "declare an output, or write a check of kind sql, python or shell"
             message = f"check '{check.name}' has nothing to look at: the asset declares no path or table"
             yield Mistake((*at, check.kind), "A0153", message, hint)
+        if check.kind == "schema" and not asset.columns:
+            message = f"check '{check.name}' has nothing to hold the output to: the asset declares no columns"
+            yield Mistake((*at, "schema"), "A0161", message, "write `columns: [{name: id, type: integer}]`")
+        if check.kind == "volume" and asset.is_external:
+            message = f"check '{check.name}' knows no history: others produce this asset"
+            yield Mistake((*at, "volume"), "A0154", message, "write row_count with min and max", warning=True)
         yield from _of_arguments(check, (*at, check.kind))
+
+
+def _of_columns(asset: Asset) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    for index, column in enumerate(asset.columns):
+        name = column.name.lower()
+        if name in seen:
+            message = f"column '{column.name}' is here twice; databases ignore the case of a name"
+            yield Mistake(("columns", index, "name"), "A0164", message, "remove one of the two")
+        seen.add(name)
 
 
 def _of_arguments(check: Check, at: tuple[Key, ...]) -> Iterator[Mistake]:
@@ -89,6 +117,12 @@ def _of_arguments(check: Check, at: tuple[Key, ...]) -> Iterator[Mistake]:
     if check.kind in ("sql", "shell") and not (arguments.get("query") or arguments.get("path") or arguments.get("run")):
         what = "query" if check.kind == "sql" else "command"
         yield Mistake(at, "A0126", f"checks.{check.kind} has no value", f"write a {what}")
+    if check.kind == "matches":
+        try:
+            translate(arguments["pattern"])
+        except PatternError as error:
+            message = f"check '{check.name}': {error} (character {error.position + 1} of the pattern)"
+            yield Mistake((*at, "pattern"), "A0162", message, error.hint)
     if check.kind in ("row_count", "between"):
         least, most = arguments.get("min"), arguments.get("max")
         if least is None and most is None:

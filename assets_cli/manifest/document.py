@@ -16,6 +16,8 @@ from assets_cli.model.problem import Place, Problem, Related
 
 EXCERPT = 200
 _FAR = 10_000
+_BLOCK = re.compile(r"([|>])[^\n]*\n(?:[ \t\r]*\n)*(?=([ \t]*)\S)")
+"""The head of a block of text up to its first line; the second group is the indent of that line."""
 _BREAK = re.compile(r"\r\n|\n|\r")
 
 Key = str | int
@@ -101,6 +103,23 @@ class Document:
         if positions is None:
             positions = self._positions[id(node)] = {name: index for index, name in enumerate(node)}
         return positions[key]
+
+    def within(self, offset: int, line: int, column: int) -> int:
+        """The offset of a line and column of the dedented text that stands at an offset.
+
+        Of a text whose lines the reader joined, nobody knows: that is the offset itself.
+        """
+        if block := _BLOCK.match(self.text, offset):
+            if block[1] == ">":
+                return offset
+            start = block.end()
+            for _ in range(line - 1):
+                start = self.text.find("\n", start) + 1 or start
+            end = self.text.find("\n", start)
+            return min(start + len(block[2]) + column - 1, len(self.text) if end < 0 else end)
+        quote = self.text[offset : offset + 1] in ("'", '"')
+        end = self.text.find("\n", offset)
+        return min(offset + quote + column - 1, len(self.text) if end < 0 else end) if line == 1 else offset
 
     def place(self, path: Sequence[Key], *, key: bool = False) -> Place:
         """The place of the value at a path, or of the nearest enclosing one that exists."""

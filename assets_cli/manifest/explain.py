@@ -45,6 +45,8 @@ _EXPECTED: Final = {
     "not_null": "a list of columns",
     "unique": "a list of columns",
     "values": "a list of values",
+    "columns": "a list of columns",
+    "http": "a URL or a mapping of url and headers",
 }
 _INSTEAD: Final = {
     "upstreams": "[{}]",
@@ -61,6 +63,8 @@ _INSTEAD: Final = {
     "unique": "[{}]",
     "values": "[{}]",
     "row_count": "{{min: {}}}",
+    "schema": "{{allow_extra: {}}}",
+    "columns": "[{{name: {}}}]",
     "observe": "{{path: {}}}",
     "moved": "{{from: {}}}",
 }
@@ -68,6 +72,8 @@ _PATTERNS: Final = {
     "name": "write letters, digits, '_', '-', '.' and '/' only, not first or last a '/'",
     "tags": "write a word or key=value, without spaces",
     "python": "write module:function, such as features.build:customer_features",
+    "http": "write http://… or https://…",
+    "url": "write http://… or https://…",
 }
 _PROPERTY_NAMES: Final = {
     "env": ("variable name", "write letters, digits and '_', not first a digit"),
@@ -133,7 +139,7 @@ class Explainer:
         elif keyword == "type":
             self._wrong_type(error, path)
         elif keyword == "oneOf":
-            self._check_kinds(error, path)
+            (self._ways_to_observe if path[-1:] == ("observe",) else self._check_kinds)(error, path)
         elif keyword in ("enum", "const"):
             self._not_allowed(error, path)
         elif keyword == "pattern":
@@ -142,9 +148,6 @@ class Explainer:
             self._empty(path)
         elif keyword == "minProperties":
             self._report(path, "A0128", "command names no kind of command", "write one of shell, sql and python")
-        elif keyword == "maxProperties" and path[-1:] == ("observe",):
-            if instance.keys() <= error.schema["properties"].keys():
-                self._report(path, "A0147", "two ways to observe it: path and shell", "keep one of the two")
         elif keyword == "maxProperties":
             kinds = " and ".join(sorted(instance))
             self._report(path, "A0128", f"two kinds of command: {kinds}", "keep one, or make two assets of it")
@@ -167,6 +170,15 @@ class Explainer:
             self._report(path, "A0150", f"two kinds of check: {' and '.join(found)}", "make two checks of it")
         elif not found and all(key in error.schema["properties"] for key in error.instance):
             self._report(path, "A0150", "the check names no kind", f"write one of {', '.join(kinds)}")
+
+    def _ways_to_observe(self, error: Any, path: tuple[Key, ...]) -> None:
+        """An `observe` that is not of exactly one way; an unknown key is a mistake of its own."""
+        ways = [alternative["required"][0] for alternative in error.validator_value]
+        found = [way for way in ways if way in error.instance]
+        if len(found) > 1:
+            self._report(path, "A0147", f"two ways to observe it: {' and '.join(found)}", "keep one of the two")
+        elif error.instance and not found and all(key in error.schema["properties"] for key in error.instance):
+            self._report(path, "A0147", "nothing says how to observe it", f"write one of {', '.join(ways)}")
 
     def _unknown_keys(self, error: Any, path: tuple[Key, ...]) -> None:
         known = error.schema["properties"]
@@ -192,7 +204,12 @@ class Explainer:
     def _required_hint(self, path: tuple[Key, ...], key: str) -> str:
         example = {"version": "version: 1", "assets": "assets: []"}.get(key)
         if example is None and _is_item(path):
-            example = {"name": "name: orders", "type": "type: duckdb", "path": "path: data/warehouse.duckdb"}.get(key)
+            example = {
+                "name": "name: orders",
+                "type": "type: duckdb",
+                "path": "path: data/warehouse.duckdb",
+                "url": 'url: "${env.PG_URL}"',
+            }.get(key)
         return f"write `{example}`" if example else f"write `{key}: …`"
 
     def _property_name(self, path: tuple[Key, ...], name: str) -> None:
@@ -270,9 +287,8 @@ class Explainer:
             self._report(path, "A0127", f"{shown} is not a duration", DURATIONS, key=_last(path))
         else:
             key = next((step for step in reversed(path) if isinstance(step, str)), "")
-            what = {"name": "an asset name", "tags": "a tag", "python": "module:function"}.get(
-                key, "what is expected here"
-            )
+            nouns = {"name": "an asset name", "tags": "a tag", "python": "module:function"}
+            what = {**nouns, "http": "a URL", "url": "a URL"}.get(key, "what is expected here")
             self._report(
                 path, "A0124", f"{shown} is not {what}", _PATTERNS.get(key), key=None if key == "name" else _last(path)
             )

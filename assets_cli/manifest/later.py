@@ -11,7 +11,6 @@ from typing import Final
 
 _ASSET = frozenset(
     {
-        "columns",
         *("schedule", "alerts"),
         *("partitions", "resources"),
     }
@@ -26,16 +25,11 @@ LATER_KEYS: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "assets.*": _ASSET,
-    "assets.*.output": frozenset({"unique_key", "time_column"}),
     "assets.*.freshness": _FRESHNESS,
-    "assets.*.observe": frozenset({"sql", "http", "connection"}),
     "defaults": _ASSET,
     "defaults.freshness": _FRESHNESS,
 }
-LATER_VALUES: Final[dict[str, frozenset[str]]] = {
-    "assets.*.output.materialization": frozenset({"append", "incremental"}),
-    "connections.*.type": frozenset({"postgres", "sqlalchemy"}),
-}
+LATER_VALUES: Final[dict[str, frozenset[str]]] = {}
 
 
 def pattern(path: Sequence[str | int]) -> str:

@@ -24,7 +24,7 @@ from assets_cli.manifest.schema import Shape, check, fits
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import name_assets
 from assets_cli.manifest.variables import Variables
-from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Asset, Connection, Manifest
+from assets_cli.model.manifest import CONNECTION_TYPES, DEFAULT_ENVIRONMENT, Asset, Connection, Manifest
 from assets_cli.model.problem import AssetsError, Place, Problem
 
 NAMES: Final = ("assets.yml", "assets.yaml")
@@ -279,10 +279,27 @@ class _Loading:
             if fits("connection", options)
         }
         for name, connection in connections.items():
+            if connection.type not in CONNECTION_TYPES:
+                self._plugged_in(document, connection)
             path = connection.options.get("path")
             if path and (how := self.paths.leaving(path)):
                 self._leaves(document, ("connections", name, "path"), path, how)
         return connections, frozenset(values)
+
+    def _plugged_in(self, document: Document, connection: Connection) -> None:
+        """A type that is not built in is one that an installed package brings, or a mistake."""
+        from importlib.metadata import entry_points  # a scan of all that is installed: only for such a type
+
+        found = {point.name for point in entry_points(group="assets_cli.connections")}
+        if connection.type not in found:
+            known = [*CONNECTION_TYPES, *sorted(found)]
+            hint = Spelling(known).hint(connection.type) or (
+                f"known types: {', '.join(known)}; install the package that brings it, "
+                f"such as: pip install 'assets-cli[{connection.type[:40]}]'"
+            )
+            message = f"connection '{connection.name}': unknown type '{connection.type[:80]}'"
+            where = ("connections", connection.name, "type")
+            self.problems.append(document.problem(where, "A0216", message, hint))
 
     def _default_connection(self, document: Document, declared: frozenset[str]) -> str | None:
         name = document.values.get("default_connection")

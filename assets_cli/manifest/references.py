@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from posixpath import normpath
 
 from assets_cli.manifest.build import Checker, Definition
+from assets_cli.manifest.document import Key
 from assets_cli.manifest.spelling import Spelling
-from assets_cli.model.manifest import Asset, Output
+from assets_cli.model.manifest import Asset, Check, Output, PathProbe
 from assets_cli.model.problem import Related
 
 _NEITHER = re.compile(r"[^A-Z0-9]")
@@ -39,11 +40,55 @@ def check_references(definitions: Mapping[str, Definition], checker: Checker) ->
                 )
         if len(upstreams) > 1 and len({fold(upstream) for upstream in upstreams}) < len(upstreams):
             _clashes(asset, checker)
+        _relationships(asset, definitions, checker)
         if asset.output is not None:
             _claim(asset, asset.output, outputs, checker)
     paths = {key[0]: name for key, name in outputs.items() if len(key) == 1}
     for path, name in paths.items():
         _look_around(path, name, paths, definitions, checker)
+
+
+def _relationships(asset: Asset, definitions: Mapping[str, Definition], checker: Checker) -> None:
+    for index, check in enumerate(asset.checks):
+        if check.kind == "relationships":
+            _relationship(asset, check, ("checks", index, "relationships", "to"), definitions, checker)
+
+
+def _relationship(
+    asset: Asset, check: Check, keys: tuple[Key, ...], definitions: Mapping[str, Definition], checker: Checker
+) -> None:
+    """Report a check that compares with what is not there, or with what is somewhere else."""
+    other = check.arguments["to"]
+    if other not in definitions:
+        near = Spelling(definitions).nearest(other)
+        hint = f"did you mean '{near}'?" if near is not None else "declare an asset with this name"
+        checker.report(asset.name, keys, "A0163", f"check '{check.name}' names no asset: '{other[:80]}'", hint)
+        return
+    target = definitions[other].asset
+    if target is None or asset.output is None:
+        return  # a problem of its own
+    here, there = _place(asset, checker), _place(target, checker)
+    if there is None or here is None or there != here:
+        what = f"check '{check.name}' compares {_said(here)} with '{other}', which is {_said(there)}"
+        hint = "both have to be tables of one connection, or files; else write a python check"
+        checker.report(asset.name, keys, "A0163", what, hint)
+
+
+def _place(asset: Asset, checker: Checker) -> str | None:
+    """What an asset's output can be compared within: "files", a connection's name, or nothing."""
+    if asset.output is None:
+        return "files" if isinstance(asset.observe, PathProbe) else None
+    if asset.output.path is not None:
+        return "files"
+    if asset.output.table is None:
+        return None
+    return f"connection {asset.output.connection or checker.surroundings.default_connection}"
+
+
+def _said(place: str | None) -> str:
+    if place is None:
+        return "no table and no file"
+    return "a file" if place == "files" else f"a table of the {place}"
 
 
 def _look_around(

@@ -5,7 +5,7 @@ Values; the command line shows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from assets_cli.model.history import CheckResult, Latest, Materialization, Observation, RunRecord
@@ -57,6 +57,64 @@ class Lineage(NamedTuple):
     downstream_depth: dict[str, int]
 
 
+class ColumnNode(NamedTuple):
+    """A column, `name` is `asset.column`. `asset` is None for a table that belongs to none.
+
+    `column` is empty where a column reaches an asset that nobody can look into. `note` says what is not known.
+    """
+
+    name: str
+    asset: str | None
+    column: str
+    note: str = ""
+
+
+class ColumnEdge(NamedTuple):
+    """One hop from a column to one that is made from it, by this expression. Names are those of nodes."""
+
+    start: str
+    end: str
+    expression: str
+
+
+class ColumnFilter(NamedTuple):
+    """A column that decides about the rows of an asset, in these clauses, without being part of the values."""
+
+    start: str
+    asset: str
+    clauses: tuple[str, ...]
+
+
+class ColumnLineage(NamedTuple):
+    """What columns are made from and what is made of them. `column` is None where all of the asset were asked for.
+
+    `asked` are the names of the nodes that were asked for; the depths are their distances in hops, as in `Lineage`.
+    `notes` are what is not known of the asset as a whole.
+    """
+
+    asset: str
+    column: str | None
+    asked: tuple[str, ...]
+    nodes: tuple[ColumnNode, ...]
+    edges: tuple[ColumnEdge, ...]
+    filters: tuple[ColumnFilter, ...]
+    upstream_depth: dict[str, int]
+    downstream_depth: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+
+class Reached(NamedTuple):
+    """What a change of a column reaches in one asset: columns by their expressions, rows by the clauses it stands in.
+
+    `note` is set where nobody can look into the asset, which ends the way.
+    """
+
+    asset: str
+    columns: tuple[tuple[str, str], ...] = ()
+    clauses: tuple[str, ...] = ()
+    note: str = ""
+
+
 class Holder(NamedTuple):
     """Who keeps data old, and why: an external asset, a root that is due, an asset that has newer data to read.
 
@@ -95,10 +153,12 @@ class Affected(NamedTuple):
 
 
 class Impact(NamedTuple):
-    """Everything below an asset, the nearest first."""
+    """Everything below an asset, the nearest first; below one `column` of it what a change of that column reaches."""
 
     asset: AssetStatus
     affected: tuple[Affected, ...]
+    column: str | None = None
+    reached: Mapping[str, Reached] = {}
 
 
 class Shown(NamedTuple):

@@ -7,16 +7,40 @@ Paths are as written: relative to the project root, posix, or absolute.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from assets_cli.model.problem import Place, Problem
 
-Materialization = Literal["table", "view", "script"]
+Materialization = Literal["table", "view", "append", "incremental", "script"]
+GROWING = ("append", "incremental")
+"""The materializations that keep the rows that are there."""
+
+CONNECTION_TYPES = ("duckdb", "sqlite", "postgres", "sqlalchemy")
+"""The types of connections that are built in."""
+
 DataVersionMode = Literal["content", "stat", "always"]
 DEFAULT_ENVIRONMENT = "default"
 """The environment without `--env`: the manifest as it is, without an overlay."""
-CheckKind = Literal["not_null", "unique", "accepted_values", "row_count", "between", "sql", "python", "shell"]
+CheckKind = Literal[
+    "not_null",
+    "unique",
+    "accepted_values",
+    "row_count",
+    "between",
+    "schema",
+    "relationships",
+    "matches",
+    "volume",
+    "max_age",
+    "sql",
+    "python",
+    "shell",
+]
+_NO_IDENTIFIER = re.compile(r"[./-]")
+PRIVATE = "pii"
+"""The tag of a column whose values are about people: no check shows them."""
 
 
 class ShellCommand(NamedTuple):
@@ -56,13 +80,32 @@ class ShellProbe(NamedTuple):
     interpreter: tuple[str, ...] = ("sh", "-e", "-c")
 
 
-Probe = PathProbe | ShellProbe
+class SqlProbe(NamedTuple):
+    """An external asset is observed by the first row of a query of a connection; None is the default connection.
+
+    The query is in a file of the project (`path`) or inline: exactly one of them is set.
+    """
+
+    path: str | None = None
+    query: str | None = None
+    connection: str | None = None
+
+
+class HttpProbe(NamedTuple):
+    """An external asset is observed by what a server says of a URL. `headers` are sent with each request."""
+
+    url: str
+    headers: Mapping[str, str] = {}
+
+
+Probe = PathProbe | ShellProbe | SqlProbe | HttpProbe
 
 
 class Output(NamedTuple):
     """Where an asset's contents are: a path (file, directory or glob), a table in a connection, or neither (script).
 
     `atomic`: a shell command writes to a temporary path, which becomes the output when it has succeeded.
+    `unique_key` and `time_column` are columns that say which rows an incremental one replaces.
     """
 
     path: str | None = None
@@ -70,6 +113,13 @@ class Output(NamedTuple):
     connection: str | None = None
     materialization: Materialization = "table"
     atomic: bool = False
+    unique_key: tuple[str, ...] = ()
+    time_column: str | None = None
+
+    @property
+    def grows(self) -> bool:
+        """Whether a run adds to what is there."""
+        return self.materialization in GROWING
 
 
 class Retries(NamedTuple):
@@ -100,7 +150,9 @@ class Check(NamedTuple):
     """An assertion on an asset's contents. `name` is unique within the asset; one that fails and is `blocking` blocks.
 
     `arguments` by kind: `columns` of not_null and unique; `column` and `values`; `column`, `min` and `max`, of which
-    one may be missing; `query` or `path` of sql; `module` and `function`; `run` of shell.
+    one may be missing; `allow_extra` of schema; `column`, `to` and `field` of relationships; `column` and `pattern`;
+    `tolerance` and `history` of volume; `column` and `max` (microseconds) of max_age; `query` or `path` of sql;
+    `module` and `function`; `run` of shell.
     """
 
     name: str
@@ -110,11 +162,47 @@ class Check(NamedTuple):
     blocking: bool = False
 
 
+class Column(NamedTuple):
+    """A column as declared. An empty `type` is any type."""
+
+    name: str
+    type: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its values must not be shown where nobody asked for them."""
+        return PRIVATE in self.tags
+
+
+def parameter_name(asset: str) -> str:
+    """The parameter of a Python function that stands for an asset: `raw/events.daily-1` is `raw_events_daily_1`."""
+    return asset if asset.isidentifier() else _NO_IDENTIFIER.sub("_", asset)
+
+
+class Spot(NamedTuple):
+    """A line and a column, from 1, in a text of the manifest; as the last key of `locate` it gives the place of it."""
+
+    line: int
+    column: int
+
+
+class Inferred(NamedTuple):
+    """An upstream that nobody wrote: where the code names it. `file` is None for a query that is in the manifest."""
+
+    upstream: str
+    file: str | None
+    line: int
+    column: int
+
+
 class Asset(NamedTuple):
     """One declared asset. `place` is where its definition starts. `timeout` is in microseconds, None for no limit.
 
     `pool` names one of the manifest's; an `isolated` Python function gets a process of its own. `moved_from` are names
     that it had before, the latest first.
+    `upstreams` are all of them, those that are written first; `inferred` says of the others where the code names them.
     """
 
     name: str
@@ -141,11 +229,18 @@ class Asset(NamedTuple):
     pool: str | None = None
     isolated: bool = False
     moved_from: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    inferred: tuple[Inferred, ...] = ()
 
     @property
     def is_external(self) -> bool:
         """Whether others produce it, so that it can only be observed."""
         return self.command is None
+
+    @property
+    def written_upstreams(self) -> tuple[str, ...]:
+        """The upstreams that the manifest names."""
+        return self.upstreams[: len(self.upstreams) - len(self.inferred)]
 
 
 class Manifest(NamedTuple):
@@ -177,3 +272,20 @@ class Manifest(NamedTuple):
         """The connection that an asset's SQL and table are at, or None where nothing names one."""
         name = (asset.output.connection if asset.output else None) or self.default_connection
         return self.connections.get(name) if name else None
+
+    def place_of_upstream(self, name: str, upstream: str) -> Place:
+        """Where an asset says that it is made from another: in the manifest, or the line of code that names it."""
+        asset = self.assets[name]
+        written = asset.written_upstreams
+        if upstream in written:
+            return self.locate(name, "upstreams", written.index(upstream))
+        for found in asset.inferred:
+            if found.upstream == upstream:
+                return self.place_in_code(name, found.file, found.line, found.column)
+        return self.locate(name, "upstreams")
+
+    def place_in_code(self, name: str, file: str | None, line: int, column: int) -> Place:
+        """A place in a file, or in the query that an asset has in the manifest itself."""
+        if file is not None:
+            return Place(file, line, column)
+        return self.locate(name, "command", "sql", Spot(line, column))

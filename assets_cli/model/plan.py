@@ -28,6 +28,10 @@ CauseKind = Literal[
 SkipReason = Literal["up_to_date", "not_selected_upstream", "external"]
 
 
+FULL_REFRESH = "forced by --full-refresh"
+"""The detail of the cause `forced` of a table that grows and is to be built from nothing."""
+
+
 class Cause(NamedTuple):
     """One reason why an asset is stale. `detail` is a sentence for people; the other fields are for programs."""
 
@@ -71,6 +75,11 @@ class Step(NamedTuple):
     def is_tentative(self) -> bool:
         """Whether all its causes are tentative, so that it may be cut off."""
         return all(cause.is_tentative for cause in self.causes)
+
+    @property
+    def is_full_refresh(self) -> bool:
+        """Whether a table that grows is to be built from nothing."""
+        return any(cause.kind == "forced" and cause.detail == FULL_REFRESH for cause in self.causes)
 
     @property
     def is_forced(self) -> bool:

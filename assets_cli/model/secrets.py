@@ -16,6 +16,7 @@ SHORTEST: Final = 6
 
 MASK: Final = "***"
 _IN_URL: Final = ":***@"
+_IN_QUERY = re.compile(r"(?i)(?<=[?&])((?:ssl)?password|passwd|pwd|passcode|token|secret)=([^\s&#\"'<>]+)")
 _PASSWORD = re.compile(r"(?<=://)([^\s/?#:@\"'<>]*):([^\s/?#\"'<>]+)@")
 
 
@@ -34,6 +35,8 @@ def secrets(values: Iterable[str], urls: Iterable[str] = ()) -> tuple[str, ...]:
             if password != MASK:
                 found.add(f":{password}@")
                 plain.update(text for text in (password, unquote(password)) if len(text) >= SHORTEST)
+        for _, password in _IN_QUERY.findall(url):
+            plain.update(text for text in (password, unquote(password)) if len(text) >= SHORTEST and text != MASK)
     for value in plain:
         found |= {value, quote(value, safe=""), json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
         found.update(line for line in value.splitlines() if len(line.strip()) >= 4 * SHORTEST)
@@ -42,7 +45,7 @@ def secrets(values: Iterable[str], urls: Iterable[str] = ()) -> tuple[str, ...]:
 
 def has_password(text: str) -> bool:
     """Whether a URL with a password is in a text."""
-    return "://" in text and _PASSWORD.search(text) is not None
+    return "://" in text and (_PASSWORD.search(text) is not None or _IN_QUERY.search(text) is not None)
 
 
 def cover(secret: str) -> str:
@@ -79,4 +82,6 @@ def _mask_text(text: str, hidden: tuple[str, ...]) -> str:
             text = text.replace(secret, cover(secret))
     if "://" in text and "@" in text:
         text = _PASSWORD.sub(rf"\1:{MASK}@", text)
+    if "://" in text and "?" in text:
+        text = _IN_QUERY.sub(rf"\1={MASK}", text)
     return text

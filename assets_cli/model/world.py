@@ -11,6 +11,9 @@ from typing import Literal, NamedTuple
 from assets_cli.model.history import Component, Fingerprint, Observation
 from assets_cli.model.problem import Problem
 
+SERVER_TABLE = "exists:table"
+"""The digest of every table of a server: to say more would mean to read it."""
+
 
 class CodeProbe(NamedTuple):
     """The components of an asset's code version as they are now.

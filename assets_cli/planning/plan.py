@@ -13,10 +13,10 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration
 from assets_cli.model.history import Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, SqlCommand
-from assets_cli.model.plan import Cause, Overdue, Plan, Promise, Skip, Step
+from assets_cli.model.plan import FULL_REFRESH, Cause, Overdue, Plan, Promise, Skip, Step
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
-from assets_cli.planning import freshness, schedule
+from assets_cli.planning import freshness, growth, schedule
 from assets_cli.planning.staleness import name_some, stale_causes
 
 _DOES = {"materialize": "materialized", "check": "checked again"}
@@ -25,12 +25,15 @@ _DOES = {"materialize": "materialized", "check": "checked again"}
 class Selection(NamedTuple):
     """What the user asked for. `names` are all assets that may run; `forced` the ones that run whatever their state.
 
+    `anew` are tables that grow and that are to be built from nothing, whatever their state.
+
     `expressions` are as typed, for the record.
     """
 
     names: frozenset[str]
     forced: frozenset[str] = frozenset()
     expressions: tuple[str, ...] = ()
+    anew: frozenset[str] = frozenset()
 
 
 class _Situation(NamedTuple):
@@ -62,6 +65,7 @@ def plan(
     steps = _steps(situation, selection)
     overdue = freshness.overdue(view, selection.names)
     warnings = [*world.warnings, *_unselected_upstreams(situation, selection, steps)]
+    warnings += growth.refusals(steps.values(), graph)
     warnings += _overdue_unreachable(graph, overdue, steps, selection)
     uncovered = frozenset(freshness.never_refreshed(graph))
     estimate = schedule.estimate({step.asset: step for step in steps.values()}, jobs)
@@ -110,7 +114,9 @@ def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
         if name not in names or asset.is_external:
             continue
         causes = situation.causes(name)
-        if name in selection.forced:
+        if name in selection.anew:
+            causes.append(Cause("forced", FULL_REFRESH))
+        elif name in selection.forced:
             causes.append(Cause("forced", "forced by --force"))
         after = tuple(upstream for upstream in asset.upstreams if upstream in steps)
         causes += [

@@ -83,7 +83,9 @@ def _upstream_causes(
             )
     for upstream in asset.upstreams:
         if upstream not in made.inputs:
-            yield Cause("upstreams_added", f"upstream added: {upstream}", upstream=upstream)
+            seen = next((each for each in asset.inferred if each.upstream == upstream), None)
+            where = f", inferred from {f'{seen.file}:{seen.line}' if seen.file else 'its SQL'}" if seen else ""
+            yield Cause("upstreams_added", f"upstream added: {upstream}{where}", upstream=upstream)
     for upstream in made.inputs:
         if upstream not in asset.upstreams:
             yield Cause("upstreams_removed", f"upstream removed: {upstream}", upstream=upstream)

@@ -6,15 +6,17 @@ nothing of assets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from assets_cli.connections import open_database
 from assets_cli.connections.protocol import DatabaseError, Session
 from assets_cli.model.manifest import Connection
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.template import UnknownVariableError, fill_environment
+from assets_cli.probing.code import location
 from assets_cli.probing.tables import PATIENCE, DatabaseLocks
 
 
@@ -51,6 +53,39 @@ def opened(
             raise AssetsError(_in_use(connection.name, str(error), error.hint)) from None
         line = f" (line {error.line})" if error.line and error.line > 1 else ""
         raise AssetsError(Problem("A0612", f"{error}{line}", hint=error.hint)) from None
+
+
+class Answer(NamedTuple):
+    """What became of a connection that was tried: the database's version, or the problem; `took` is in microseconds."""
+
+    connection: str
+    type: str
+    location: str
+    status: Literal["ok", "absent", "failed"]
+    version: str | None = None
+    took: int = 0
+    problem: Problem | None = None
+
+
+def attempt(
+    connection: Connection, root: str, environ: Mapping[str, str], locks: DatabaseLocks, clock: Callable[[], int]
+) -> Answer:
+    """Open a connection, ask it for one value and close it. A file that is not there yet is made by the first step."""
+    began = clock()
+    place = location(connection, root)
+    answer = Answer(connection.name, connection.type, place, "ok")
+    path = connection.options.get("path")
+    try:
+        if path and "${" not in path and not Path(root, path).exists():
+            return answer._replace(status="absent")
+        with opened(connection, root, environ, locks) as session:
+            session.scalar("select 1")
+            return answer._replace(version=session.version(), took=clock() - began)
+    except AssetsError as error:
+        found = error.problems[0]
+        message = f"connection {connection.name}: {found.message}"
+        problem = found._replace(code=found.code if found.code != "A0612" else "A0621", message=message)
+        return answer._replace(status="failed", took=clock() - began, problem=problem)
 
 
 def _files(root: str) -> Iterator[Session]:

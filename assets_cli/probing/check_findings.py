@@ -29,7 +29,7 @@ def check_findings(look: CodeLook, asset: Asset) -> Iterator[Problem]:
         if check.kind == "python":
             yield from _function(look, asset, check, place)
         elif (path := check.arguments.get("path")) is not None:
-            yield from _file(look, asset, normpath(path), place)
+            yield from sql_file(look, asset, normpath(path), place)
 
 
 def texts(asset: Asset) -> Iterator[Use]:
@@ -68,7 +68,8 @@ def _function(look: CodeLook, asset: Asset, check: Check, place: Place) -> Itera
         yield problem("A0305", f"{path} has no function {function}", hint)
 
 
-def _file(look: CodeLook, asset: Asset, path: str, place: Place) -> Iterator[Problem]:
+def sql_file(look: CodeLook, asset: Asset, path: str, place: Place) -> Iterator[Problem]:
+    """What is wrong with an SQL file that an asset names besides its command."""
     try:
         with open(look.files.full(path), encoding="utf-8") as file:  # noqa: PTH123
             file.read()

@@ -217,6 +217,10 @@ class CodeLook:
             fields += ("path", output.path)
         if output.table is not None:
             fields += ("table", output.table)
+        if output.unique_key:
+            fields += ("unique_key", joined(output.unique_key))
+        if output.time_column is not None:
+            fields += ("time_column", output.time_column)
         # Naming the default connection says nothing new; where it is counts as a component of its own.
         if output.connection is not None and output.connection != self.manifest.default_connection:
             fields += ("connection", output.connection)

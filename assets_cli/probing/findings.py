@@ -11,11 +11,11 @@ from fnmatch import fnmatch
 from posixpath import normpath
 
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.manifest import Asset, PathProbe, ShellCommand, SqlCommand
+from assets_cli.model.manifest import Asset, HttpProbe, PathProbe, ShellCommand, ShellProbe, SqlCommand, SqlProbe
 from assets_cli.model.problem import Place, Problem
 from assets_cli.model.template import environment_names
 from assets_cli.probing import nearest, shell_scripts
-from assets_cli.probing.check_findings import check_findings, texts
+from assets_cli.probing.check_findings import Use, check_findings, sql_file, texts
 from assets_cli.probing.code import CodeLook
 from assets_cli.probing.files import FileDigests
 
@@ -32,6 +32,9 @@ def findings(graph: AssetGraph, environ: Mapping[str, str], files: FileDigests) 
             if isinstance(asset.command, ShellCommand):
                 found.update(dict.fromkeys(_shell_findings(look, asset, asset.command, examined.components, outputs)))
         found.update(dict.fromkeys(check_findings(look, asset)))
+        if isinstance(asset.observe, SqlProbe) and asset.observe.path is not None:
+            place = look.manifest.locate(asset.name, "observe", "sql")
+            found.update(dict.fromkeys(sql_file(look, asset, normpath(asset.observe.path), place)))
         found.update(dict.fromkeys(_unset(look, asset, environ)))
     found.update(dict.fromkeys(_unset_in_connections(look, environ)))
     files.save()
@@ -97,10 +100,7 @@ def _unset(look: CodeLook, asset: Asset, environ: Mapping[str, str]) -> Iterator
         uses.append((("command", "sql"), command.query))
     uses += [(("env", key), value) for key, value in asset.env.items()]
     uses += texts(asset)
-    if isinstance(asset.observe, PathProbe):
-        uses.append((("observe", "path"), asset.observe.path))
-    elif asset.observe is not None:
-        uses.append((("observe", "shell"), asset.observe.run))
+    uses += _texts_of_probe(asset)
     if asset.output is not None and asset.output.path is not None:
         uses.append((("output", "path"), asset.output.path))
     for keys, text in uses:
@@ -108,6 +108,20 @@ def _unset(look: CodeLook, asset: Asset, environ: Mapping[str, str]) -> Iterator
             yield _unset_problem(name, asset.name, manifest.locate(asset.name, *keys), asset.name)
     if isinstance(command, SqlCommand) and command.path is not None:
         yield from _unset_in_file(look.files, asset, command.path, environ)
+
+
+def _texts_of_probe(asset: Asset) -> Iterator[Use]:
+    """The texts by which an asset is observed, as far as they are in the manifest."""
+    probe = asset.observe
+    if isinstance(probe, PathProbe):
+        yield Use(("observe", "path"), probe.path)
+    elif isinstance(probe, ShellProbe):
+        yield Use(("observe", "shell"), probe.run)
+    elif isinstance(probe, SqlProbe) and probe.query is not None:
+        yield Use(("observe", "sql"), probe.query)
+    elif isinstance(probe, HttpProbe):
+        yield Use(("observe", "http"), probe.url)
+        yield from (Use(("observe", "http", "headers", name), value) for name, value in probe.headers.items())
 
 
 def _unset_in_connections(look: CodeLook, environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -25,7 +25,11 @@ _LONGEST = 1_000
 
 
 class ProbeError(Exception):
-    """Nobody could look. The message says why, without a subject."""
+    """Nobody could look. The message says why, without a subject; `hint` what to do."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Answer(NamedTuple):
@@ -36,8 +40,8 @@ class Answer(NamedTuple):
     metadata: Mapping[str, Any] = {}
 
 
-class Shell(Protocol):
-    """Runs the shell probe of an asset, from any thread."""
+class Prober(Protocol):
+    """Runs the probes that are processes (of shell, SQL and HTTP), from any thread."""
 
     def ask(self, asset: Asset) -> Answer:
         """What it says.
@@ -51,16 +55,20 @@ class Shell(Protocol):
         """End those that run; called again, at once."""
         ...
 
+    def close(self) -> None:
+        """Let go of what it keeps for further questions. None is being asked."""
+        ...
+
 
 class ObserveSurroundings(NamedTuple):
-    """What observing needs: variables, a cache of files, what runs shell probes (made when there are any), a clock.
+    """What observing needs: variables, a cache of files, what runs processes (made when there are any), a clock.
 
     `clock` gives microseconds UTC; `secrets` are texts that no observation holds.
     """
 
     environ: Mapping[str, str]
     files: FileDigests
-    shell: Callable[[], Shell]
+    prober: Callable[[], Prober]
     clock: Callable[[], int]
     secrets: tuple[str, ...] = ()
 
@@ -105,7 +113,7 @@ def observe(
         else:
             commands.append(asset)
     if commands:
-        answers |= _ask_all(commands, around.shell())
+        answers |= _ask_all(commands, around.prober())
     now = around.clock()
     seen: dict[str, Observation] = {}
     failures: dict[str, Problem] = {}
@@ -120,23 +128,24 @@ def observe(
     return Observed(seen, failures)
 
 
-def _ask_all(assets: list[Asset], shell: Shell) -> dict[str, Answer | ProbeError]:
+def _ask_all(assets: list[Asset], prober: Prober) -> dict[str, Answer | ProbeError]:
     # Imported on use: most projects have no such probe.
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(min(_AT_ONCE, len(assets)), "assets-observe")
     try:
-        asked = {asset.name: pool.submit(_caught, partial(shell.ask, asset)) for asset in assets}
+        asked = {asset.name: pool.submit(_caught, partial(prober.ask, asset)) for asset in assets}
         return {name: future.result() for name, future in asked.items()}
     except BaseException:
-        shell.cancel()
+        prober.cancel()
         try:
             pool.shutdown()
         except KeyboardInterrupt:  # again: whoever interrupts has lost patience
-            shell.cancel()
+            prober.cancel()
         raise
     finally:
         pool.shutdown()
+        prober.close()
 
 
 def _caught(ask: Callable[[], Answer]) -> Answer | ProbeError:

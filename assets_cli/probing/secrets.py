@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from assets_cli.model.manifest import Asset, Manifest, PathProbe, ShellCommand, ShellProbe, SqlCommand
+from assets_cli.model.manifest import Asset, Manifest, PathProbe, ShellCommand, SqlCommand, SqlProbe
 from assets_cli.model.secrets import has_password, secrets
 from assets_cli.model.template import UnknownVariableError, environment_names, fill_environment
 from assets_cli.probing.files import FileDigests
@@ -41,8 +41,8 @@ def _hidden(manifest: Manifest) -> Iterator[str]:
             yield from (command.run, *command.interpreter)
         elif isinstance(command, SqlCommand) and command.query is not None:
             yield command.query
-        if isinstance(asset.observe, ShellProbe):
-            yield from (asset.observe.run, *asset.observe.interpreter)
+        if asset.observe is not None and not isinstance(asset.observe, PathProbe):
+            yield from _texts(asset.observe._asdict())
         if asset.data_version_sql is not None:
             yield asset.data_version_sql
         for check in asset.checks:
@@ -70,6 +70,8 @@ def _sql_files(assets: Iterable[Asset]) -> Iterator[str]:
     for asset in assets:
         if isinstance(asset.command, SqlCommand) and asset.command.path is not None:
             yield asset.command.path
+        if isinstance(asset.observe, SqlProbe) and asset.observe.path is not None:
+            yield asset.observe.path
         for check in asset.checks:
             if check.kind == "sql" and isinstance(path := check.arguments.get("path"), str):
                 yield path

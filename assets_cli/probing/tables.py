@@ -10,14 +10,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from assets_cli.connections.protocol import VIEW_DIGEST, Database, DatabaseError
+from assets_cli.connections.protocol import VIEW_DIGEST, Database, DatabaseError, Session
 from assets_cli.model.history import Fingerprint
-from assets_cli.model.world import OutputProbe
+from assets_cli.model.world import SERVER_TABLE, OutputProbe
 from assets_cli.probing.table_cache import DatabaseCache, cache_file, database_stat
 
 __all__ = ["AskedTable", "DatabaseCache", "DatabaseLocks", "cache_file", "database_stat", "probe_tables"]
 
-SERVER_TABLE = "exists:table"
 PATIENCE = 1.0
 
 
@@ -69,8 +68,7 @@ def _known(table: str, asked: AskedTable, cache: DatabaseCache, stat: str) -> Fi
     found = cache.known(table, stat)
     if found is None and asked.recorded is not None and asked.recorded.stat == stat:
         found = asked.recorded
-    # The rows of a view are its query's: only its being there is its own.
-    return found._replace(digest=VIEW_DIGEST) if found is not None and asked.view else found
+    return found
 
 
 def _under_lock(
@@ -105,15 +103,22 @@ def _open_and_ask(database: Database, tables: Mapping[str, AskedTable], stat: st
         for table, asked in tables.items():
             if table not in existing:
                 probes[table] = OutputProbe("missing")
-            elif asked.view:
-                probes[table] = OutputProbe("present", Fingerprint(VIEW_DIGEST, stat))
             elif database.file is None:
-                probes[table] = OutputProbe("present", Fingerprint(SERVER_TABLE))
+                probes[table] = OutputProbe("present", Fingerprint(VIEW_DIGEST if asked.view else SERVER_TABLE))
             else:
-                probes[table] = OutputProbe("present", Fingerprint(session.table_state(table).digest, stat))
+                probes[table] = OutputProbe("present", Fingerprint(_digest(session, table, asked), stat))
         return probes
     finally:
         session.close()
+
+
+def _digest(session: Session, table: str, asked: AskedTable) -> str:
+    try:
+        return session.table_state(table).digest
+    except DatabaseError:
+        if not asked.view:
+            raise
+        return VIEW_DIGEST  # it is there, and what it reads is not
 
 
 def _guarded(ask: Callable[[], dict[str, OutputProbe]], tables: Mapping[str, AskedTable]) -> dict[str, OutputProbe]:

@@ -107,8 +107,15 @@ class _Alone:
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = self.ledger.snapshot.environment
         target = commands.Target(self.run, environment, log, log.with_suffix(".result.json"))
+        made = self.ledger.snapshot.of(self.asset.name).materialization
         setting = checking.Setting(
-            self.graph.manifest, self.asset, target, held.descriptors, self.around, Cancellation()
+            self.graph.manifest,
+            self.asset,
+            target,
+            held.descriptors,
+            self.around,
+            Cancellation(),
+            checked=made.seq if made else None,
         )
         with signals_into(setting.cancellation):
             results = wait_for(checking.evaluate(self.asset.checks, setting))

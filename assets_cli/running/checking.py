@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from assets_cli.computes import shell
 from assets_cli.model.history import CheckResult
 from assets_cli.model.manifest import Asset, Check, Manifest, SqlCommand
-from assets_cli.running import commands
+from assets_cli.running import check_arguments, commands
 from assets_cli.running.commands import CannotStartError, Target
 from assets_cli.running.executors.local import Cancellation, Invocation, Outcome
 from assets_cli.running.surroundings import Surroundings
@@ -32,6 +32,8 @@ class Setting(NamedTuple):
     descriptors: tuple[int, ...]
     around: Surroundings
     cancellation: Cancellation
+    checked: int | None = None
+    """The record of what is looked at, where it has one already."""
 
 
 async def evaluate(checks: Sequence[Check], setting: Setting) -> tuple[CheckResult, ...] | None:
@@ -81,7 +83,10 @@ class _Evaluation:
         if check.kind == "shell":
             return {"run": commands.fill(arguments["run"], environ, where)}
         if check.kind != "sql":
-            return arguments
+            setting = self.setting
+            return check_arguments.complete(
+                check, setting.asset, setting.manifest, setting.around, checked=setting.checked
+            )
         path = arguments.get("path")
         query = arguments["query"] if path is None else commands.read_sql(self.setting.manifest, SqlCommand(path=path))
         return {"query": commands.fill(query, environ, where)}
@@ -118,7 +123,8 @@ class _Evaluation:
             for name, (check, arguments) in waiting.items()
         ]
         manifest, asset, environ = setting.manifest, setting.asset, setting.around.environ
-        job = commands.job(manifest, asset, setting.target, environ, ("checks", {"checks": asked}))
+        told = {"checks": asked, "private": check_arguments.private(asset, manifest)}
+        job = commands.job(manifest, asset, setting.target, environ, ("checks", told))
         extra = {"PATH": shell.path_with_interpreter(environ)}
         return self._invocation(commands.WORKER, extra, job)
 

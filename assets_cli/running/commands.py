@@ -41,6 +41,7 @@ class Target(NamedTuple):
     `held` are the real paths of the database files whose mutex the step holds; `locks` is the folder of the others.
     `output` is where a command writes its output, where that is not the declared place yet.
     `number` counts attempts from 1; `last` is the latest materialization on record, and `code_version` what runs now.
+    `growth` says how rows come to a table that grows.
     """
 
     run: str
@@ -53,6 +54,7 @@ class Target(NamedTuple):
     number: int = 1
     code_version: str | None = None
     last: Materialization | None = None
+    growth: Mapping[str, Any] = {}
 
 
 def invocation(
@@ -241,6 +243,7 @@ def job(
         "vars": dict(manifest.vars),
         "data_version": asset.data_version,
         "data_version_sql": asset.data_version_sql,
+        "growth": dict(target.growth),
     }
 
 

@@ -53,7 +53,10 @@ def require_observable(graph: AssetGraph, names: Sequence[str]) -> None:
     if externals:
         name = externals[0]
         message = f"{name} does not say how it is observed"
-        place, hint = graph.manifest.locate(name, "name"), "give it observe: {path: …} or observe: {shell: …}"
+        place, hint = (
+            graph.manifest.locate(name, "name"),
+            "give it observe: {path: …}, {sql: …}, {http: …} or {shell: …}",
+        )
     else:
         name = names[0]
         message = f"{name} is no external asset: what it holds is known from its runs"

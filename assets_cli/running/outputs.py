@@ -21,7 +21,7 @@ from assets_cli.connections.protocol import Database, DatabaseError, TableState
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.history import Fingerprint, Input, Latest
 from assets_cli.model.manifest import Asset, Manifest, SqlCommand
-from assets_cli.model.world import OutputProbe
+from assets_cli.model.world import SERVER_TABLE, OutputProbe
 from assets_cli.probing import look_at_output
 from assets_cli.probing.measures import measure
 from assets_cli.probing.paths import data_version_of_path
@@ -41,11 +41,15 @@ class OutputError(Exception):
 
 
 class Left(NamedTuple):
-    """What is at the output now. `queried` is the answer of a declared `data_version: {sql: …}`, as a digest."""
+    """What is at the output now. `queried` is the answer of a declared `data_version: {sql: …}`, as a digest.
+
+    `added` is how many rows came to those of a table that grows; None where it was built anew.
+    """
 
     fingerprint: Fingerprint | None = None
     rows: int | None = None
     queried: str | None = None
+    added: int | None = None
     metadata: Mapping[str, Any] = {}
     untouched: bool = False
 
@@ -132,7 +136,7 @@ def inspect(
     held = measure(asset.output.path, around.root)
     if done.get("columns"):  # what the worker wrote itself it need not be asked for
         held |= _schema(TableState(done["rows"], "", tuple((str(name), str(kind)) for name, kind in done["columns"])))
-    return Left(probe.fingerprint, held.get("rows"), queried, held, untouched)
+    return Left(probe.fingerprint, held.get("rows"), queried, metadata=held, untouched=untouched)
 
 
 def inspect_table(
@@ -162,23 +166,34 @@ def inspect_table(
         if stat is not None:
             cache.after_step(before, stat, output.table, state, only_that_table=alone)
             cache.save()
-    return Left(Fingerprint(state.digest, stat), state.rows, queried, _schema(state))
+    added = done.get("added")
+    return Left(Fingerprint(state.digest, stat), state.rows, queried, added, _schema(state, added))
 
 
 def prepared(document: Mapping[str, Any]) -> Left:
     """What a worker says that it is about to publish."""
     columns = tuple((str(name), str(kind)) for name, kind in document.get("columns") or ())
     state = TableState(document["rows"], document["digest"], columns)
-    metadata = _schema(state)
+    metadata = _schema(state, document.get("added"))
     if document.get("bytes") is not None:
         metadata["bytes"] = document["bytes"]
-    return Left(Fingerprint(state.digest), state.rows, document.get("data_version"), metadata)
+    version, added = document.get("data_version"), document.get("added")
+    return Left(Fingerprint(state.digest), state.rows, version, added, metadata)
 
 
 def data_version(
-    asset: Asset, left: Left, reported: Reported, code_version: str, inputs: Mapping[str, Input], unique: str
+    asset: Asset,
+    left: Left,
+    reported: Reported,
+    code_version: str,
+    inputs: Mapping[str, Input],
+    unique: str,
+    before: str | None = None,
 ) -> str:
-    """What downstreams compare: the first that applies of the model's list."""
+    """What downstreams compare: the first that applies of the model's list.
+
+    `before` is the version of the materialization before: that of a table to which no row came.
+    """
     if reported.data_version is not None:
         return reported.data_version
     if asset.data_version == "always":
@@ -187,7 +202,11 @@ def data_version(
         return left.queried
     if asset.output is not None and asset.output.materialization == "view" and asset.output.table:
         return _digest_of_view(code_version, inputs)
-    if left.fingerprint is None:
+    if asset.output is not None and asset.output.grows and asset.data_version is None:
+        if left.added == 0 and before is not None:
+            return before
+        return f"attempt:{unique}:{left.rows if left.added is None else left.added}"
+    if left.fingerprint is None or left.fingerprint.digest == SERVER_TABLE:
         return f"always:{unique}"
     if asset.data_version == "stat":
         return data_version_of_path(left.fingerprint, "stat")
@@ -216,17 +235,19 @@ def _ask(asset: Asset, table: str | None, database: Database) -> Done:
     what = f"the table {table}" if table else "its data_version.sql"
     try:
         with closing(database.open(read_only=True)) as session:
-            return look(session, table, asset.data_version_sql)
+            return look(session, table, asset.data_version_sql, asset.data_version)
     except ComputeFailedError:
         raise OutputError(f"the command ended well but left no table {table}") from None
     except DatabaseError as error:
         raise OutputError(f"{what} cannot be read: {error}") from None
 
 
-def _schema(state: TableState) -> dict[str, Any]:
+def _schema(state: TableState, added: int | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if state.rows is not None:
         found["rows"] = state.rows
+    if added is not None:
+        found["added"] = added
     if state.columns:
         found["columns"] = [list(column) for column in state.columns]
     return found

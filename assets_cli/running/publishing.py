@@ -75,7 +75,7 @@ def left_at(places: Places, asset: Asset, around: Surroundings) -> Left:
     if probe.state != "present" or probe.fingerprint is None:
         raise OutputError(f"what the command left for {path} cannot be looked at: {probe.detail}")
     held = measure(places.new, around.root)
-    return Left(probe.fingerprint, held.get("rows"), None, held)
+    return Left(probe.fingerprint, held.get("rows"), metadata=held)
 
 
 def publish(places: Places, manifest: Manifest, asset: Asset, run: str, environ: Mapping[str, str]) -> str | None:

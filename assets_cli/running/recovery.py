@@ -15,7 +15,7 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.event import Warned
 from assets_cli.model.history import Attempt, Latest, Materialization
 from assets_cli.probing import look_at_output
-from assets_cli.running import commands, publishing, reports
+from assets_cli.running import commands, growth, publishing, reports
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.state.locks import LockRequest, asset_key, database_key
@@ -62,7 +62,7 @@ def _settle(
         return
     with held:
         _tidy(attempt, graph, surroundings)
-        if prepared is None or not _is_published(prepared, graph, surroundings):
+        if prepared is None or not _is_published(prepared, attempt, graph, surroundings):
             return
         snapshot = surroundings.recorder.snapshot(environment)
         ledger = Ledger(surroundings.recorder, graph, snapshot, snapshot.observations, surroundings.clock)
@@ -90,10 +90,13 @@ def _remove_reports(run: str, surroundings: Surroundings) -> None:
             report.unlink()
 
 
-def _is_published(prepared: Materialization, graph: AssetGraph, surroundings: Surroundings) -> bool:
+def _is_published(prepared: Materialization, attempt: Attempt, graph: AssetGraph, surroundings: Surroundings) -> bool:
     """Whether the output is what was about to be published when the run died."""
     if prepared.asset not in graph.assets or prepared.fingerprint is None:
         return False
+    asset = graph.assets[prepared.asset]
+    if growth.grows(asset):
+        return growth.has_arrived(graph.manifest, asset, attempt, surroundings.environ)
     output = look_at_output(graph, graph.assets[prepared.asset], Latest(), surroundings.probes)
     found = output.fingerprint if output else None
     return found is not None and found.digest == prepared.fingerprint.digest

@@ -30,17 +30,18 @@ from assets_cli.computes.temporaries import Places
 from assets_cli.connections.protocol import Database
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration, event
+from assets_cli.model.columns import Difference, schema_change
 from assets_cli.model.history import Attempt, AttemptState, CheckResult, Component, Materialization, Result
 from assets_cli.model.manifest import Asset, ShellCommand
 from assets_cli.model.plan import Step
 from assets_cli.model.problem import Problem
 from assets_cli.model.secrets import mask_version
-from assets_cli.model.world import CodeProbe, OutputProbe, World
+from assets_cli.model.world import SERVER_TABLE, CodeProbe, OutputProbe, World
 from assets_cli.planning.attempts import delay_before_next
 from assets_cli.planning.staleness import stale_causes
 from assets_cli.planning.versions import code_version
 from assets_cli.probing import look_at_one
-from assets_cli.running import checking, commands, loop, outputs, publishing, reports
+from assets_cli.running import checking, commands, growth, loop, outputs, publishing, reports
 from assets_cli.running.executors.local import Cancellation, Invocation, Outcome, tail
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
@@ -168,6 +169,7 @@ class _Performance:
         self.started = False
         self.published: Places | None = None
         self.places: Places | None = None
+        self.prepared: Materialization | None = None
 
     async def carry_out(self) -> StepOutcome:
         skipped = await self._look_again()
@@ -290,8 +292,9 @@ class _Performance:
         target = self._target(log, number)
         if self.problem is not None:
             return await self._failed(attempt, "failed", self.problem.message, None)
+        self.prepared = None
         try:
-            call = self._call(target)
+            call = self._call(target, attempt)
         except (commands.CannotStartError, outputs.OutputError) as error:
             return await self._failed(attempt, "failed", str(error), None)
         stats = outputs.database_stats(self.touched, self.around)
@@ -309,14 +312,16 @@ class _Performance:
             outputs.forget_databases(self.touched, stats, self.around)
             _remove(target.result)
             reason = heard.exception if outcome.state == "failed" else None
+            if self.prepared is not None and await self._has_arrived(attempt):
+                return self._arrived(self.prepared, outcome, log), "succeeded", outcome.exit_code
             return await self._failed(attempt, outcome.state, reason or outcome.reason or "failed", outcome.exit_code)
         return await self._take_in(attempt, target, outcome, heard, stats)
 
-    def _call(self, target: commands.Target) -> Invocation:
+    def _call(self, target: commands.Target, attempt: Attempt) -> Invocation:
         """The process to start, with room for what it writes.
 
         Raises:
-            CannotStartError: as `commands.invocation`.
+            CannotStartError: as `commands.invocation`, or rows would be added to others that they do not belong to.
             OutputError: its output could not be put where it is declared.
         """
         manifest, environ = self.context.graph.manifest, self.around.environ
@@ -324,6 +329,9 @@ class _Performance:
         self.places = self.published or publishing.places_beside(manifest, self.asset, target.run, environ)
         if self.published is not None:
             target = target._replace(output=self.published.new)
+        made = self.context.ledger.snapshot.of(self.asset.name).materialization
+        asked = growth.growth(self.asset, self.step, attempt, made, (self.components, self.before))
+        target = target._replace(growth=asked)
         call = commands.invocation(manifest, self.asset, target, environ, self.held.descriptors, self.around.secrets)
         commands.databases(manifest, self.asset, environ)
         outputs.make_room(manifest, self.asset, environ)
@@ -422,23 +430,44 @@ class _Performance:
         took = made.finished - made.started
         result: Result = "failed" if made.blocked else "succeeded"
         unchanged = made.unchanged and not made.blocked
-        said = checking.summary(checks)
+        change = Difference.of_document(made.metadata.get("schema_change"))
+        said = "; ".join(
+            filter(None, (f"schema changed: {change.sentence()}" if change else "", checking.summary(checks)))
+        )
         return StepOutcome(made.asset, result, unchanged, said, took, log, rows=left.rows, checks=checks)
+
+    async def _has_arrived(self, attempt: Attempt) -> bool:
+        """Whether the rows of a command that ended badly are in the table all the same: its end came after theirs."""
+        if not growth.grows(self.asset):
+            return False
+        manifest, environ = self.context.graph.manifest, self.around.environ
+        return await loop.in_thread(lambda: growth.has_arrived(manifest, self.asset, attempt, environ))
+
+    def _arrived(self, made: Materialization, outcome: Outcome, log: str) -> StepOutcome:
+        """Record what was committed before its command ended badly: adding it again would have it there twice."""
+        self.context.ledger.record(made)
+        said = f"its rows had arrived before its end: {outcome.reason}"
+        result: Result = "failed" if made.blocked else "succeeded"
+        return StepOutcome(made.asset, result, detail=said, duration=made.finished - made.started, log=log)
 
     async def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
         """Put on record what is about to be published, so that a death in between can be told from one before."""
         if self.asset.output is not None and self.asset.output.materialization == "view":
             return  # nothing could tell it from the view that was there before; making it again costs nothing
+        left = outputs.prepared(document)
+        if left.fingerprint is not None and left.fingerprint.digest == SERVER_TABLE and not growth.grows(self.asset):
+            return  # nor a server's table; making it again changes nothing
         reported = Reported(**document["reported"]) if document.get("reported") else Reported()
-        await self._note_prepared(attempt, outputs.prepared(document), reported)
+        await self._note_prepared(attempt, left, reported)
 
     async def _note_prepared(self, attempt: Attempt, left: outputs.Left, reported: Reported) -> None:
-        if self.asset.data_version_sql is not None:
+        if self.asset.data_version_sql is not None and not growth.grows(self.asset):
             return  # its answer is known only after publishing, so there is nothing whole to record
         made = self._materialization(attempt, left, reported)
         # If we die before its checks were evaluated, it is on record as blocked until they were.
         unchecked = any(check.blocking for check in self.asset.checks)
-        self.around.recorder.prepare(attempt.seq, made._replace(blocked=unchecked))
+        self.prepared = made._replace(blocked=unchecked)
+        self.around.recorder.prepare(attempt.seq, self.prepared)
         await loop.rest()
 
     def _materialization(self, attempt: Attempt, left: outputs.Left, reported: Reported) -> Materialization:
@@ -448,9 +477,12 @@ class _Performance:
         inputs = {upstream: ledger.input_of(upstream) for upstream in self.asset.upstreams}
         version = code_version(latest, self.components)
         reported = reported._replace(data_version=mask_version(reported.data_version, self.around.secrets))
-        data_version = outputs.data_version(self.asset, left, reported, version, inputs, f"{attempt.run}/{attempt.seq}")
+        unique, before = growth.attempt_id(attempt), latest.data_version if latest else None
+        data_version = outputs.data_version(self.asset, left, reported, version, inputs, unique, before)
         metadata = dict(left.metadata)
         metadata.update(self.around.hide(reported.metadata))
+        if change := schema_change(latest.metadata if latest else None, metadata):
+            metadata["schema_change"] = change.document()
         return Materialization(
             seq=0,
             asset=name,

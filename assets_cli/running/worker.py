@@ -5,10 +5,11 @@ of an open stream socket; both ways, one JSON document a line, for one job after
 
     coordinator: the job, and with its first bytes descriptors: the log, then the locks under which it is done
     worker:      {"event": "refused"}: it has imported code of the project that has changed since; nothing was done
-                 {"event": "prepared", "rows", "digest", "columns", of a file "bytes", "reported" where it reported},
+                 {"event": "prepared", "rows", "digest", "columns", of a file "bytes", "reported" where it reported, of
+                 a table that grows "added" and "data_version"},
                  then it waits for {"publish": true}
                  {"event": "report", "data_version", "data_time", "metadata"}, any number of them
-                 {"event": "done", "rows", "digest", "columns", "data_version"}, or
+                 {"event": "done", "rows", "digest", "columns", "data_version", "added"}, or
                  {"event": "failed", "message", "hint", "exit_code"}
                  {"event": "left", "clean"}: whether the job left the process as it was, so that it can take another
 
@@ -75,10 +76,10 @@ class SocketChannel:
         """Another job begins: nothing was reported of it yet."""
         self._reports = []
 
-    def prepared(self, state: TableState, size: int | None = None) -> None:
+    def prepared(self, state: TableState, size: int | None = None, **more: Any) -> None:
         """Say what is about to be published and wait until it is on record."""
         document: dict[str, Any] = {"event": "prepared"}
-        document |= {"rows": state.rows, "digest": state.digest, "columns": state.columns}
+        document |= {"rows": state.rows, "digest": state.digest, "columns": state.columns, **more}
         if size is not None:
             document["bytes"] = size
         if self._reports:
@@ -290,6 +291,10 @@ def _run(job: Job, channel: SocketChannel, mutexes: _Mutexes) -> Done:
         from assets_cli.running import worker_checks  # commands do without
 
         return worker_checks.run(job, database, channel, channel.send)
+    if job.compute == "observe":
+        from assets_cli.running import worker_observe  # as above
+
+        return worker_observe.run(job, database, channel)
     return run_of(job.compute)(job, database, channel)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from assets_cli.checks import Asked, Finding, Means, Subject, evaluate
+from assets_cli.checks import Asked, Finding, Means, Privacy, Subject, evaluate
 from assets_cli.computes import python
 from assets_cli.computes.protocol import Address, Channel, ComputeFailedError, Databases, Done, Job
 from assets_cli.connections.duckdb import in_memory
@@ -22,6 +22,10 @@ def run(job: Job, databases: Databases, channel: Channel, send: Callable[[Mappin
     output = job.output
     itself = Address(output.path, output.table, output.connection)
     paths = {name: where.path for name, where in {**job.upstreams, job.asset: itself}.items() if where.path}
+
+    for check in asked:
+        if check.arguments.get("path") and check.kind == "relationships":
+            paths[check.arguments["to"]] = check.arguments["path"]
 
     def call(check: Asked) -> Any:
         send({"event": "report", "began": check.name})
@@ -41,5 +45,7 @@ def run(job: Job, databases: Databases, channel: Channel, send: Callable[[Mappin
         call=call,
         refusals=(DatabaseError, ComputeFailedError),
     )
-    evaluate(asked, Subject(job.asset, output.table, output.path, paths), means, tell)
+    private = job.command["private"]
+    privacy = Privacy(frozenset(private["columns"]), private["everything"])
+    evaluate(asked, Subject(job.asset, output.table, output.path, paths, privacy), means, tell)
     return Done()

@@ -243,26 +243,27 @@ MISTAKES: dict[str, tuple[dict[str, str | bytes], str]] = {
             )
         },
         """
-            error[A0123]: connection 'w': type: 'duckbd' is none of duckdb, sqlite
+            error[A0216]: connection 'w': unknown type 'duckbd'
               --> assets.yml:5:13
              5 |   w: {type: duckbd, path: w.duckdb}
                |             ^^^^^^
               hint: did you mean 'duckdb'?
             """,
     ),
-    "a connection type to come": (
+    "a connection type of nobody's": (
         {
             "assets.yml": manifest(
-                '- {name: a, command: {sql: "select 1 as x"}, output: {table: t}}',
-                "connections:\n  w: {type: postgres, url: postgres://db}\n",
+                "- {name: a, command: {shell: make}, output: {path: o}}",
+                "connections:\n  w: {type: vertica, url: vertica://db}\n",
             )
         },
         """
-            error[A0120]: connection 'w': type 'postgres' is not yet supported
+            error[A0216]: connection 'w': unknown type 'vertica'
               --> assets.yml:5:13
-             5 |   w: {type: postgres, url: postgres://db}
-               |             ^^^^^^^^
-              hint: write one of duckdb, sqlite
+             5 |   w: {type: vertica, url: vertica://db}
+               |             ^^^^^^^
+              hint: known types: duckdb, sqlite, postgres, sqlalchemy; install the package
+                    that brings it, such as: pip install 'assets-cli[vertica]'
             """,
     ),
     "a SQL file that is not there": (

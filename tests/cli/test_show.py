@@ -353,7 +353,7 @@ def test_json(assets: CommandLine) -> None:
         ("row_count", False),
     ]
     assert [one["numbers"].get("rows") for one in document["history"]] == [1_020, 1_040, None, 1_080]
-    assert document["upstreams"] == [{"name": "raw_events", "status": "up_to_date", "overdue": False}]
+    assert document["upstreams"] == [{"name": "raw_events", "status": "up_to_date", "overdue": False, "inferred": None}]
     assert "sample" not in document
     sampled = json.loads(assets("show", "sessions", "--json", "--sample").out)
     jsonschema.validate(sampled, json.loads(schema_text("show")))

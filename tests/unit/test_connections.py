@@ -97,7 +97,9 @@ class TestPlace:
 
     def test_an_unknown_kind(self, tmp_path: Path) -> None:
         """A kind that is not installed is refused with the kinds that are."""
-        expected = ("unknown connection type 'oracle'", "known types: duckdb, sqlite")
+        known = "known types: duckdb, sqlite, postgres, sqlalchemy"
+        more = "a package that brings another has an entry point oracle in the group assets_cli.connections"
+        expected = ("unknown connection type 'oracle'", f"{known}; {more}")
         assert refused(lambda: open_database("oracle", {}, tmp_path)) == expected
 
     def test_reading_what_is_not_there(self, base: Database, tmp_path: Path) -> None:
@@ -142,8 +144,17 @@ class TestPublish:
         """Of a view no rows are counted: that would mean to run it."""
         session.publish_select("orders", "select 1 as id", "table", nothing)
         state = session.publish_select("recent", "select id from orders", "view", nothing)
-        assert (state.rows, state.digest, [name for name, _ in state.columns]) == (None, "exists:view", ["id"])
+        assert (state.rows, [name for name, _ in state.columns]) == (None, ["id"])
         assert session.table_state("recent") == state
+
+    def test_a_view_is_its_query(self, session: Session) -> None:
+        """Another query is another digest, of the algorithm of rows: neither is taken for the other, or for a table."""
+        first = session.publish_select("recent", "select 1 as id", "view", nothing)
+        second = session.publish_select("recent", "select 2 as id", "view", nothing)
+        table = session.publish_select("recent", "select 2 as id", "table", nothing)
+        assert len({first.digest, second.digest, table.digest}) == 3
+        assert len({state.digest.partition(":")[0] for state in (first, second, table)}) == 1
+        assert session.publish_select("recent", "select 1 as id", "view", nothing) == first
 
     @pytest.mark.parametrize("before", ["table", "view"])
     @pytest.mark.parametrize("after", ["table", "view"])

@@ -53,7 +53,10 @@ def test_every_kind(tmp_path: Path) -> None:
     assert (place.line, place.column) == (10, 32)
 
 
-KINDS = "not_null, unique, accepted_values, row_count, between, sql, python, shell"
+KINDS = (
+    "not_null, unique, accepted_values, row_count, between, schema, relationships, matches, volume, max_age, "
+    "sql, python, shell"
+)
 
 
 @pytest.mark.parametrize(

@@ -100,10 +100,9 @@ def test_the_command_line_overrides_the_overlay(loaded: Load) -> None:
 OVERLAYS = {
     "{vars: {x: 1}, state: x.db}": ("A0102 environment 'prod': unknown key 'state'"),
     "{pools: {a: 0}}": "A0129 environment 'prod': pools.a: 0 is less than 1",
-    "{connections: {w: {typ: duckdb}}}": "A0102 environment 'prod': connection 'w': unknown key 'typ'",
-    "{connections: {w: {type: postgres}}}": (
-        "A0120 environment 'prod': connection 'w': type 'postgres' is not yet supported"
-    ),
+    "{connections: {w: {typ: duckdb}}}": "A0102 connection 'w': unknown key 'typ'",
+    "{connections: {w: {type: postgres}}}": "A0121 connection 'w': key 'url' is missing",
+    "{connections: {w: {type: postgress, url: x}}}": "A0216 connection 'w': unknown type 'postgress'",
     "{connections: {new: {type: duckdb}}}": "A0121 connection 'new': key 'path' is missing",
     "{connections: {w: {path: ../x}}}": "A0137 connection 'w': path '../x' leaves the project by '..'",
     "{default_connection: ww}": "A0208 unknown connection 'ww'",

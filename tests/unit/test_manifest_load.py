@@ -221,18 +221,61 @@ def test_the_command_line_overrides_variables_as_their_type(loaded: Load) -> Non
 HEAD = "version: 1\nconnections: {db: {type: duckdb, path: a.db}}\nassets:\n"
 ONE = {
     "upstrems: [a]": ("4:13", "A0102", "asset 'x': unknown key 'upstrems'", "did you mean 'upstreams'?"),
-    "columns: []": ("4:13", "A0120", "asset 'x': key 'columns' is not yet supported", "remove it"),
-    "output: {table: t, unique_key: id}": (
-        "4:32",
-        "A0120",
-        "asset 'x': key 'unique_key' in output is not yet supported",
+    "columns: []": ("4:22", "A0126", "asset 'x': columns has no value", "write a value or remove the key"),
+    "columns: [{type: int}]": ("4:23", "A0121", "asset 'x': key 'name' is missing", "write `name: …`"),
+    "columns: id": (
+        "4:22",
+        "A0122",
+        "asset 'x': columns: expected a list of columns, found text",
+        "write [{name: id}]",
+    ),
+    "observe: {sql: select 1, path: x}": (
+        "4:22",
+        "A0147",
+        "asset 'x': two ways to observe it: path and sql",
+        "keep one of the two",
+    ),
+    "observe: {connection: w}": (
+        "4:22",
+        "A0147",
+        "asset 'x': nothing says how to observe it",
+        "write one of path, sql, http, shell",
+    ),
+    "observe: {http: ftp://example.com}": (
+        "4:29",
+        "A0124",
+        "asset 'x': observe.http: 'ftp://example.com' is not a URL",
+        "write http://… or https://…",
+    ),
+    "observe: {path: x, connection: w}": (
+        "4:44",
+        "A0147",
+        "asset 'x': observe.connection has no effect without observe.sql",
         "remove it",
     ),
-    "output: {table: t, materialization: append}": (
-        "4:49",
-        "A0120",
-        "asset 'x': materialization 'append' is not yet supported",
-        "write one of table, view, script",
+    "observe: {sql: select 1, connection: nowhere}": (
+        "4:50",
+        "A0208",
+        "asset 'x': unknown connection 'nowhere'",
+        "declared connections: db",
+    ),
+    "command: {sql: select 1}, output: {table: t, materialization: incremental}": (
+        "4:75",
+        "A0155",
+        "asset 'x': an incremental table needs to know which rows a run replaces",
+        "write `unique_key` or `time_column`, or `materialization: append` to replace none",
+    ),
+    "command: {sql: select 1}, output: {table: t, unique_key: [a, b]}": (
+        "4:70",
+        "A0142",
+        "asset 'x': unique_key is for `materialization: incremental`",
+        "remove it, or make the table incremental",
+    ),
+    "command: {sql: select 1}, output: {table: t, materialization: append, time_column: at}": (
+        "4:96",
+        "A0142",
+        "asset 'x': time_column is for `materialization: incremental`",
+        "remove it, or make the table incremental",
     ),
     "freshness: {cron: x, max_lag: 1h}": (
         "4:25",
@@ -542,8 +585,8 @@ WHOLE_FILE = {
             "\n  hint: write `output.connection`, or `default_connection` in the manifest: c, d"
         )
     ],
-    "version: 1\nconnections: {pg: {type: postgres, url: x}}\n": [
-        "2:26: error[A0120]: connection 'pg': type 'postgres' is not yet supported\n  hint: write one of duckdb, sqlite"
+    "version: 1\nconnections: {pg: {type: postgres}}\n": [
+        "2:19: error[A0121]: connection 'pg': key 'url' is missing\n  hint: write `url: \"${env.PG_URL}\"`"
     ],
     "version: 1\nconnections: {a b: {type: duckdb}}\n": [
         "2:15: error[A0124]: 'a b' is not a connection name\n  hint: write letters, digits, '_', '-' and '.'",
@@ -566,9 +609,9 @@ WHOLE_FILE = {
         "2:11: error[A0136]: variable 'a' is made from itself\n  hint: give it a value of its own",
         "2:27: error[A0136]: variable 'b' is made from itself\n  hint: give it a value of its own",
     ],
-    "version: 1\ndefaults: {ownr: x, columns: []}\n": [
+    "version: 1\ndefaults: {ownr: x, pool: w}\n": [
         "2:12: error[A0102]: defaults: unknown key 'ownr'\n  hint: did you mean 'owner'?",
-        "2:21: error[A0120]: defaults: key 'columns' is not yet supported\n  hint: remove it",
+        "2:21: error[A0120]: defaults: key 'pool' is not yet supported\n  hint: remove it",
     ],
     "version: 1\ninclude: [nothing/*.yml, ../x.yml, sub]\n": [
         (
@@ -615,8 +658,9 @@ def test_problems_of_all_files_come_at_once(loaded: Load) -> None:
     assert [shown(problem) for problem in problems] == [
         (
             "assets.yml:5:13: error[A0102]: asset 'b': unknown key 'x'\n"
-            "  hint: known keys: checks, code, code_version, command, data_version, description, env, freshness, "
-            "group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, tags, timeout, upstreams"
+            "  hint: known keys: checks, code, code_version, columns, command, data_version, description, env, "
+            "freshness, group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, tags, "
+            "timeout, upstreams"
         ),
         "x/1.yml:1:9: error[A0107]: the file ends too early\n  hint: close what is open: a '[' or '{'",
         "x/2.yml:2:10: error[A0201]: asset 'a': this name is taken\n  hint: give one of the two another name",

@@ -178,7 +178,7 @@ def test_a_database_is_opened_once_and_then_not_at_all(tmp_path: Path, monkeypat
         world = look(house, ["t", "u", "v"], recorded, surroundings(tmp_path))
         assert {name: probe.state for name, probe in world.outputs.items()} == dict.fromkeys("tuv", "present")
         assert world.outputs["v"].fingerprint is not None
-        assert world.outputs["v"].fingerprint.digest == "exists:view"
+        assert world.outputs["v"].fingerprint.algorithm == "sqlite-rows"
         assert opened == [True]
     gone = look(house, ["gone"], snapshot(gone=RECORDED), surroundings(tmp_path)).outputs["gone"]
     assert gone == OutputProbe("missing")

@@ -158,10 +158,15 @@ def test_another_algorithm_is_recomputed(database: FakeDatabase, tmp_path: Path)
     assert ask(database, t=AskedTable(recorded))["t"].fingerprint == Fingerprint("sum:1", stat_of(database))
 
 
-def test_a_view_is_only_there_or_not(database: FakeDatabase) -> None:
-    """Its rows are not computed."""
+def test_a_view_is_asked_for_once(database: FakeDatabase) -> None:
+    """What it says of itself is its fingerprint; on a server it is only there or not."""
     expected = OutputProbe("present", Fingerprint("exists:view", stat_of(database)))
     assert [ask(database, v=AskedTable(view=True))["v"] for _ in range(2)] == [expected, expected]
+    assert database.asked == ["open", "v", "close"]
+    database.file, database.asked = None, []
+    assert probe_tables(database, {"v": AskedTable(view=True)}, DatabaseCache.load(Path("none")), None, NOW) == {
+        "v": OutputProbe("present", Fingerprint("exists:view"))
+    }
     assert database.asked == ["open", "close"]
 
 

@@ -11,7 +11,7 @@ from jsonschema_rs import Draft7Validator as Quick
 from assets_cli.manifest import schema_names, schema_text
 from assets_cli.manifest.explain import validator
 from assets_cli.manifest.later import LATER_KEYS, LATER_VALUES
-from assets_cli.manifest.schema import part, schema
+from assets_cli.manifest.schema import fits, part, schema
 from assets_cli.model.duration import parse
 
 
@@ -50,9 +50,9 @@ def test_every_key_has_a_title_and_a_description() -> None:
 
 
 def test_no_mapping_of_ours_takes_unknown_keys() -> None:
-    """Every mapping either lists its keys, or says what its values are."""
+    """Every mapping either lists its keys, or says what its values are; of a connection its type says which it has."""
     for path, node in subschemas(schema()):
-        if node.get("type") == "object":
+        if node.get("type") == "object" and not path.endswith("connection"):
             assert (path, node["additionalProperties"] is False) == (path, "properties" in node)
 
 
@@ -77,7 +77,6 @@ def test_a_later_key_is_not_in_the_schema_yet() -> None:
         "assets.*": part("asset")["definitions"]["asset"],
         "assets.*.output": schema()["definitions"]["output"],
         "assets.*.freshness": schema()["definitions"]["freshness"],
-        "assets.*.observe": schema()["definitions"]["observe"],
         "defaults": schema()["definitions"]["defaults"],
         "defaults.freshness": schema()["definitions"]["freshness"],
     }
@@ -86,8 +85,26 @@ def test_a_later_key_is_not_in_the_schema_yet() -> None:
         assert keys.isdisjoint(places[place]["properties"])
     definitions = schema()["definitions"]
     materializations = definitions["output"]["properties"]["materialization"]["enum"]
-    assert LATER_VALUES["assets.*.output.materialization"].isdisjoint(materializations)
-    assert LATER_VALUES["connections.*.type"].isdisjoint(definitions["connection"]["properties"]["type"]["enum"])
+    assert LATER_VALUES.get("assets.*.output.materialization", frozenset()).isdisjoint(materializations)
+
+
+@pytest.mark.parametrize(
+    ("connection", "valid"),
+    [
+        ({"type": "duckdb", "path": "x"}, True),
+        ({"type": "postgres", "url": "${env.PG_URL}"}, True),
+        ({"type": "sqlalchemy", "url": "x://"}, True),
+        ({"type": "plugged_in", "anything": "goes"}, True),
+        ({"type": "duckdb", "url": "x"}, False),
+        ({"type": "sqlite", "path": "x", "url": "x"}, False),
+        ({"type": "postgres", "path": "x"}, False),
+        ({"type": "postgres", "url": "x", "pool": "5"}, False),
+        ({"path": "x"}, False),
+    ],
+)
+def test_the_options_of_a_connection(connection: dict[str, str], *, valid: bool) -> None:
+    """Built-in types have options of their own; what another takes is its own business."""
+    assert fits("connection", connection) is valid
 
 
 ASSETS: list[Any] = [

@@ -115,7 +115,7 @@ def python_job(root: Path, source: str, **changes: Any) -> dict[str, Any]:
     return job(root, compute="python", command=command, output=None, **changes)
 
 
-DONE = {"event": "done", "rows": None, "digest": None, "columns": None, "data_version": None}
+DONE = {"event": "done", "rows": None, "digest": None, "columns": None, "data_version": None, "added": None}
 
 
 def test_sql(worker: Worker) -> None:
@@ -127,7 +127,7 @@ def test_sql(worker: Worker) -> None:
     reader = open_database("sqlite", {"path": "w.db"}, worker.root).open(read_only=True)
     assert reader.existing(["orders"]) == set()
     worker.say({"publish": True})
-    assert worker.rest() == ([{**prepared, "event": "done", "data_version": None}], 0)
+    assert worker.rest() == ([{**prepared, "event": "done", "data_version": None, "added": None}], 0)
     assert reader.existing(["orders"]) == {"orders"}
     reader.close()
     assert worker.log.read_text() == ""

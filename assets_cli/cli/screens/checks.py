@@ -34,6 +34,14 @@ def _failure(result: CheckResult, terminal: Terminal) -> Iterator[str]:
     yield from rows(result.sample, terminal)
 
 
+def _passed(result: CheckResult, terminal: Terminal) -> Iterator[str]:
+    """Its name, and what it went by where that is not the data alone."""
+    text = f"passed: {_line(result.name)}" + (f": {_line(result.message)}" if result.message else "")
+    first, *rest = terminal.wrap(text, terminal.width - _INDENT)
+    yield "  " + first.replace("passed", terminal.paint("passed", "green"), 1)
+    yield from (" " * _INDENT + line for line in rest)
+
+
 def rows(sample: Sequence[Mapping[str, Any]], terminal: Terminal) -> Iterator[str]:
     """A few rows as a small table; of one that is too wide the first columns."""
     if not sample:
@@ -68,7 +76,7 @@ def report(answers: Sequence[Checked], terminal: Terminal) -> Iterator[str]:
                 yield f"    hint: {answer.refused.hint}"
         for result in answer.results:
             if result.passed:
-                yield f"  {terminal.paint('passed', 'green')}: {_line(result.name)}"
+                yield from _passed(result, terminal)
             else:
                 yield from _failure(result, terminal)
         if answer.note:

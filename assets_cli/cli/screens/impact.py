@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from assets_cli.cli.screens.freshness import COLOURS
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table
-from assets_cli.cli.terminal import Terminal
+from assets_cli.cli.terminal import Terminal, clean
 from assets_cli.cli.words import ago, colour_of, count, promise, state
 from assets_cli.model.answers import Affected, Impact, Verdict
 
 _MOST = 40
+_REACHED = (
+    Column("asset", least=16, worth=9),
+    Column("state", worth=8),
+    Column("reaches", least=20, worth=7),
+)
 _COLUMNS = (
     Column("asset", least=16, worth=9),
     Column("edges", worth=5, right=True),
@@ -24,7 +29,8 @@ def lines(impact: Impact, terminal: Terminal, now: int, command: Callable[..., s
     """The asset, a table for each owner, and the promises that hang on it."""
     asset = impact.asset.asset
     painted = terminal.paint(state(impact.asset), colour_of(impact.asset))
-    yield f"{terminal.paint(asset.name, 'bold')}  {painted}"
+    name = asset.name if impact.column is None else f"{asset.name}.{impact.column}"
+    yield f"{terminal.paint(name, 'bold')}  {painted}"
     if not impact.affected:
         yield "nothing is made from it"
         return
@@ -37,9 +43,12 @@ def lines(impact: Impact, terminal: Terminal, now: int, command: Callable[..., s
         yield ""
         yield f"{terminal.paint(owner, 'bold', 'cyan')}: {count(len(owners[owner]), 'asset')}"
         shown = owners[owner][:_MOST] if terminal.wraps else owners[owner]
-        for line in table(
-            _COLUMNS, [_row(one, terminal, now) for one in shown], terminal._replace(width=terminal.width - 2)
-        ):
+        narrower = terminal._replace(width=terminal.width - 2)
+        if impact.column is None:
+            rows = table(_COLUMNS, [_row(one, terminal, now) for one in shown], narrower)
+        else:
+            rows = table(_REACHED, [_reached(one, impact, terminal) for one in shown], narrower)
+        for line in rows:
             yield f"  {line}"
         if len(shown) < len(owners[owner]):
             yield f"  … and {len(owners[owner]) - len(shown):,} more (--json)"
@@ -54,6 +63,18 @@ def _row(one: Affected, terminal: Terminal, now: int) -> tuple[str, ...]:
     text = "" if kept is None else terminal.paint(_promise(kept, now), COLOURS[kept.status])
     painted = terminal.paint(state(one.status), colour_of(one.status))
     return (one.status.asset.name, str(one.distance), painted, text)
+
+
+def _reached(one: Affected, impact: Impact, terminal: Terminal) -> tuple[str, ...]:
+    """The columns that a change reaches, or that it reaches the rows, or that nobody knows."""
+    name = one.status.asset.name
+    found = impact.reached[name]
+    told = [column for column, _ in found.columns]
+    if found.clauses:
+        told.append(f"its rows ({', '.join(found.clauses)})")
+    if found.note:
+        told.append(f"not known: {found.note}")
+    return (name, terminal.paint(state(one.status), colour_of(one.status)), clean(", ".join(told)))
 
 
 def _promise(kept: Verdict, now: int) -> str:

@@ -12,7 +12,7 @@ from assets_cli.cli.screens.problems import HERE, Viewpoint, block
 from assets_cli.cli.terminal import Terminal, cells, clean
 from assets_cli.cli.words import about, count, some, tally
 from assets_cli.model.duration import show as duration
-from assets_cli.model.manifest import Manifest
+from assets_cli.model.manifest import Manifest, Output
 from assets_cli.model.plan import Overdue, Plan, Skip, Step
 
 MOST = 40
@@ -198,6 +198,8 @@ def _output(step: Step, manifest: Manifest) -> str:
         return "no declared output"
     if output.materialization == "script":
         verb = "runs a script for"
+    elif output.grows and word(step) != "create":
+        verb = _growth(step, output)
     else:
         verb = "creates" if word(step) == "create" else "replaces"
     if output.table:
@@ -205,6 +207,14 @@ def _output(step: Step, manifest: Manifest) -> str:
         at = f" in {output.connection}" if output.connection not in (None, manifest.default_connection) else ""
         return f"{verb} {kind} {output.table}{at}"
     return f"{verb} {output.path}" if output.path else ""
+
+
+def _growth(step: Step, output: Output) -> str:
+    """What happens to a table that keeps its rows."""
+    kinds = {cause.kind for cause in step.causes}
+    if step.is_full_refresh or (output.materialization == "incremental" and kinds & {"code_changed", "output_changed"}):
+        return "builds anew"
+    return "appends to" if output.materialization == "append" else "updates"
 
 
 def _grouped(plan: Plan, page: Page) -> Iterator[str]:

@@ -14,9 +14,10 @@ from assets_cli.cli.terminal import Terminal, cells, clean
 from assets_cli.cli.words import ago, colour_of, count, state, tally
 from assets_cli.model import metadata
 from assets_cli.model.answers import AssetStatus, Shown
+from assets_cli.model.columns import Difference
 from assets_cli.model.duration import show as duration
 from assets_cli.model.history import CheckResult, Materialization
-from assets_cli.model.manifest import Asset, Connection, PythonCommand, ShellCommand
+from assets_cli.model.manifest import Asset, Column, Connection, Inferred, PythonCommand, ShellCommand
 from assets_cli.planning.versions import short
 
 _LABEL = 13
@@ -99,8 +100,15 @@ def _what(asset: Asset, page: Page) -> Fields:
     yield "owner", [clean(", ".join(asset.owners))]
     yield "group", [clean(asset.group or "")]
     yield "tags", [clean(", ".join(asset.tags))]
+    yield "declares", [clean(_column(column)) for column in asset.columns]
     yield "metadata", [clean(", ".join(f"{key}: {value}" for key, value in asset.metadata.items()))]
     yield "defined at", [page.view.place(asset.place)]
+
+
+def _column(column: Column) -> str:
+    """`email varchar [pii]: as the customer typed it`."""
+    said = " ".join(filter(None, [column.name, column.type, f"[{', '.join(column.tags)}]" if column.tags else ""]))
+    return f"{said}: {column.description}" if column.description else said
 
 
 def _command(asset: Asset, page: Page) -> list[str]:
@@ -157,6 +165,7 @@ def _record(shown: Shown, page: Page) -> Fields:
         yield "last", [f"never {'observed' if external else 'materialized'}"]
     if made is not None:
         yield from _made(made, page)
+        yield "schema", _changed(shown.history, page)
     if tried is not None and tried.state != "succeeded":
         word = "still running" if tried.state == "open" else tried.state.replace("_", " ")
         reason = f": {clean(tried.reason)}" if tried.reason else ""
@@ -201,6 +210,15 @@ def _one_line(text: str, terminal: Terminal) -> str:
     return terminal.fit(text, terminal.width - _LABEL).rstrip() if terminal.wraps else text
 
 
+def _changed(history: Sequence[Materialization], page: Page) -> list[str]:
+    """When the columns changed last, and how."""
+    for one in history:
+        change = Difference.of_document(one.metadata.get("schema_change"))
+        if change:
+            return [clean(f"changed {ago(one.finished, page.now)}, run {one.run}: {change.sentence()}")]
+    return []
+
+
 def _checks(checks: Sequence[CheckResult], terminal: Terminal, now: int) -> Iterator[str]:
     """A line for each check, the failed ones first with what is wrong."""
     counts = tally(_CHECK_WORDS[one.passed, one.is_error] for one in checks)
@@ -213,21 +231,31 @@ def _checks(checks: Sequence[CheckResult], terminal: Terminal, now: int) -> Iter
             f"{terminal.paint(word, _CHECK_COLOURS[word])}  {terminal.fit(clean(one.name), width)}  {ago(one.at, now)}"
         )
         yield f"  {said}"
-        if not one.passed:
-            for text in terminal.wrap(clean(one.message), terminal.width - 10) if one.message else []:
-                yield " " * 10 + text
+        for text in terminal.wrap(clean(one.message), terminal.width - 10) if one.message else []:
+            yield " " * 10 + text
     if len(ordered) > _MOST_CHECKS:
         yield f"  … and {len(ordered) - _MOST_CHECKS:,} more (--json)"
 
 
 def _neighbours(shown: Shown) -> Fields:
-    yield "made from", _names(shown.upstreams) or ["nothing: it is a root"]
+    inferred = {each.upstream: each for each in (shown.status.asset.inferred if shown.status else ())}
+    yield "made from", _names(shown.upstreams, inferred) or ["nothing: it is a root"]
     yield "made of it", _names(shown.downstreams) or ["nothing"]
 
 
-def _names(statuses: Sequence[AssetStatus]) -> list[str]:
-    told = [f"{one.asset.name}  ({state(one)})" for one in statuses[:_MOST_NAMED]]
+def _names(statuses: Sequence[AssetStatus], inferred: Mapping[str, Inferred] = {}) -> list[str]:
+    told = [
+        f"{one.asset.name}  ({state(one)}{_inferred(inferred.get(one.asset.name))})" for one in statuses[:_MOST_NAMED]
+    ]
     return [*told, f"… and {len(statuses) - _MOST_NAMED:,} more"] if len(statuses) > _MOST_NAMED else told
+
+
+def _inferred(found: Inferred | None) -> str:
+    if found is None:
+        return ""
+    return (
+        f"; inferred from {found.file}:{found.line}" if found.file else f"; inferred from line {found.line} of its SQL"
+    )
 
 
 def _next(shown: Shown, page: Page) -> Iterator[str]:

@@ -70,12 +70,14 @@ class WorkerPool:
     def take(self, kind: Kind) -> Worker | None:
         """A free worker of this kind, if there is one."""
         free = self._free.get(kind, [])
-        while free:
-            worker = free.pop()
+        while True:
+            try:
+                worker = free.pop()
+            except IndexError:  # looked at only by this: probes run in threads of their own
+                return None
             if worker.is_usable():
                 return worker
             end(worker)
-        return None
 
     def give_back(self, worker: Worker) -> None:
         """It is free again, as it was before."""

