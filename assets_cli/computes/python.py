@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -170,7 +170,8 @@ def _guarded(call: Callable[[], Any], root: str) -> Any:
         import traceback  # on use: only after an error
 
         theirs = _theirs(error.__traceback__)
-        traceback.print_exception(type(error), error, theirs, file=sys.stderr)
+        with suppress(Exception):  # it may have closed what we would print to
+            traceback.print_exception(type(error), error, theirs, file=sys.stderr)
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         hint = install(missing) if missing in EXTRAS else None
         raise ComputeFailedError(_sentence(error, theirs, root), hint=hint, logged=True) from None
@@ -188,7 +189,10 @@ def _theirs(trace: TracebackType | None) -> TracebackType | None:
 
 def _sentence(error: BaseException, trace: TracebackType | None, root: str) -> str:
     """`ValueError: text (features/build.py:12)`: where is the last frame within the project, or else the last."""
-    text = next((line for line in str(error).splitlines() if line.strip()), "").strip()
+    try:
+        text = next((line for line in str(error).splitlines() if line.strip()), "").strip()
+    except Exception:  # noqa: BLE001 - an error of the user's own may not even know how to say what it is
+        text = ""
     where = _place(error.filename, error.lineno, root) if isinstance(error, SyntaxError) and error.filename else None
     if isinstance(error, SyntaxError) and where:
         text = error.msg

@@ -90,6 +90,8 @@ class CodeLook:
 
     def _is_as_recorded(self, asset: Asset, recorded: Mapping[str, Component]) -> bool:
         """Whether plainly nothing changed: the common case at its least cost. False says nothing."""
+        if not recorded:
+            return False
         command = asset.command
         files: Sequence[str] | None = None
         if isinstance(command, ShellCommand):

@@ -27,6 +27,7 @@ class Walls:
     """Where the project ends, for one look: the real folder of each path is resolved once."""
 
     def __init__(self, root: str) -> None:
+        self._given = root
         self._root = _real_root(root)
         self._folders: dict[str, bool] = {}
 
@@ -40,8 +41,24 @@ class Walls:
         folder = full[: full.rfind("/")]
         known = self._folders.get(folder)
         if known is None:
-            known = self._folders[folder] = self.contain(folder)
+            known = self._folders[folder] = self._is_plainly_inside(folder) or self.contain(folder)
         return known
+
+    def _is_plainly_inside(self, folder: str) -> bool:
+        """Whether a folder is below the root without a link on the way: the common case, at a look for each step."""
+        path = self._given
+        if folder == path:
+            return True
+        if not folder.startswith(f"{path}/"):
+            return False
+        for part in folder[len(path) + 1 :].split("/"):
+            path = f"{path}/{part}"
+            try:
+                if part == ".." or not S_ISDIR(os.lstat(path).st_mode):
+                    return False
+            except OSError:
+                return False
+        return True
 
 
 @lru_cache(maxsize=8)

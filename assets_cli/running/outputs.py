@@ -77,6 +77,8 @@ def make_room(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> N
     output = locate_output(manifest, asset, environ)
     if output is None or output.path is None:
         return
+    if os.path.isdir(os.path.dirname(output.path)):  # noqa: PTH112, PTH120 - asked at every step
+        return
     folder = Path(output.path).parent
     while glob.has_magic(str(folder)):
         folder = folder.parent

@@ -143,7 +143,8 @@ class _Run:
 
     def _dispatch(self) -> None:
         """Start ready steps while there are slots."""
-        while not self.stopping and len(self.running) < self.slots:
+        # Asked here too: who is interrupted while steps go on hears of it only when all of them wait again.
+        while not (self.stopping or self.context.cancellation.is_set()) and len(self.running) < self.slots:
             name = self.turns.take()
             if name is None:
                 break

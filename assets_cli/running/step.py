@@ -21,7 +21,7 @@ import select
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from assets_cli.computes.reported import Reported, merge
@@ -146,7 +146,8 @@ async def _take_locks(step: Step, asset: Asset, touched: Mapping[str, Database],
                 return held
             if waited.holder not in told:
                 told.add(waited.holder)
-                around.emit(event.StepWaiting(step.asset, around.clock(), waited.holder))
+                kind: Literal["lock", "pool"] = "lock" if waited.pool is None else "pool"
+                around.emit(event.StepWaiting(step.asset, around.clock(), waited.holder, kind, waited.pool))
             if await loop.ready({context.cancellation.fileno(): select.POLLIN}, waited.pause):
                 return None
 
@@ -175,6 +176,8 @@ class _Performance:
         skipped = await self._look_again()
         if skipped is not None:
             return skipped
+        if self.context.cancellation.is_set():
+            return StepOutcome(self.asset.name, "cancelled", detail="interrupted")
         number = 0
         while True:
             number += 1
@@ -246,14 +249,13 @@ class _Performance:
         )
 
     def _target(self, log: str, number: int = 1) -> commands.Target:
-        result = Path(self.around.root, log).with_suffix(".result.json")
         last = self.context.ledger.snapshot.of(self.asset.name).materialization
         environment = self.context.ledger.snapshot.environment
         return commands.Target(
             self.context.run,
             environment,
             _log_file(self.around.root, log),
-            result,
+            Path(f"{self.around.root}/{log.removesuffix('.log')}.result.json"),
             locks=str(self.around.locks.directory),
             held=tuple(os.path.realpath(each.file) for each in self.touched.values() if each.file),
             number=number,
@@ -517,7 +519,9 @@ def _remove(result: Path) -> None:
 
 
 def _log_file(root: str, log: str) -> Path:
-    path = Path(root, log)
-    with suppress(OSError):  # who opens the log makes it too, and says what is in the way
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    path = f"{root}/{log}"
+    folder = path[: path.rindex("/")]
+    if not os.path.isdir(folder):  # noqa: PTH112 - asked at every step
+        with suppress(OSError):  # who opens the log makes it too, and says what is in the way
+            Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(path)

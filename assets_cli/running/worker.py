@@ -19,9 +19,11 @@ crashed; one whose coordinator is gone ends. Imports are few, since the first st
 
 from __future__ import annotations
 
+import _signal
 import _socket
 import json
 import os
+import resource
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -39,6 +41,9 @@ from assets_cli.connections.protocol import DatabaseError
 _CHUNK = 65_536
 _MOST_DESCRIPTORS = 250
 """The kernel passes no more than 253 in one message."""
+
+_SIGNALS = range(1, 32)
+"""Those that every system knows."""
 
 
 class SocketChannel:
@@ -130,8 +135,8 @@ def main() -> int:
             clean = surface.take_off(document["root"])
             channel.send(ending)
             channel.send({"event": "left", "clean": clean})
-    except (EOFError, ConnectionError):
-        return 0
+    except (EOFError, OSError):
+        return 0  # the coordinator is gone, or the user's code has closed what leads to it
 
 
 def _perform(job: Job, channel: SocketChannel, mutexes: _Mutexes) -> dict[str, Any]:
@@ -160,6 +165,7 @@ class _Surface:
         self._mask = os.umask(0)
         os.umask(self._mask)
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
+        self._dispositions = _dispositions()
         self._held: tuple[int, ...] = ()
         self._seen = 0
         self._files: dict[str, tuple[int, int, int] | None] = {}
@@ -186,6 +192,8 @@ class _Surface:
             with suppress(Exception):  # the user's code may have closed it: then this process has served
                 stream.flush()
         clean &= not any(stream.closed for stream in self._streams[1:])
+        _signal.setitimer(_signal.ITIMER_REAL, 0)  # an alarm that is still set would end the next job
+        clean &= _dispositions() == self._dispositions
         sys.stdin, sys.stdout, sys.stderr = self._streams
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
@@ -225,6 +233,12 @@ def _stat(file: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _dispositions() -> tuple[Any, ...]:
+    """What of a process nobody can put back for sure: how it takes signals, and its limits."""
+    limits = [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]
+    return *map(_signal.getsignal, _SIGNALS), *limits
 
 
 def _has_children() -> bool:

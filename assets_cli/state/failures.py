@@ -54,6 +54,15 @@ def unusable(path: Path, reason: str) -> Problem:
     )
 
 
+def replaced(path: Path) -> Problem:
+    """What is open is no more what is at the path: what is written goes nowhere."""
+    return Problem(
+        "A0505",
+        f"state file {path} cannot be used: it was removed or replaced while it was open",
+        hint="what was on record went with it; run the command again, which begins with what is there now",
+    )
+
+
 def damaged(path: Path, reason: str) -> Problem:
     """The state file is no SQLite database any more, or its tables are not ours."""
     return Problem(

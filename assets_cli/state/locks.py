@@ -10,6 +10,7 @@ Locks of one call are always taken in the order of their keys, whoever calls: so
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -37,10 +38,14 @@ class LockRequest(NamedTuple):
 
 
 class Waited(NamedTuple):
-    """A lock is held by somebody else: who that is, in words, and how many seconds to wait before the next try."""
+    """A lock is held by somebody else: who that is, in words, and how many seconds to wait before the next try.
+
+    `pool` is the name of the pool where it is a slot that is missing.
+    """
 
     holder: str
     pause: float
+    pool: str | None = None
 
 
 class Held:
@@ -310,11 +315,10 @@ class LockService:
             raise
 
     def _problem(self, error: OSError) -> Problem:
-        return Problem(
-            "A0508",
-            f"cannot take a lock in {self.directory}: {error.strerror or error}",
-            hint="check the permissions of the folder; it must be on a local disk, where file locks work",
-        )
+        hint = "check the permissions of the folder; it must be on a local disk, where file locks work"
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            hint = "raise the limit of open files, as with `ulimit -n 4096`: a step holds a lock for each of its upstreams"
+        return Problem("A0508", f"cannot take a lock in {self.directory}: {error.strerror or error}", hint=hint)
 
 
 def _try(descriptor: int, *, exclusive: bool) -> bool:

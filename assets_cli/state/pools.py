@@ -77,7 +77,7 @@ def take(locks: LockService, pool: Pool, *, holder: str) -> Held | Waited:
         first = first or slot.holder
     some = "the slot is" if pool.size == 1 else f"all {pool.size} slots are"
     by = f", by {first}" if first and pool.size == 1 else f", one by {first}" if first else ""
-    return Waited(f"the pool {pool.name} ({some} taken{by})", _PAUSE)
+    return Waited(f"the pool {pool.name} ({some} taken{by})", _PAUSE, pool.name)
 
 
 def _has_room(locks: LockService, pool: Pool, ours: int) -> bool:

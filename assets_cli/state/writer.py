@@ -5,6 +5,7 @@ Knows how to commit all or nothing; knows nothing of what is recorded.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -54,6 +55,7 @@ class StateWriter(StateReader):
         self._asked_since_begin = False
         self._broken: BaseException | None = None
         self._seen = self._data_version()
+        self._identity = _identity(path)
 
     def forget(self) -> None:
         """Called when a transaction was rolled back: what was remembered of it did not happen."""
@@ -181,6 +183,8 @@ class StateWriter(StateReader):
     def _commit(self) -> None:
         if self._failure is not None:
             raise self._failure
+        if self._identity != _identity(self.path):
+            raise AssetsError(failures.replaced(self.path))
         with failures.explained(self.path, self.timeout):
             self._connection.execute("COMMIT")
         self._asked_since_begin = False
@@ -194,6 +198,15 @@ class StateWriter(StateReader):
 
     def _data_version(self) -> int:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - before every commit
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make_folder(folder: Path) -> None:

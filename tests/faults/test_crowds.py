@@ -9,12 +9,19 @@ import json
 import os
 import random
 import re
+import resource
+import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 from support.history import history
 from support.mill import Mill, gone, kill_with_watchdog, processes_in
+
+from assets_cli.state import migrations, writer
 
 SEED = int(os.environ.get("KILL_SEED", "1"))
 CROWD = int(os.environ.get("CROWD", "20"))
@@ -81,6 +88,61 @@ def test_at_once(tmp_path, number, record_property):
     record_property("processes at once", number)
     for what, count in counts.items():
         record_property(what, count)
+
+
+@pytest.mark.parametrize("limit", [None, 256])
+def test_a_hub(place, limit):
+    """A crowd of upstreams: their locks are all held, and handed to a worker, or the limit that is in the way is named."""
+    names = [f"a{index}" for index in range(300)]
+    place.assets(
+        "".join(f"- {{name: {name}, command: {{shell: ':'}}}}\n" for name in names)
+        + f"- {{name: hub, upstreams: [{', '.join(names)}], command: {{shell: 'ls /dev/fd | wc -l > hub.txt'}},"
+        + " output: {path: hub.txt}}\n"
+    )
+    if limit is None:
+        assert place.materialize("--jobs", "8")["exit"] == 0
+        assert int((place.root / "hub.txt").read_text()) > 300
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "assets_cli", "materialize", "--jobs", "8"],
+        cwd=place.root,
+        env={**os.environ, "COLUMNS": "400"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"error[A0508]: cannot take a lock in {place.root}/.assets/locks: Too many open files\n" in done.stderr
+    assert "  hint: raise the limit of open files, as with `ulimit -n 4096`: a step holds a lock for each" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_made_by_another_between_two_looks(tmp_path, monkeypatch):
+    """A state file that another process makes while we look at it is not taken for one of another program."""
+    path = tmp_path / "state.db"
+    real = sqlite3.connect
+    interfered = []
+
+    class Slow(sqlite3.Connection):
+        def execute(self, statement, *values):
+            answer = super().execute(statement, *values)
+            if statement == "PRAGMA application_id" and not interfered:
+                interfered.append(True)
+                answer = iter(answer.fetchall())
+                with closing(real(path, timeout=0, isolation_level=None)) as other:
+                    try:
+                        migrations.migrate(other, path)
+                    except sqlite3.OperationalError:
+                        interfered.append("had to wait")
+                return type("Rows", (), {"fetchone": lambda _: next(answer)})()
+            return answer
+
+    path.touch()  # a file without a byte, as whoever makes it begins
+    monkeypatch.setattr(writer.sqlite3, "connect", lambda *a, **k: real(*a, factory=Slow, **k))
+    with closing(writer.connect(path, 1.0)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (migrations.SCHEMA_VERSION,)
+    assert interfered
 
 
 def test_at_once_while_some_are_killed(tmp_path, record_property):

@@ -112,7 +112,7 @@ def test_a_dead_run_in_an_old_file(place, version, record_property):
 @pytest.mark.parametrize("words", [("materialize",), ("plan",), ("runs",), ("state", "rm", "done"), ("observe",)])
 def test_a_newer_file(place, words):
     """Refused by whoever opens it, and not touched by a byte; nor is anything beside it."""
-    place.assets(ASSETS + '- {name: feed, observe: {path: done.txt}}\n')
+    place.assets(ASSETS + "- {name: feed, observe: {path: done.txt}}\n")
     place.materialize("done")
     newer = migrations.SCHEMA_VERSION + 1
     with closing(sqlite3.connect(place.root / ".assets/state.db")) as connection:

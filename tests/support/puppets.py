@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from support.space import HOUR
-from support.stage import Act, Died, Stage
 
 from assets_cli.computes import temporaries
 from assets_cli.computes.temporaries import Places
@@ -30,6 +28,8 @@ from assets_cli.running.executors.local import Cancellation, Invocation, Outcome
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.state.locks import Held
 from assets_cli.state.record import Recorder
+from support.space import HOUR
+from support.stage import Act, Died, Stage
 
 _NO_GROUP = 1 << 30
 """No kernel has a process group of such a number, so nobody can end it."""
@@ -253,7 +253,7 @@ class StagedProject(Project):
             STANDING[:] = [self.puppets]
             watched: Any = _Watched(around.recorder, self.stage)
             executor: Any = self.puppets
-            yield around._replace(recorder=watched, executor=executor, chance=lambda: 0.0)
+            yield around._replace(recorder=watched, executor=executor, clock=self.stage.clock, chance=lambda: 0.0)
 
 
 STANDING: list[Puppets] = []

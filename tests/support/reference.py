@@ -77,6 +77,7 @@ class Reference:
         self.frozen: dict[tuple[str, str], int | None] = {}
         self.left: dict[str, Left] = {}
         self.serial = 0
+        self.there: Mapping[str, tuple[str, str | None]] | None = None
 
     # -- the facts -----------------------------------------------------------------------------------------------------
 
@@ -88,6 +89,14 @@ class Reference:
     def is_external(self, name: str) -> bool:
         """Whether others produce it."""
         return self.specs[name].kind == "external"
+
+    def code(self, name: str) -> str:
+        """The code of an asset, at the moment that is looked at."""
+        return self.stage.code(name) if self.there is None else self.there[name][0]
+
+    def content(self, name: str) -> str | None:
+        """What its output holds, at the moment that is looked at."""
+        return self.stage.content(name) if self.there is None else self.there[name][1]
 
     def unique(self) -> str:
         """A data version that was never there before."""
@@ -212,7 +221,7 @@ class Reference:
         if made is None:
             found.append(("missing", None))
         else:
-            if made.code != self.stage.code(name):
+            if made.code != self.code(name):
                 found.append(("code_changed", None))
             for up in spec.upstreams:
                 now = self.current(up, seen)
@@ -232,7 +241,7 @@ class Reference:
 
     def drift(self, name: str) -> list[str]:
         """Whether somebody else touched the output."""
-        made, there = self.latest(name), self.stage.content(name)
+        made, there = self.latest(name), self.content(name)
         if made is None or made.output is None or there == made.output:
             return []
         return ["output_missing" if there is None else "output_changed"]

@@ -40,7 +40,7 @@ class Spec(NamedTuple):
 class Act(NamedTuple):
     """What a command does when it is started next.
 
-    `turns` is how often it waits before it does it, `leap` by how many hours the clock is wrong by its end, `edits`
+    `turns` is how often it waits before it does it, `leap` how many hours it takes, `edits`
     whose code it changes meanwhile, and to what.
     """
 
@@ -59,12 +59,15 @@ class Note(NamedTuple):
     By the engine, noted when it was recorded: `open` (number of the attempt), `prepare`, `unblock`, `commit`; what it
     tells: `told` (the event). By a puppet: `start` (its code), `left` (what it leaves, what it reports, whether it wrote
     it), `end` (state, exit code), `published`, `check` (its name and whether it passed), `interrupt`, `died`.
+
+    `there` is the code and the content of every asset at that moment, where the engine has just decided something.
     """
 
     what: str
     asset: str
     at: int
     value: Any = None
+    there: Mapping[str, tuple[str, str | None]] = {}
 
 
 class Died(BaseException):
@@ -186,6 +189,11 @@ class Stage:
         line = digest.hexdigest()[: spec.width]
         return f"{line}\nnoise {self.serial()}\n" if spec.version == "reported" else f"{line}\n"
 
+    def there(self) -> dict[str, tuple[str, str | None]]:
+        """The code and the content of every asset that has a command."""
+        names = [name for name, spec in self.specs.items() if spec.kind != "external"]
+        return {name: (self.code(name), self.content(name)) for name in names}
+
     def first_lines(self) -> dict[str, str]:
         """What is there of everything that has a place."""
         return {name: _first(self.content(name)) for name, spec in self.specs.items() if spec.kind != "errand"}
@@ -217,7 +225,8 @@ class Stage:
 
     def note(self, what: str, asset: str = "", value: Any = None) -> None:
         """Write down what happens."""
-        self.notes.append(Note(what, asset, self.now, value))
+        decides = what in ("open", "unblock", "told")
+        self.notes.append(Note(what, asset, self.now, value, self.there() if decides else {}))
 
     def begin(self, scripts: Mapping[str, list[Act]]) -> None:
         """Before a run: what its commands are going to do; nothing is written down yet."""

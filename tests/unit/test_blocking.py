@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.space import HOUR, NOON, Space, asset, graph_of
 
+from assets_cli.model.duration import SECOND
 from assets_cli.model.history import CheckResult, Input, Materialization, RunRecord
 from assets_cli.running.ledger import Ledger
 from assets_cli.state.record import Recorder, open_recorder
@@ -34,6 +35,15 @@ def test_only_blocked_is_a_step_of_kind_check():
     assert kinds(space) == {"raw": "check", "clean": "materialize"}
     (cause,) = space.plan().steps[1].causes
     assert (cause.kind, cause.detail) == ("upstream_stale", "upstream raw is to be checked again")
+
+
+def test_a_recheck_is_not_estimated_by_its_command():
+    """How long the command takes says nothing of its checks; they are taken to cost nothing beside other steps."""
+    space = chain()
+    space.make("raw", "bad", blocked=True)
+    plan = space.plan()
+    assert [step.estimated for step in plan.steps] == [None, SECOND]
+    assert plan.estimated == SECOND + 1
 
 
 def test_with_any_other_cause_the_command_runs():

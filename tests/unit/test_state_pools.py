@@ -97,7 +97,7 @@ def test_no_more_than_its_size_hold_a_pool(locks, python):
 def test_a_pool_of_one(locks, python):
     """Names its holder."""
     python(HOLD, locks.directory, 1, "run A")
-    assert take(locks, Pool("w", 1), holder="run B") == Waited("the pool w (the slot is taken, by run A)", 0.02)
+    assert take(locks, Pool("w", 1), holder="run B") == Waited("the pool w (the slot is taken, by run A)", 0.02, "w")
 
 
 def test_a_killed_holder_frees_its_slot_and_a_child_of_it_keeps_it(locks, python):
@@ -173,7 +173,7 @@ def test_who_waits_for_a_slot_holds_nothing(locks):
     """Its asset can be read meanwhile, and once there is a slot it has both."""
     busy = take(locks, Pool("w", 1), holder="run A")
     taking = acquiring(locks, [ORDERS], Pool("w", 1), holder="run B")
-    assert next(taking) == next(taking) == Waited("the pool w (the slot is taken, by run A)", 0.02)
+    assert next(taking) == next(taking) == Waited("the pool w (the slot is taken, by run A)", 0.02, "w")
     assert not locks.is_held(ORDERS.key)
     reader = locks.attempt([ORDERS._replace(exclusive=False)], holder="run C")
     assert isinstance(reader, Held)
