@@ -609,9 +609,9 @@ WHOLE_FILE = {
         "2:11: error[A0136]: variable 'a' is made from itself\n  hint: give it a value of its own",
         "2:27: error[A0136]: variable 'b' is made from itself\n  hint: give it a value of its own",
     ],
-    "version: 1\ndefaults: {ownr: x, pool: w}\n": [
+    "version: 1\ndefaults: {ownr: x, alerts: w}\n": [
         "2:12: error[A0102]: defaults: unknown key 'ownr'\n  hint: did you mean 'owner'?",
-        "2:21: error[A0120]: defaults: key 'pool' is not yet supported\n  hint: remove it",
+        "2:21: error[A0120]: defaults: key 'alerts' is not yet supported\n  hint: remove it",
     ],
     "version: 1\ninclude: [nothing/*.yml, ../x.yml, sub]\n": [
         (

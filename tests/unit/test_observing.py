@@ -41,6 +41,9 @@ class Shell:
         """Remember it."""
         self.is_cancelled = True
 
+    def close(self) -> None:
+        """It keeps nothing."""
+
 
 class Outside:
     """A project of external assets."""

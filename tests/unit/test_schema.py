@@ -75,7 +75,6 @@ def test_a_later_key_is_not_in_the_schema_yet() -> None:
     places = {
         "": schema(),
         "assets.*": part("asset")["definitions"]["asset"],
-        "assets.*.output": schema()["definitions"]["output"],
         "assets.*.freshness": schema()["definitions"]["freshness"],
         "defaults": schema()["definitions"]["defaults"],
         "defaults.freshness": schema()["definitions"]["freshness"],

@@ -367,7 +367,7 @@ def _why_not_started(error: OSError | ValueError, invocation: Invocation) -> str
     program = invocation.argv[0]
     if isinstance(error, ValueError):
         return f"{program} cannot be started: {error}"
-    if error.filename == invocation.cwd:
+    if error.filename == invocation.cwd and not isinstance(error, IsADirectoryError):  # which a log may be
         return f"the folder {invocation.cwd} cannot be entered: {(error.strerror or '').lower()}"
     if error.filename and Path(error.filename) in (invocation.log, *invocation.log.parents):
         return f"the log {invocation.log} cannot be written: {(error.strerror or '').lower()}"
