@@ -436,6 +436,7 @@ def test_a_plan_for_another_environment(shop: Place) -> None:
     [
         (("report",), "a selection"),
         (("--upstream",), "--upstream"),
+        (("--full-refresh",), "--full-refresh"),
         (("report", "--downstream", "--force"), "a selection, --downstream and --force"),
     ],
 )
@@ -446,6 +447,24 @@ def test_it_goes_with_no_other_wish(shop: Place, arguments: tuple[str, ...], nam
         f"error[A0814]: --plan runs a saved plan as it is, without {named}\n"
         "  hint: plan with them and save that: assets plan … --out FILE\n"
     )
+
+
+def test_a_full_refresh_is_a_part_of_it(shop: Place) -> None:
+    """What a plan says of a table that grows is what is done: built from nothing, however long it waited."""
+    shop.assets(
+        """
+        - name: log
+          command: {sql: "select 1 as id"}
+          output: {table: log, materialization: append}
+        """,
+        DUCKDB,
+    )
+    for _ in range(2):
+        assert shop.materialize("--force")["succeeded"] == ["log"]
+    (step,) = plan(shop, "--full-refresh")["steps"]
+    assert [cause["detail"] for cause in step["causes"]] == ["forced by --full-refresh"]
+    assert apply(shop).code == 0
+    assert shop.query("select count(*) from log") == [(1,)]
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -230,6 +230,23 @@ def test_a_table_that_is_there_already_is_not_appended_to(place: Place) -> None:
     assert place.query("select count(*) from log") == [(6,)]
 
 
+def test_repairs_keep_the_thread(place: Place) -> None:
+    """A renamed asset, and a history that was exported and imported, go on adding to the same table."""
+    declare(place, "materialization: append")
+    place.materialize()
+    manifest = place.root / "assets.yml"
+    manifest.write_text(manifest.read_text().replace("name: log", "name: journal").replace("[log]", "[journal]"))
+    assert place.call("state", "mv", "log", "journal").returncode == 0
+    assert place.plan("journal") == {}
+    place.write("source.csv", "id,v\n3,c\n")
+    assert place.materialize("journal")["succeeded"] == ["journal"]
+    assert place.call("state", "export", "history.jsonl").returncode == 0
+    assert place.call("state", "import", "history.jsonl", "--state", "other.db").returncode == 0
+    place.write("source.csv", "id,v\n4,d\n")
+    assert place.materialize("journal", "--state", "other.db")["succeeded"] == ["journal"]
+    assert place.query("select id from log order by id") == [(1,), (2,), (3,), (4,)]
+
+
 def test_a_query_that_reads_its_own_table(place: Place) -> None:
     """With declared columns it begins empty, and a full refresh begins there again."""
     query = "select * from read_csv('source.csv') where id > (select coalesce(max(id), 0) from log)"
