@@ -284,9 +284,8 @@ class PostgresSession:
         rows = self.raw.execute(
             "select case when n.nspname = current_schema() then c.relname else n.nspname || '.' || c.relname end "
             "from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-            "where c.relkind in ('r', 'p', 'v', 'm', 'f') "
-            "and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\\_%%' "
-            "and c.relname <> %s",
+            "where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema') "
+            "and n.nspname not like 'pg\\_%%' and c.relname <> %s",
             [growing.ATTEMPTS],
         ).fetchall()
         return [row[0] for row in rows]

@@ -152,17 +152,15 @@ def _keep(programs: Path, users: Path) -> None:
 
 
 def _wait(folder: Path, port: int, server: subprocess.Popen[bytes]) -> None:
-    path = folder / f".s.PGSQL.{port}"
+    import psycopg
+
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            break
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(path))
-            except OSError:
-                time.sleep(0.02)
-                continue
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            psycopg.connect(host=str(folder), port=port, user="assets", dbname="postgres").close()
+        except psycopg.OperationalError:
+            time.sleep(0.02)
+            continue
         return
     message = "the server did not come up"
     raise RuntimeError(message)
