@@ -53,8 +53,10 @@ docs: $(READY) ## write the generated pages of docs/reference anew
 bench: $(READY) ## time assets beside ninja and make; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/compare.py
 
-soak: $(READY) ## long property runs: thousands of stories, hundreds of kills
-	ENGINE_EXAMPLES=1000 KILL_EXAMPLES=100 $(BIN)/python -m pytest -n 2 tests/properties --hypothesis-seed=$(SEED)
+soak: $(READY) ## long property and fault runs: thousands of stories, hundreds of kills; SEED=2 for others
+	HISTORY_EXAMPLES=5000 ENGINE_EXAMPLES=1000 KILL_EXAMPLES=100 $(BIN)/python -m pytest -n 2 tests/properties --hypothesis-seed=$(SEED)
+	KILL_SEED=$(SEED) KILL_STORIES=150 DISK_STORIES=60 CLOCK_STORIES=20 CROWD=40 BIG_MB=4000 \
+		$(BIN)/python -m pytest -n 2 tests/faults
 
 clean: ## forget the environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,18 +6,18 @@ Pure: everything it knows comes in its arguments. What is stale is decided by `s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration
 from assets_cli.model.history import Observation, StateSnapshot
-from assets_cli.model.manifest import Asset, SqlCommand
+from assets_cli.model.manifest import Asset, ShellCommand, SqlCommand
 from assets_cli.model.plan import FULL_REFRESH, Cause, Overdue, Plan, Promise, Skip, Step
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.planning import freshness, growth, schedule
-from assets_cli.planning.staleness import name_some, stale_causes
+from assets_cli.planning.staleness import drift_causes, name_some, stale_causes
 
 _DOES = {"materialize": "materialized", "check": "checked again"}
 
@@ -173,7 +173,7 @@ def _unselected_upstreams(situation: _Situation, selection: Selection, steps: Ma
     refused, warnings = [], []
     for upstream, names in readers.items():
         causes = situation.causes(upstream)
-        unfit = next((cause for cause in causes if _is_unfit(cause, graph.assets[upstream])), None)
+        unfit = _unfit(situation, upstream, causes)
         who = name_some(names)
         if unfit is not None:
             refused.append(
@@ -199,6 +199,16 @@ def _unselected_upstreams(situation: _Situation, selection: Selection, steps: Ma
     return warnings
 
 
+def _unfit(situation: _Situation, name: str, causes: Sequence[Cause]) -> Cause | None:
+    """Why a downstream must not read an asset as it stands, if so."""
+    asset, made = situation.graph.assets[name], situation.snapshot.of(name).materialization
+    hidden: Iterable[Cause] = ()
+    if made is not None and not any(cause.component == "output" for cause in causes):
+        # A failed attempt hides the drift of an output, also of one that it cannot have touched.
+        hidden = drift_causes(asset, made, situation.world)
+    return next((cause for cause in (*causes, *hidden) if _is_unfit(cause, asset)), None)
+
+
 def _is_unfit(cause: Cause, asset: Asset) -> bool:
     """Whether a downstream must not read an asset that is stale for this cause."""
     if cause.kind == "last_run_failed":
@@ -207,10 +217,12 @@ def _is_unfit(cause: Cause, asset: Asset) -> bool:
 
 
 def _publishes_whole(asset: Asset) -> bool:
-    """Whether we write its output, in a transaction, so that a failed attempt cannot leave it half-written."""
-    return (
-        isinstance(asset.command, SqlCommand) and asset.output is not None and asset.output.materialization != "script"
-    )
+    """Whether we write its output, at once or not at all, so that a failed attempt cannot leave it half-written."""
+    if asset.output is None:
+        return False
+    if isinstance(asset.command, ShellCommand):
+        return asset.output.atomic
+    return isinstance(asset.command, SqlCommand) and asset.output.materialization != "script"
 
 
 def _as_found(cause: Cause) -> str:

@@ -43,7 +43,7 @@ def stale_causes(
         causes += _upstream_causes(asset, made, graph, snapshot, world)
     failed = latest.attempt is not None and latest.attempt.state in _FAILED
     if made is not None and not failed and not any(cause.component == "output" for cause in code):
-        causes += _drift_causes(asset, made, world)
+        causes += drift_causes(asset, made, world)
     if failed and latest.attempt is not None:
         reason = f": {latest.attempt.reason}" if latest.attempt.reason else ""
         causes.append(Cause("last_run_failed", f"{_FAILED[latest.attempt.state]} in run {latest.attempt.run}{reason}"))
@@ -91,7 +91,8 @@ def _upstream_causes(
             yield Cause("upstreams_removed", f"upstream removed: {upstream}", upstream=upstream)
 
 
-def _drift_causes(asset: Asset, made: Materialization, world: World) -> Iterator[Cause]:
+def drift_causes(asset: Asset, made: Materialization, world: World) -> Iterator[Cause]:
+    """Whether somebody else touched the output since a materialization."""
     probe = world.outputs.get(asset.name)
     if probe is None or made.fingerprint is None:
         return

@@ -130,22 +130,23 @@ def observe(
 
 def _ask_all(assets: list[Asset], prober: Prober) -> dict[str, Answer | ProbeError]:
     # Imported on use: most projects have no such probe.
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-    pool = ThreadPoolExecutor(min(_AT_ONCE, len(assets)), "assets-observe")
-    try:
-        asked = {asset.name: pool.submit(_caught, partial(prober.ask, asset)) for asset in assets}
-        return {name: future.result() for name, future in asked.items()}
-    except BaseException:
-        prober.cancel()
+    asked: dict[str, Future[Answer | ProbeError]] = {}
+    with closing(prober), ThreadPoolExecutor(min(_AT_ONCE, len(assets)), "assets-observe") as pool:
         try:
-            pool.shutdown()
-        except KeyboardInterrupt:  # again: whoever interrupts has lost patience
+            for asset in assets:
+                asked[asset.name] = pool.submit(_caught, partial(prober.ask, asset))
+            return {name: future.result() for name, future in asked.items()}
+        except BaseException:
             prober.cancel()
-        raise
-    finally:
-        pool.shutdown()
-        prober.close()
+            try:
+                # Not left to the pool: a thread that was waited for, and that interrupted, counts as ended in Python.
+                wait(asked.values())
+            except KeyboardInterrupt:  # again: whoever interrupts has lost patience
+                prober.cancel()
+                wait(asked.values())
+            raise
 
 
 def _caught(ask: Callable[[], Answer]) -> Answer | ProbeError:

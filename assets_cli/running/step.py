@@ -188,7 +188,8 @@ class _Performance:
             self.around.emit(event.StepRetrying(self.asset.name, self.around.clock(), number, outcome.detail, delay))
             if await loop.ready({self.context.cancellation.fileno(): select.POLLIN}, delay / duration.SECOND):
                 return outcome._replace(result="cancelled", detail=f"interrupted; {outcome.detail}")
-            await self._look()  # somebody may have mended the code meanwhile: what is recorded is what runs
+            # Somebody may have mended the code meanwhile: what is recorded is what runs.
+            _, self.before = await self._look()
 
     async def _look_again(self) -> StepOutcome | None:
         """The re-check: the causes as they are now, under the lock. None where the step has to run."""

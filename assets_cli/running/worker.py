@@ -19,7 +19,7 @@ crashed; one whose coordinator is gone ends. Imports are few, since the first st
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # `signal` makes an enum of every answer
 import _socket
 import json
 import os

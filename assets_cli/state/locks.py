@@ -317,7 +317,9 @@ class LockService:
     def _problem(self, error: OSError) -> Problem:
         hint = "check the permissions of the folder; it must be on a local disk, where file locks work"
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            hint = "raise the limit of open files, as with `ulimit -n 4096`: a step holds a lock for each of its upstreams"
+            hint = (
+                "raise the limit of open files, as with `ulimit -n 4096`: a step holds a lock for each of its upstreams"
+            )
         return Problem("A0508", f"cannot take a lock in {self.directory}: {error.strerror or error}", hint=hint)
 
 

@@ -339,7 +339,8 @@ class Recorder(StateWriter):
                     (finished, f"run {run} died", run),
                 )
                 self._connection.execute(
-                    "UPDATE runs SET status = 'crashed', finished = max(?, started) WHERE status = 'running' AND id = ?",
+                    "UPDATE runs SET status = 'crashed', finished = max(?, started) "
+                    "WHERE status = 'running' AND id = ?",
                     (finished, run),
                 )
 

@@ -19,7 +19,7 @@ def place(tmp_path):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _hear_ctrl_c():
+def _hear_ctrl_c() -> None:
     """Children inherit what is ignored, as SIGINT is where a shell without job control runs us in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -99,7 +99,7 @@ def step(done, name):
 @pytest.mark.parametrize("name", [*SHELL, *PYTHON])
 def test_each_ends_as_it_has_to(all_at_once, name):
     """By its own fault and with its own reason; the last line of its log is as a terminal would show it."""
-    place, done = all_at_once
+    _, done = all_at_once
     end = step(done, name)
     _, reason, last = {**SHELL, **PYTHON}[name]
     assert end["result"] == ("failed" if reason else "succeeded"), end
@@ -129,7 +129,7 @@ def test_what_they_leave(all_at_once):
     assert b"Traceback" not in shown.stderr
 
 
-def peak_of(place, *words, **environment):
+def peak_of(place, words, **environment: str):
     """The peak memory of the coordinator of a run, in kB, and what it printed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "assets_cli", "materialize", "--json", *words],
@@ -164,8 +164,8 @@ def test_it_prints_too_much(place, masked):
         - {{name: python, {secret}command: {{python: "work:big"}}}}
         """
     )
-    least, _ = peak_of(place, "small", TOKEN=SECRET)
-    most, end = peak_of(place, "big", "python", TOKEN=SECRET)
+    least, _ = peak_of(place, ["small"], TOKEN=SECRET)
+    most, end = peak_of(place, ["big", "python"], TOKEN=SECRET)
 
     assert (end["succeeded"], end["failed"]) == (["python"], ["big"])
     assert most < least + 8_000, f"{least} kB, and {most} kB with much output"
@@ -235,7 +235,7 @@ def test_it_leaves_a_daemon(place):
 
 
 def test_it_makes_its_output_a_link_out_of_the_project(place):
-    """Whatever it is that it leaves, it is no output of this project; what was there before still is, where we publish."""
+    """It is no output of this project; where we publish, what was there before still is."""
     outside = place.root.parent / "outside"
     outside.mkdir()
     place.write("out/kept.txt", "before\n")
@@ -400,7 +400,7 @@ def test_a_worker_that_timed_out_is_not_used_again(place):
     )
     place.assets(
         """
-        - {name: slow, command: {python: "work:slow"}, timeout: 300ms, retries: {max: 1, delay: 1ms}}
+        - {name: slow, command: {python: "work:slow"}, timeout: 3s, retries: {max: 1, delay: 1ms}}
         - {name: after, upstreams: [slow], command: {python: "work:after"}}
         """
     )
@@ -440,4 +440,8 @@ def test_a_module_that_changes_during_a_run(place):
     (old, before), (new, after) = ((place.root / f"{name}.txt").read_text().split() for name in ("first", "second"))
     assert (old, new) == ("old", "new")
     assert before != after
-    assert planned(place.root) == {"first": ["code_changed"], "change": ["upstream_stale"], "second": ["upstream_stale"]}
+    assert planned(place.root) == {
+        "first": ["code_changed"],
+        "change": ["upstream_stale"],
+        "second": ["upstream_stale"],
+    }

@@ -46,7 +46,7 @@ ASSETS = """
 """
 
 
-def skewed(place, *words, hours=None):
+def skewed(place, *words: str, hours=None):
     """Run `assets` with a clock that is off by what the file says, which is `hours` at first."""
     if hours is not None:
         (place.root / "hours").write_text(str(hours))
@@ -79,7 +79,7 @@ def test_set_between_runs_and_while_they_work(place, seed, record_property):
     place.assets(ASSETS)
     chance = random.Random(seed)
     ids = []
-    for _ in range(5):
+    for _ in range(3):
         (place.root / "next").write_text(f"{chance.choice([-30, -24, -2, 0, 2, 24, 30])}\n")
         done = skewed(
             place, "materialize", "--force", "root", "--downstream", "--json", hours=chance.choice([-26, -1, 0, 1, 26])
@@ -98,18 +98,17 @@ def test_set_between_runs_and_while_they_work(place, seed, record_property):
         assert all(0 <= each < HOUR for each in numbers(json.loads(shown.stdout), "duration_seconds"))
         record_property("runs with another clock", 1)
 
-    assert len(set(ids)) == 5
+    assert len(set(ids)) == 3
     assert all(re.fullmatch(r"\d{8}T\d{6}\.\d{6}-[0-9a-f]{4}", each) for each in ids)
     listed = json.loads(skewed(place, "runs", "--json").stdout)["runs"]
     assert [run["run"] for run in listed] == ids[::-1], "newest first is by sequence"
     assert planned(place.root) == {}, "versions decide, not clocks"
     plan = json.loads(skewed(place, "plan", "--force", "root", "--json").stdout)
     assert 0 <= plan["steps"][0]["estimated_seconds"] < HOUR
-    for words in (("runs",), ("runs", "latest"), ("list",), ("freshness",), ("show", "moved"), ("why", "last")):
-        for hours in (-50, 50):
-            answer = skewed(place, *words, hours=hours)
-            assert answer.returncode == 0, answer.stderr
-            assert not re.search(r"-\d+(\.\d+)? (ms|s|seconds|minutes|hours|days)\b", answer.stdout), answer.stdout
+    for words in (("runs", "latest"), ("freshness",), ("show", "moved")):
+        answer = skewed(place, *words, hours=chance.choice([-50, 50]))
+        assert answer.returncode == 0, answer.stderr
+        assert not re.search(r"-\d+(\.\d+)? (ms|s|seconds|minutes|hours|days)\b", answer.stdout), answer.stdout
 
 
 def test_freshness_after_the_clock_was_set_back(place):
@@ -126,7 +125,7 @@ def test_freshness_after_the_clock_was_set_back(place):
     )
     assert skewed(place, "materialize", hours=48).returncode == 0
 
-    def verdict(hours):
+    def verdict(hours) -> tuple[str, int]:
         (found,) = json.loads(skewed(place, "freshness", "--json", hours=hours).stdout)["assets"]
         return found["status"], round(found["age_seconds"] / HOUR)
 

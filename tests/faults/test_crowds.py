@@ -79,7 +79,7 @@ def test_at_once(tmp_path, number, record_property):
     assert counts["waits"] or number == 2  # of two, one may be done before the other has begun
     known = history(mill.root)
     assert known.made == dict.fromkeys(mill.upstreams, 1)
-    assert known.states() == dict.fromkeys(mill.upstreams, ["succeeded"])
+    assert known.states() == {name: ["succeeded"] for name in mill.upstreams}
     assert set(known.runs) == {"succeeded"}
     assert mill.contents() == mill.expected()
     assert Counter(line[0] for line in mill.journal()) == {"start": 10, "end": 10}
@@ -92,7 +92,7 @@ def test_at_once(tmp_path, number, record_property):
 
 @pytest.mark.parametrize("limit", [None, 256])
 def test_a_hub(place, limit):
-    """A crowd of upstreams: their locks are all held, and handed to a worker, or the limit that is in the way is named."""
+    """A crowd of upstreams: all their locks are held, and inherited; or the limit that is in the way is named."""
     names = [f"a{index}" for index in range(300)]
     place.assets(
         "".join(f"- {{name: {name}, command: {{shell: ':'}}}}\n" for name in names)
@@ -114,7 +114,9 @@ def test_a_hub(place, limit):
     )
     assert done.returncode == 2
     assert f"error[A0508]: cannot take a lock in {place.root}/.assets/locks: Too many open files\n" in done.stderr
-    assert "  hint: raise the limit of open files, as with `ulimit -n 4096`: a step holds a lock for each" in done.stderr
+    assert (
+        "  hint: raise the limit of open files, as with `ulimit -n 4096`: a step holds a lock for each" in done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 
@@ -125,7 +127,7 @@ def test_made_by_another_between_two_looks(tmp_path, monkeypatch):
     interfered = []
 
     class Slow(sqlite3.Connection):
-        def execute(self, statement, *values):
+        def execute(self, statement, *values: object) -> object:
             answer = super().execute(statement, *values)
             if statement == "PRAGMA application_id" and not interfered:
                 interfered.append(True)
@@ -162,7 +164,7 @@ def test_at_once_while_some_are_killed(tmp_path, record_property):
     streams += finished([mill.start("--json")])
 
     told_to_each_other(streams, mill)
-    assert gone([pid for pid in processes_in(mill.root)], mill.root)
+    assert gone(list(processes_in(mill.root)), mill.root)
     known = history(mill.root)
     assert known.made == dict.fromkeys(mill.upstreams, 1)
     assert {state for states in known.states().values() for state in states} <= {"succeeded", "crashed"}

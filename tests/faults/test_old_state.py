@@ -23,7 +23,10 @@ ASSETS = """
   upstreams: [done]
   command: {shell: "echo cut >> journal; cat done.txt > cut.txt"}
   output: {path: cut.txt}
-- {name: never, upstreams: [cut], command: {shell: "echo never >> journal; echo 1 > never.txt"}, output: {path: never.txt}}
+- name: never
+  upstreams: [cut]
+  command: {shell: "echo never >> journal; echo 1 > never.txt"}
+  output: {path: never.txt}
 """
 
 
@@ -44,7 +47,9 @@ def rewritten(place, version):
             if table.startswith(("sqlite_", "_sqlite")):
                 continue
             columns = {row[1] for row in connection.execute(f"PRAGMA now.table_info({table})")}
-            both = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})") if row[1] in columns)
+            both = ", ".join(
+                row[1] for row in connection.execute(f"PRAGMA main.table_info({table})") if row[1] in columns
+            )
             connection.execute(f"INSERT INTO main.{table} ({both}) SELECT {both} FROM now.{table}")
     for file in state.parent.glob("state.db*"):
         file.unlink()

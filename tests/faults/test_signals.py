@@ -42,7 +42,7 @@ STUBBORN = """
 """
 
 
-def start(place, *words, **options):
+def start(place, *words: str, **options: object):
     """Start `assets` as the leader of a process group, as a shell with job control does."""
     return subprocess.Popen(
         [sys.executable, "-m", "assets_cli", *words],
@@ -136,7 +136,7 @@ def test_nohup(place):
     assert (process.returncode, last(out)["succeeded"]) == (0, ["a"])
 
 
-def on_terminal(place, *words):
+def on_terminal(place, *words: str):
     """Start `assets` as the foreground process group of a terminal of its own; the terminal's other side."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "assets_cli", *words]
@@ -148,7 +148,7 @@ def on_terminal(place, *words):
         stderr=theirs,
         env={**os.environ, "TERM": "xterm", "CI": ""},
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - there are no threads
     )
     os.close(theirs)
     return process, ours
@@ -235,16 +235,21 @@ def test_twice_while_it_looks_at_the_world(place):
         - {name: a, upstreams: [feed], command: {shell: "true"}}
         """
     )
-    process = start(place, "plan")
+    scratch = place.root.parent / "tmp"
+    scratch.mkdir()
+    process = start(place, "plan", env={**os.environ, "TMPDIR": str(scratch)})
     place.wait_for("probe.on")
     process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    assert processes_in(place.root) == {}, "nobody else has to end it"
     ended(process, place)
 
     assert time.monotonic() - began < 4
     assert process.returncode == 130
+    assert list(scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -290,7 +295,7 @@ def test_while_workers_compute(place, number):
         """
         - {name: patient, command: {python: "work:patient"}}
         - name: query
-          command: {sql: "select count(*) as n from range(1e8::int) a, range(1000000) b where a.range % 7 = b.range % 3"}
+          command: {sql: "select count(*) as n from range(9999999) a, range(999999) b where a.range % 7 = b.range % 3"}
           output: {table: query}
         """,
         DUCKDB,

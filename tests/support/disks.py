@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 UNSHARE = ("unshare", "--user", "--map-root-user", "--mount")
 
@@ -43,7 +44,7 @@ class Disks:
         assert self._keeper.stdout
         assert self._keeper.stdout.readline() == "here\n"
 
-    def __enter__(self) -> Disks:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,7 +68,7 @@ class Disks:
     def leave(self, folder: str, size: int) -> None:
         """Fill a disk until so many bytes are free."""
         state = os.statvfs(self.inside / folder)
-        with open(self.inside / folder / "filler", "ab") as filler:
+        with (self.inside / folder / "filler").open("ab") as filler:
             filler.write(b"\0" * max(state.f_bavail * state.f_frsize - size, 0))
 
     def free(self, folder: str) -> None:

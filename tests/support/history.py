@@ -13,7 +13,7 @@ from assets_cli.project import Project
 
 
 class History(NamedTuple):
-    """`runs` are statuses, oldest first; `attempts` the state and reason of each, by asset; `made` how often each was."""
+    """`runs` are statuses, oldest first; `attempts` are states and reasons, by asset; `made` is how often each was."""
 
     runs: Sequence[str]
     attempts: Mapping[str, Sequence[tuple[str, str | None]]]

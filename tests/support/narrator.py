@@ -14,6 +14,7 @@ import pytest
 from assets_cli.model.event import RunFinished
 from assets_cli.model.plan import Plan
 from assets_cli.model.problem import AssetsError
+from assets_cli.project import Project
 from support import puppets
 from support.reference import Planned, Reference
 from support.replay import DONE, Kept, Replay, Try
@@ -31,6 +32,7 @@ class Narrator:
         self.reference = Reference(self.stage)
         self.runs: list[Kept] = []
         self.commands: list[list[str]] = []
+        self.forgotten: set[str] = set()
         self._tokens: dict[str, str] = {}
 
     def staged(self) -> AbstractContextManager[None]:
@@ -85,7 +87,7 @@ class Narrator:
             self.stage.declare(spec._replace(gate=not spec.gate))
 
     def switch(self, what: str, name: str) -> None:
-        """Let a command begin to fail (`broken`), or a check (`shut`, `crying`); or not any more."""
+        """Let a command begin to fail (`broken`), or a check that blocks nothing (`crying`); or not any more."""
         names: set[str] = getattr(self.stage, what)
         names.symmetric_difference_update({name})
 
@@ -100,11 +102,19 @@ class Narrator:
         name: str | None = None,
         scripts: Mapping[str, list[Act]] | None = None,
         *,
+        edited: Collection[str] = (),
+        shut: Collection[str] = (),
         flags: Collection[str] = (),
         jobs: int = 1,
         fail_fast: bool = False,
     ) -> None:
-        """Materialize everything, or one asset with some flags, while the commands do what the scripts say."""
+        """Materialize everything, or one asset with some flags, while the commands do what the scripts say.
+
+        The `edited` ones have been edited a moment before; the blocking checks of those that are `shut` fail for now.
+        """
+        self.stage.shut = set(shut)
+        for each in sorted(edited):
+            self.edit(each, f"v{self.stage.serial()}")
         if name is not None and name not in self.stage.specs:
             return
         self.recover()
@@ -173,13 +183,18 @@ class Narrator:
     def recover(self) -> None:
         """As every deed begins."""
         puppets.recover(self.stage)
+        self.forgotten |= self.reference.left.keys() - self.stage.specs.keys()
         assert not self.stage.lingering, "somebody did not wait for the end of a command"
         for name, (run, state) in self.reference.recover().items():
             kept = next(each for each in self.runs if each.run == run)
             for index, each in enumerate(kept.tries):
                 if each.asset == name and each.state == "crashed":
                     made = self.reference.latest(name)
-                    at = made.finished if made is not None and state == "succeeded" else self.stage.now
+                    at = (
+                        made.finished
+                        if made is not None and state == "succeeded"
+                        else max(self.stage.now, each.started)
+                    )
                     kept.tries[index] = each._replace(state=state, finished=at)
 
     def finish(self) -> None:
@@ -194,13 +209,15 @@ class Narrator:
             elif name in stage.lied:
                 stage.edit(name, f"mended {stage.serial()}")
         self.run(jobs=2)
+        project = puppets.opened(stage)
         same(stage.first_lines(), stage.from_scratch())
-        same(puppets.opened(stage).plan().steps, ())
-        same(stage.litter(), [])
+        same(project.plan().steps, ())
+        # Where somebody who is no longer in the manifest had begun to write, nobody knows any more.
+        same([name for name in stage.litter() if name.rpartition("-")[2] not in self.forgotten], [])
         for kept in self.runs:
-            self._compare_run(kept)
+            self._compare_run(project, kept)
         for name in self.cast:
-            self._compare_made(name)
+            self._compare_made(project, name)
 
     def look(self) -> None:
         """The plan of the whole project, which writes nothing."""
@@ -251,10 +268,11 @@ class Narrator:
 
     def _keep(self, kept: Kept) -> None:
         self.runs.append(kept)
-        self._compare_run(kept)
+        project = puppets.opened(self.stage)
+        self._compare_run(project, kept)
         for name, _ in kept.steps:
-            self._compare_made(name)
-        found = puppets.opened(self.stage).runs(len(self.runs) + 1)
+            self._compare_made(project, name)
+        found = project.runs(len(self.runs) + 1)
         same([(each.id, each.status) for each in found], [(each.run, each.status) for each in reversed(self.runs)])
 
     # -- what is on record ---------------------------------------------------------------------------------------------
@@ -271,8 +289,8 @@ class Narrator:
         same(set(plan.removed), expected.removed)
         same(sum(warning.code == "A0603" for warning in plan.warnings), expected.stale_upstreams)
 
-    def _compare_run(self, kept: Kept) -> None:
-        record, steps, attempts = puppets.opened(self.stage).run(kept.run)
+    def _compare_run(self, project: Project, kept: Kept) -> None:
+        record, steps, attempts = project.run(kept.run)
         same(record.status, kept.status)
         same(
             {(step.asset, step.kind, step.forced) for step in steps},
@@ -284,11 +302,11 @@ class Narrator:
         )
         same([Try(*each[2:8]) for each in attempts], kept.tries)
 
-    def _compare_made(self, name: str) -> None:
+    def _compare_made(self, project: Project, name: str) -> None:
         expected = self.reference.made.get(name, ())
         if not expected and name not in self.stage.specs:
             return
-        shown = puppets.opened(self.stage).show(name, history=len(expected) + 1)
+        shown = project.show(name, history=len(expected) + 1)
         made = list(reversed(shown.history))
         same(len(made), len(expected))
         for found, should in zip(made, expected, strict=True):

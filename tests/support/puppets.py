@@ -1,8 +1,8 @@
 """The real engine on a stage: its commands are puppets, its clock is the stage's, and its coordinator can die.
 
 A death raises `Died` and closes the connection to the history without a commit; from then on nothing can be recorded,
-started or published, and locks are let go of as the kernel does it: a command that lives on keeps them. Knows nothing of
-what should happen.
+started or published, and locks are let go of as the kernel does it: a command that lives on keeps them. Knows nothing
+of what should happen.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Puppets:
             self.live()
             if cancelled.is_set():
                 return self._end(name, Outcome(143, "cancelled", "cancelled"))
-        return await self._act(name, act, text, invocation, on_prepared, cancelled)
+        ended = self._misbehave(name, act, text, invocation, cancelled)
+        return ended or await self._work(name, act, text, invocation, on_prepared)
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -95,18 +96,12 @@ class Puppets:
         self.recorder._connection.close()
         raise Died
 
-    async def _act(
-        self,
-        name: str,
-        act: Act,
-        text: str,
-        invocation: Invocation,
-        on_prepared: OnPrepared,
-        cancelled: Cancellation,
-    ) -> Outcome:
-        stage = self.stage
+    def _misbehave(
+        self, name: str, act: Act, text: str, invocation: Invocation, cancelled: Cancellation
+    ) -> Outcome | None:
+        """What a command does that does not succeed; None where it does."""
+        stage, place = self.stage, self._place(name, invocation)
         stage.now += act.leap * HOUR
-        place = self._place(name, invocation)
         if act.kind.startswith("stop"):
             stage.note("interrupt")
             cancelled.cancel()
@@ -117,28 +112,28 @@ class Puppets:
             stage.leave_running(name, invocation.descriptors, late)
         if act.kind in ("die_during", "linger"):
             self.die()
-        if act.kind == "stop":
-            return self._end(name, Outcome(143, "cancelled", "cancelled"))
-        if act.kind == "timeout":
-            return self._end(name, Outcome(143, "timed_out", "timed out after 1m"))
-        if act.kind in END:
-            code = END[act.kind]
-            return self._end(name, Outcome(code, "failed", f"exit code {code}"))
-        result = None
+        ends = {
+            "stop": Outcome(143, "cancelled", "cancelled"),
+            "timeout": Outcome(143, "timed_out", "timed out after 1m"),
+            **{kind: Outcome(code, "failed", f"exit code {code}") for kind, code in END.items()},
+        }
+        return self._end(name, ends[act.kind]) if act.kind in ends else None
+
+    async def _work(self, name: str, act: Act, text: str, invocation: Invocation, on_prepared: OnPrepared) -> Outcome:
+        """What a command does that succeeds, if its coordinator lives on."""
+        kind, place, result = self.stage.specs[name].kind, self._place(name, invocation), _done(None)
         if act.kind == "idle":
-            stage.lied.add(name)
+            self.stage.lied.add(name)
             self._left(name, place, None)
-            result = _done(None)
-        elif stage.specs[name].kind == "python":
+        elif kind == "python":
             result = await self._return(name, act, text, invocation, on_prepared)
         else:
             if place is not None:
                 place.write_text(text)
             self._left(name, place, text)
-        if act.kind == "die_written" or (act.kind.startswith("die_p") and stage.specs[name].kind != "atomic"):
+        if act.kind == "die_written" or (act.kind.startswith("die_p") and kind != "atomic"):
             self.die()
-        reports = self._report(name, text, invocation)
-        return self._end(name, Outcome(0, "succeeded", None, result, reports))
+        return self._end(name, Outcome(0, "succeeded", None, result, self._report(name, text, invocation)))
 
     def _left(self, name: str, place: Path | None, text: str | None) -> None:
         """Note what the command leaves: at its place, what it reports of it, and whether it has written it."""
@@ -157,8 +152,9 @@ class Puppets:
         """What a worker does with a value that a function returned."""
         stage = self.stage
         places = temporaries.places(str(stage.root / "out" / name), (invocation.job or {})["run"])
-        Path(places.new).write_text(text)
-        self._left(name, Path(places.new), text)
+        new = Path(places.new)
+        new.write_text(text)  # noqa: ASYNC240 - a few bytes, in a loop that is not asyncio's
+        self._left(name, new, text)
         document = _done(text) | {"event": "prepared", "bytes": len(text)}
         if stage.specs[name].version == "reported":
             document["reported"] = {"data_version": reported(text), "data_time": None, "metadata": {}}
@@ -314,7 +310,7 @@ def opened(stage: Stage) -> StagedProject:
 
 
 def recover(stage: Stage) -> None:
-    """As every deed of the command line begins. Commands that live on come to their ends when somebody waits for them."""
+    """As every deed of the command line begins. Commands that live on come to their ends when somebody waits."""
 
     def tell(event: RunEvent) -> None:
         if isinstance(event, Warned) and event.message.startswith("waiting for the end of"):
@@ -338,4 +334,3 @@ def carry_out(
         return "died"
     finally:
         stage.dead = False
-

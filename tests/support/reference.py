@@ -272,7 +272,9 @@ class Reference:
             causes += [("upstream_stale", up) for up in waits]
             if causes:
                 steps[name], after[name] = tuple(causes), waits
-        read = {up for name in steps for up in self.specs[name].upstreams if up not in names and not self.is_external(up)}
+        read = {
+            up for name in steps for up in self.specs[name].upstreams if up not in names and not self.is_external(up)
+        }
         return Planned(
             steps,
             after,
@@ -310,17 +312,19 @@ class Reference:
 
     def mark(self, names: Collection[str], run: str) -> list[str]:
         """Adopt what is there, in order, up to the first that is not there; who was adopted."""
-        names = [name for name in self.specs if name in names and not self.is_external(name)]
-        for name, seen in self.look({up for name in names for up in self.specs[name].upstreams}).items():
-            self.observe(name, seen)
+        chosen = [name for name in self.specs if name in names and not self.is_external(name)]
+        for external, seen in self.look({up for name in chosen for up in self.specs[name].upstreams}).items():
+            self.observe(external, seen)
         marked = []
-        for name in names:
+        for name in chosen:
             text, now = self.stage.content(name), self.stage.now
             if self.specs[name].kind != "errand" and text is None:
                 break
             version, before = self.version_of(name, text), self.latest(name)
             unchanged = before is not None and before.version == version
-            made = Made(run, now, now, self.stage.code(name), version, text, self.inputs(name), unchanged, blocked=False)
+            made = Made(
+                run, now, now, self.stage.code(name), version, text, self.inputs(name), unchanged, blocked=False
+            )
             self.record(name, made, now)
             marked.append(name)
         return marked

@@ -68,9 +68,7 @@ class Replay:
         for up in {up for name in planned.steps for up in self.stage.specs[name].upstreams}:
             if reference.is_external(up) and up in planned.seen:
                 reference.observe(up, planned.seen[up])
-        self.facts = _Facts(
-            reference.made, reference.usable, reference.attempt, reference.frozen, [], {}, {}
-        )
+        self.facts = _Facts(reference.made, reference.usable, reference.attempt, reference.frozen, [], {}, {})
         self.saved = self.facts.copy()
         self.commands: list[str] = []
         self.code: dict[str, str] = {}
@@ -112,8 +110,10 @@ class Replay:
         assert name in self.planned.steps, f"{name} is no step"
         assert self.result(name) is None, f"{name} has ended"
         assert not self.interrupted, f"{name} was started after the interrupt"
-        failed = any(result == "failed" for result, _ in self.facts.results.values())
-        assert not (self.fail_fast and failed and self.jobs == 1), f"{name} was started after a failure"
+        # What had begun to be looked at when it failed goes on.
+        known = self.facts if self.jobs == 1 else self.saved
+        failed = any(result == "failed" for result, _ in known.results.values())
+        assert not (self.fail_fast and failed), f"{name} was started after a failure"
         before = [each for each in self.facts.tries if each.asset == name]
         assert number == len(before) + 1
         if before:
@@ -278,9 +278,7 @@ class Replay:
         version = ours.version_of(name, text, reported) if prepared is None else prepared.version
         unchanged = before is not None and before.version == version
         started = self._tries(name)[-1].started
-        return Made(
-            self.run, started, note.at, self.code[name], version, text, ours.inputs(name), unchanged, blocked
-        )
+        return Made(self.run, started, note.at, self.code[name], version, text, ours.inputs(name), unchanged, blocked)
 
     def _fail(self, note: Note, state: str, code: int | None) -> None:
         name, spec = note.asset, self.stage.specs[note.asset]
@@ -319,7 +317,9 @@ class Replay:
             return "cancelled"
         done = {name for name, (result, _) in self.facts.results.items() if result in ("succeeded", "failed")}
         cried = any(False in self.checked.get(name, {}).values() for name in done)
-        return "failed" if cried or any(result == "failed" for result, _ in self.facts.results.values()) else "succeeded"
+        return (
+            "failed" if cried or any(result == "failed" for result, _ in self.facts.results.values()) else "succeeded"
+        )
 
     def _compare_end(self, status: str) -> None:
         assert not self.again, f"{self.again} were not tried again"

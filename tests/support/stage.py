@@ -57,8 +57,8 @@ class Note(NamedTuple):
     """One thing that happened during a run.
 
     By the engine, noted when it was recorded: `open` (number of the attempt), `prepare`, `unblock`, `commit`; what it
-    tells: `told` (the event). By a puppet: `start` (its code), `left` (what it leaves, what it reports, whether it wrote
-    it), `end` (state, exit code), `published`, `check` (its name and whether it passed), `interrupt`, `died`.
+    tells: `told` (the event). By a puppet: `start` (its code), `left` (what it leaves, what it reports, whether it has
+    written it), `end` (state, exit code), `published`, `check` (its name and whether it passed), `interrupt`, `died`.
 
     `there` is the code and the content of every asset at that moment, where the engine has just decided something.
     """
@@ -117,10 +117,7 @@ class Stage:
         """Take an asset out of the manifest; its output stays."""
         del self.specs[name]
         self.declare(
-            *(
-                spec._replace(upstreams=tuple(up for up in spec.upstreams if up != name))
-                for spec in self.specs.values()
-            )
+            *(spec._replace(upstreams=tuple(up for up in spec.upstreams if up != name)) for spec in self.specs.values())
         )
 
     def edit(self, name: str, constant: str) -> None:
@@ -287,4 +284,3 @@ def _declaration(spec: Spec) -> list[str]:
     checks = ['      - {name: gate, shell: "puppet gate", blocking: true}'] if spec.gate else []
     checks += ['      - {name: watch, shell: "puppet watch"}'] if spec.watch else []
     return [*lines, "    checks:", *checks] if checks else lines
-

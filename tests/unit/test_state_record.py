@@ -486,6 +486,24 @@ def test_full_disk_inside_transaction(recorder: Recorder) -> None:
     assert recorder.runs(1)[0].status == "running"
 
 
+def test_full_disk_together(recorder: Recorder) -> None:
+    """What was recorded before, to be committed together, is lost with what failed, which whoever commits is told."""
+    pages = recorder._connection.execute("PRAGMA page_count").fetchone()[0]
+    recorder._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    def record_and_commit() -> None:
+        with recorder.together():
+            recorder.end_run(R1, "succeeded", 1)
+            with suppress(AssetsError):
+                recorder.add_observation("default", Observation(0, "crm", 1, "x" * 100_000, None))
+            with pytest.raises(AssetsError, match="disk is full"):
+                recorder.commit()
+
+    with pytest.raises(AssetsError, match="disk is full"):
+        record_and_commit()
+    assert recorder.runs(1)[0].status == "running"
+
+
 def test_value_too_large(recorder: Recorder) -> None:
     """A number that does not fit is an error, and nothing of it is recorded."""
     with pytest.raises(AssetsError, match=r"A0506: state file .* cannot hold a value: "):

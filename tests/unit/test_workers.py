@@ -188,8 +188,8 @@ def test_many_descriptors(crew: Crew, count: int) -> None:
         assert outcome.state == "succeeded", outcome
         if sys.platform == "linux":
             assert (crew.root / "a.log").read_text() == f"{count}\n"
-            idle = f"/proc/{crew.groups[0]}/fd"
-            assert [fd for fd in os.listdir(idle) if "/locks/" in os.readlink(f"{idle}/{fd}")] == []
+            idle = Path(f"/proc/{crew.groups[0]}/fd")
+            assert [fd for fd in idle.iterdir() if fd.readlink().parent.name == "locks"] == []
     finally:
         held.release()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

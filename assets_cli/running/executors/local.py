@@ -367,10 +367,11 @@ def _why_not_started(error: OSError | ValueError, invocation: Invocation) -> str
     program = invocation.argv[0]
     if isinstance(error, ValueError):
         return f"{program} cannot be started: {error}"
-    if error.filename == invocation.cwd and not isinstance(error, IsADirectoryError):  # which a log may be
-        return f"the folder {invocation.cwd} cannot be entered: {(error.strerror or '').lower()}"
-    if error.filename and Path(error.filename) in (invocation.log, *invocation.log.parents):
+    above = [str(folder) for folder in invocation.log.parents]
+    if error.filename == str(invocation.log) or (error.filename in above and error.filename != invocation.cwd):
         return f"the log {invocation.log} cannot be written: {(error.strerror or '').lower()}"
+    if error.filename == invocation.cwd:
+        return f"the folder {invocation.cwd} cannot be entered: {(error.strerror or '').lower()}"
     if isinstance(error, FileNotFoundError):
         return f"there is no program {program}"
     if isinstance(error, PermissionError):
