@@ -6,6 +6,7 @@ Looks at paths itself; how a command is started and ended is handed in. Knows no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Protocol
