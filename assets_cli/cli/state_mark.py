@@ -21,7 +21,9 @@ def command(
     For outputs that were made elsewhere or mended by hand. The record is a run of its own in `assets runs`.
     """
     session: Session = ctx.obj
-    run = session.open().mark(selection, (_tell,))
+    project = session.open()
+    project.recover(warn)
+    run = project.mark(selection, (_tell,))
     console.remark([f"marked as run {run}"])
     return 0
 

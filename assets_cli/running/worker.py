@@ -5,6 +5,7 @@ of an open stream socket; both ways, one JSON document a line, for one job after
 
     coordinator: the job, and with its first bytes descriptors: the log, then the locks under which it is done
     worker:      {"event": "refused"}: it has imported code of the project that has changed since; nothing was done
+                 {"event": "began"}, before anything of it is done
                  {"event": "prepared", "rows", "digest", "columns", of a file "bytes", "reported" where it reported, of
                  a table that grows "added" and "data_version"},
                  then it waits for {"publish": true}
@@ -128,6 +129,7 @@ def main() -> int:
             if surface.has_moved():
                 channel.send({"event": "refused"})
                 return 0
+            channel.send({"event": "began"})
             channel.begin()
             mutexes = _Mutexes(document.get("locks"), document.get("held") or ())
             ending = _perform(Job.from_document(document), channel, mutexes)

@@ -468,7 +468,7 @@ def test_a_path_from_the_environment(place: Place) -> None:
     place.write("seed", "new")
     pattern = place.materialize(WHERE="data/*.csv")
     assert failure(place, pattern) == "atomic is for one file or folder, and output.path ${env.WHERE} is a pattern"
-    above = place.materialize(WHERE=str(place.root.parent))
+    above = place.materialize(WHERE=str(place.root))
     assert failure(place, above) == "${env.WHERE} cannot be replaced: it holds the project"
     assert place.materialize(WHERE="data/b.csv")["succeeded"] == ["a"]
     assert held(place, "data/b.csv") == "new"

@@ -15,8 +15,11 @@ from typing import NamedTuple
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import puppets
 from support.narrator import Narrator
 from support.stage import Act, Spec
+
+from assets_cli.cli import main
 
 SIZE = 5
 ENDINGS = ["write", "idle", "fail", "spoil", "again", "timeout", "stop", "stop_write", "stop_fail"]
@@ -132,7 +135,7 @@ def test_history_is_what_the_model_says(specs, story):
 
 # What such stories have found, told briefly.
 
-CHAIN = [Spec("a0", "shell", retries=2), Spec("a1", "shell", ("a0",)), Spec("a2", "shell")]
+CHAIN = [Spec("a0", "shell", retries=2), Spec("a1", "shell", ("a0",))]
 
 
 def run(name: str | None = None, scripts: Mapping[str, list[Act]] | None = None, **options: object) -> Sentence:
@@ -143,13 +146,13 @@ def run(name: str | None = None, scripts: Mapping[str, list[Act]] | None = None,
 def test_no_attempt_is_opened_when_the_interrupt_comes_as_a_command_ends():
     """What has not started is cancelled without an attempt, and starts for its own cause next time."""
     story = [run(None, {"a0": [Act("stop_write")]}), run()]
-    assert tell(CHAIN, story).commands == [["a0"], ["a1", "a2"]]
+    assert tell(CHAIN, story).commands == [["a0"], ["a1"]]
 
 
 def test_a_retry_that_leaves_alone_what_the_attempt_before_has_spoiled_gets_the_warning():
     """Whether an output was touched is asked of each attempt."""
     story = [run(), run(None, {"a0": [Act("spoil"), Act("idle")]}, edited=["a0"])]
-    assert tell(CHAIN, story).commands[:2] == [["a0", "a2", "a1"], ["a0", "a0", "a1"]]
+    assert tell(CHAIN, story).commands[:2] == [["a0", "a1"], ["a0", "a0", "a1"]]
 
 
 def test_an_atomic_output_can_be_read_after_a_failed_attempt():
@@ -176,3 +179,16 @@ def test_what_a_worker_publishes_after_the_death_of_its_coordinator_counts():
     cast = [Spec("a0", "python"), Spec("a1", "shell", ("a0",))]
     story = [run(), run(None, {"a0": [Act("linger_published")]}, edited=["a0"]), run()]
     assert tell(cast, story).commands == [["a0", "a1"], ["a0"], ["a1"]]
+
+
+def test_marking_settles_what_the_dead_have_left_before_it_adopts(capsys):
+    """Else recovery would put what a dead run had published on top of what was marked since."""
+    cast = [Spec("a0", "python")]
+    with tempfile.TemporaryDirectory() as folder:
+        narrator = Narrator(Path(folder) / "p", cast)
+        with narrator.staged():
+            narrator.run(None, {"a0": [Act("die_published")]})
+            narrator.edit("a0", "2")
+            assert main.run(["-C", str(narrator.stage.root), "state", "mark", "a0"]) == 0
+            puppets.recover(narrator.stage)
+            assert puppets.opened(narrator.stage).plan().steps == ()

@@ -54,8 +54,10 @@ class Worker:
             socket.send_fds(self.socket, [line], [log.fileno(), *locks])
 
     def next(self) -> dict[str, Any] | None:
-        """The worker's next document; None when there are no more."""
+        """The worker's next document after it began; None when there are no more."""
         line = self.lines.readline()
+        if line == '{"event": "began"}\n':
+            line = self.lines.readline()
         return json.loads(line) if line else None
 
     def rest(self) -> tuple[list[dict[str, Any] | None], int]:

@@ -18,7 +18,7 @@ class WorkerChannel:
     """One end of a stream socket, for one job after another.
 
     `result` is the last document of the job at hand, `reports` what was reported before it, `left` what the worker says
-    of itself when it has done with the job: see `worker`.
+    of itself when it has done with the job, `has_begun` whether it said that it would: see `worker`.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -31,10 +31,11 @@ class WorkerChannel:
         self.result: dict[str, Any] | None = None
         self.reports: list[dict[str, Any]] = []
         self.left: dict[str, Any] | None = None
+        self.has_begun = False
 
     def submit(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """Begin a job, with descriptors that the worker gets copies of; they must stay open until it was sent."""
-        self.result, self.reports, self.left = None, [], None
+        self.result, self.reports, self.left, self.has_begun = None, [], None, False
         self._outgoing, self._descriptors = _line(job), tuple(descriptors)
         self._send()
 
@@ -116,6 +117,8 @@ class WorkerChannel:
                 self.reports.append(document)
             elif event in ("done", "failed", "refused"):
                 self.result = {"event": event, **document}
+            elif event == "began":
+                self.has_begun = True
             elif event == "left":
                 self.left = document
 

@@ -137,7 +137,7 @@ class LocalExecutor:
                 escaped = await command.end_rest(0 if cancelled.is_urgent() else self._rest_grace)
                 if not command.is_refused():
                     return command.outcome(verdict, escaped=escaped)
-                # The worker has imported code that has changed since: a new one takes its place.
+                # The worker has imported code that has changed since, or died while it was idle: a new one takes over.
 
     def close(self) -> None:
         """Let go of idle workers and of the watchdog. Nothing may run any more."""
@@ -293,6 +293,7 @@ class _WorkerJob(_Command):
     def _begin(self, invocation: Invocation, output: int, stack: ExitStack) -> None:
         kind = kind_of(invocation.argv, invocation.env, invocation.cwd)
         worker = self._keepers.workers.take(kind) if invocation.warm else None
+        self._was_idle = worker is not None
         if worker is None:
             worker = Worker(kind, output)
             self._keepers.watchdog.add(worker.process.pid)
@@ -321,6 +322,8 @@ class _WorkerJob(_Command):
                 return "timed_out"
 
     def is_refused(self) -> bool:
+        if self._was_idle and not self._channel.has_begun and self._process.exit_code is not None:
+            return True  # it died before it heard of the job
         return bool(self._channel.result and self._channel.result["event"] == "refused")
 
     async def end_rest(self, grace: float) -> bool:
