@@ -202,7 +202,12 @@ class Explainer:
     def _required_hint(self, path: tuple[Key, ...], key: str) -> str:
         example = {"version": "version: 1", "assets": "assets: []"}.get(key)
         if example is None and _is_item(path):
-            example = {"name": "name: orders", "type": "type: duckdb", "path": "path: data/warehouse.duckdb", "url": 'url: "${env.PG_URL}"'}.get(key)
+            example = {
+                "name": "name: orders",
+                "type": "type: duckdb",
+                "path": "path: data/warehouse.duckdb",
+                "url": 'url: "${env.PG_URL}"',
+            }.get(key)
         return f"write `{example}`" if example else f"write `{key}: …`"
 
     def _property_name(self, path: tuple[Key, ...], name: str) -> None:

@@ -232,7 +232,18 @@ def test_options_reach_the_project(assets: CommandLine) -> None:
     project = assets.open(plan=PLAN, events=GOOD)
     assets("materialize", "features", "--upstream", "--force", "--jobs", "7", "--fail-fast")
     assert project.asked == [
-        ("plan", (("features",),), {"upstream": True, "downstream": False, "force": True, "full_refresh": False, "jobs": 7, "observe": True}),
+        (
+            "plan",
+            (("features",),),
+            {
+                "upstream": True,
+                "downstream": False,
+                "force": True,
+                "full_refresh": False,
+                "jobs": 7,
+                "observe": True,
+            },
+        ),
         ("materialize", (PLAN,), {"jobs": 7, "fail_fast": True}),
     ]
 
