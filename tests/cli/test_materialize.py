@@ -235,7 +235,14 @@ def test_options_reach_the_project(assets: CommandLine) -> None:
         (
             "plan",
             (("features",),),
-            {"upstream": True, "downstream": False, "force": True, "full_refresh": False, "jobs": 7, "observe": True},
+            {
+                "upstream": True,
+                "downstream": False,
+                "force": True,
+                "full_refresh": False,
+                "jobs": 7,
+                "observe": True,
+            },
         ),
         ("materialize", (PLAN,), {"jobs": 7, "fail_fast": True}),
     ]

@@ -360,9 +360,8 @@ def test_exit_code_tells_whether_there_is_something_to_do(assets: CommandLine) -
 def test_flags_reach_the_project_and_the_next_command(assets: CommandLine) -> None:
     """What to type next repeats the selection, the flags and the global options, quoted for a shell."""
     project = assets.open(plan=USUAL_PLAN)
-    screen = assets(
-        "plan", "raw/*", "--upstream", "--force", "--full-refresh", "--no-observe", "--env", "prod", "--var", "a=b c"
-    )
+    flags = ("--upstream", "--force", "--full-refresh", "--no-observe")
+    screen = assets("plan", "raw/*", *flags, "--env", "prod", "--var", "a=b c")
     flags = {"upstream": True, "downstream": False, "force": True, "full_refresh": True, "observe": False}
     assert project.asked == [("plan", (("raw/*",),), flags)]
     said = "run: assets --env prod --var 'a=b c' materialize 'raw/*' --upstream --force --full-refresh --no-observe"

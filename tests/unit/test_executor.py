@@ -447,14 +447,8 @@ class TestWorker:
         )
         outcome = self.run(place, source)
         assert (outcome.state, outcome.exit_code, outcome.reason) == ("succeeded", 0, None)
-        assert outcome.result == {
-            "event": "done",
-            "rows": None,
-            "digest": None,
-            "columns": None,
-            "data_version": None,
-            "added": None,
-        }
+        nothing = dict.fromkeys(("rows", "digest", "columns", "data_version", "added"))
+        assert outcome.result == {"event": "done", **nothing}
         assert outcome.reported == Reported("b", None, {"x": 1, "y": 2})
 
     def test_a_failure(self, place: Place) -> None:
