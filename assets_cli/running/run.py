@@ -22,9 +22,10 @@ from assets_cli.running import commands
 from assets_cli.running.executors.cancellation import Cancellation
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.loop import Loop
-from assets_cli.running.step import RunContext, StepOutcome, perform, record
+from assets_cli.running.step import StepOutcome, perform, record
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.running.turns import Turns
+from assets_cli.running.waiting import RunContext
 
 _MOST_AT_ONCE: Final = 1_024
 """Whatever number of jobs is asked for: nobody gains by more commands on one machine."""

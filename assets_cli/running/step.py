@@ -19,16 +19,15 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from assets_cli.computes.reported import Reported, merge
 from assets_cli.computes.shell import read_result
 from assets_cli.computes.temporaries import Places
 from assets_cli.connections.protocol import Database
-from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration, event
 from assets_cli.model.columns import Difference, schema_change
 from assets_cli.model.history import Attempt, AttemptState, CheckResult, Component, Materialization, Result
@@ -42,11 +41,9 @@ from assets_cli.planning.staleness import stale_causes
 from assets_cli.planning.versions import code_version
 from assets_cli.probing import look_at_one
 from assets_cli.running import checking, commands, growth, loop, outputs, publishing, reports
-from assets_cli.running.executors.local import Cancellation, Invocation, Outcome, tail
-from assets_cli.running.ledger import Ledger
-from assets_cli.running.surroundings import Surroundings
-from assets_cli.state import pools
-from assets_cli.state.locks import Held, LockRequest, asset_key, database_key
+from assets_cli.running.executors.local import Invocation, Outcome, tail
+from assets_cli.running.waiting import RunContext, take_locks
+from assets_cli.state.locks import Held
 
 T = TypeVar("T")
 
@@ -65,16 +62,6 @@ class StepOutcome(NamedTuple):
     checks: tuple[CheckResult, ...] = ()
 
 
-class RunContext(NamedTuple):
-    """What all steps of a run share."""
-
-    run: str
-    graph: AssetGraph
-    ledger: Ledger
-    surroundings: Surroundings
-    cancellation: Cancellation
-
-
 async def perform(step: Step, context: RunContext) -> StepOutcome:
     """Carry out one step and record its attempts and its result.
 
@@ -87,7 +74,7 @@ async def perform(step: Step, context: RunContext) -> StepOutcome:
         touched = commands.databases(context.graph.manifest, asset, around.environ)
     except commands.CannotStartError:
         touched = {}  # the attempt fails on the same variable, and says so
-    held = await _take_locks(step, asset, touched, context)
+    held = await take_locks(asset, touched, context)
     if held is None:
         return record(StepOutcome(step.asset, "cancelled", detail="interrupted while waiting"), context)
     try:
@@ -118,38 +105,6 @@ def record(outcome: StepOutcome, context: RunContext) -> StepOutcome:
         )
     )
     return outcome
-
-
-async def _take_locks(step: Step, asset: Asset, touched: Mapping[str, Database], context: RunContext) -> Held | None:
-    environment = context.ledger.snapshot.environment
-    around = context.surroundings
-    requests = [LockRequest(asset_key(environment, asset.name), exclusive=True)]
-    requests += [
-        LockRequest(asset_key(environment, upstream), exclusive=False)
-        for upstream in asset.upstreams
-        if not context.graph.assets[upstream].is_external
-    ]
-    requests += [
-        LockRequest(database_key(database.file), exclusive=True) for database in touched.values() if database.file
-    ]
-
-    pool = pools.Pool(asset.pool, context.graph.manifest.pools[asset.pool]) if asset.pool else None
-    holder = f"run {context.run}, materializing {asset.name}"
-    taking = pools.acquiring(around.locks, requests, pool, holder=holder)
-    told: set[str] = set()
-    with closing(taking):
-        while True:
-            try:
-                waited = next(taking)
-            except StopIteration as done:
-                held: Held = done.value
-                return held
-            if waited.holder not in told:
-                told.add(waited.holder)
-                kind: Literal["lock", "pool"] = "lock" if waited.pool is None else "pool"
-                around.emit(event.StepWaiting(step.asset, around.clock(), waited.holder, kind, waited.pool))
-            if await loop.ready({context.cancellation.fileno(): select.POLLIN}, waited.pause):
-                return None
 
 
 class _Performance:
