@@ -110,10 +110,6 @@ class Replay:
         assert name in self.planned.steps, f"{name} is no step"
         assert self.result(name) is None, f"{name} has ended"
         assert not self.interrupted, f"{name} was started after the interrupt"
-        # What had begun to be looked at when it failed goes on.
-        known = self.facts if self.jobs == 1 else self.saved
-        failed = any(result == "failed" for result, _ in known.results.values())
-        assert not (self.fail_fast and failed), f"{name} was started after a failure"
         before = [each for each in self.facts.tries if each.asset == name]
         assert number == len(before) + 1
         if before:
@@ -126,6 +122,10 @@ class Replay:
         self.checked[name] = {}
 
     def _may_start(self, name: str) -> None:
+        # What had begun to be looked at when it failed goes on.
+        known = self.facts if self.jobs == 1 else self.saved
+        failed = any(result == "failed" for result, _ in known.results.values())
+        assert not (self.fail_fast and failed), f"{name} was started after a failure"
         for up in self.planned.after[name]:
             assert self._is_done(up), f"{name} was started although {up} is {self.result(up)}"
         causes = self._causes(name)
