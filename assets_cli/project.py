@@ -325,7 +325,7 @@ class Project:
         if not left.names:
             return Retry(record, left.gone, None)
         above = self.graph.ancestors(left.names) if upstream else ()
-        chosen = Selection(frozenset({*left.names, *above}), left.forced, left.names)
+        chosen = self._anew(Selection(frozenset({*left.names, *above}), left.forced, left.names), left.anew)
         return Retry(record, left.gone, self._plan(chosen, jobs))
 
     def runs(self, limit: int = 20, *, before: str | None = None, asset: str | None = None) -> tuple[RunRecord, ...]:

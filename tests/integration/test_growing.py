@@ -140,6 +140,42 @@ def test_full_refresh(place: Place) -> None:
     assert place.plan("below", "--full-refresh") == {}
 
 
+def test_a_retry_of_a_full_refresh_builds_anew(place: Place) -> None:
+    """Also where the run died before that step began; what has become no table that grows is forced like any other."""
+    declare(place, "materialization: append")
+    place.materialize()
+    place.write("source.csv", "id,v\n3,c\n")
+    refused = place.root / "source.csv"
+    refused.rename(place.root / "gone.csv")
+    assert place.materialize("log", "--full-refresh", "--no-observe")["failed"] == ["log"]
+    (place.root / "gone.csv").rename(refused)
+    done = retried(place)
+    assert (done["succeeded"], place.query("select id from log")) == (["log"], [(3,)])
+    assert version(place) == "attempt:1"
+
+    place.write("source.csv", "id,v\n4,d\n")
+    place.write("die.py", DIE.replace("Ledger.record", "Ledger.note_attempt").replace("]\n", ', "--full-refresh"]\n'))
+    killed = subprocess.run([sys.executable, "die.py"], cwd=place.root, capture_output=True, check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    done = retried(place)
+    assert (done["succeeded"], place.query("select id from log")) == (["log", "below"], [(4,)])
+
+    refused.rename(place.root / "gone.csv")
+    assert place.materialize("log", "--full-refresh", "--no-observe")["failed"] == ["log"]
+    (place.root / "gone.csv").rename(refused)
+    declare(place, "materialization: table")
+    done = retried(place)
+    assert (done["succeeded"], place.query("select id from log")) == (["log"], [(4,)])
+
+
+def retried(place: Place) -> dict[str, list[str]]:
+    """The last event of `assets retry`."""
+    done = place.call("retry", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def test_a_table_that_somebody_changed(place: Place) -> None:
     """An incremental one is built anew, an append is refused until it is marked; a dropped one is made again."""
     import duckdb

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assets_cli.model.history import Result, StepRecord
+from assets_cli.model.plan import FULL_REFRESH, Cause
 from assets_cli.planning.retry import Undone, undone
 
 
@@ -29,6 +30,18 @@ def test_forced_stays_forced_and_the_order_is_the_run_s():
     """Also of what was only blocked."""
     steps = [step("b", "failed", forced=True), step("a", "blocked"), step("c", "succeeded", forced=True)]
     assert undone(steps, {"a", "b", "c"}) == Undone(("b", "a"), frozenset({"b"}), ())
+
+
+def test_what_was_to_be_built_from_nothing_still_is():
+    """It says so in its causes; being forced otherwise is no full refresh."""
+    anew, forced = (Cause("forced", said)._asdict() for said in (FULL_REFRESH, "forced by --force"))
+    steps = [
+        step("a", "failed", forced=True)._replace(causes=(anew,)),
+        step("b", "blocked", forced=True)._replace(causes=(forced,)),
+        step("gone", "failed", forced=True)._replace(causes=(anew,)),
+        step("done", "succeeded", forced=True)._replace(causes=(anew,)),
+    ]
+    assert undone(steps, {"a", "b", "done"}) == Undone(("a", "b"), frozenset("ab"), ("gone",), frozenset("a"))
 
 
 def test_what_left_the_manifest_is_named():
