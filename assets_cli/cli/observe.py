@@ -81,6 +81,6 @@ def _lines(seen: tuple[Sighting, ...]) -> list[str]:
         if held is not None and result != "failed":
             before = f"{short(one.before.data_version)} -> " if one.before and result == "changed" else ""
             time = held.observed if held.data_time is None else held.data_time
-            line += f"  {before}{short(held.data_version)}, data from {ago(time, moment)}"
+            line += f"  {before}{short(held.data_version)}, data from {ago(time, moment).removeprefix('on ')}"
         lines.append(line)
     return lines

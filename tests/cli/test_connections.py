@@ -94,7 +94,7 @@ def test_a_type_that_a_package_brings(tmp_path: Path) -> None:
         "connections:\n  w: {type: plugged, folder: data}\n",
     )
     said = place.call("validate")
-    assert (said.returncode, "error[A0214]: connection 'w': unknown type 'plugged'" in said.stdout) == (2, True)
+    assert (said.returncode, "error[A0216]: connection 'w': unknown type 'plugged'" in said.stdout) == (2, True)
     package = tmp_path / "package"
     (package / "plugged-1.0.dist-info").mkdir(parents=True)
     (package / "plugged-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")

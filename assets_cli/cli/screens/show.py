@@ -156,7 +156,7 @@ def _record(shown: Shown, page: Page) -> Fields:
         yield (
             "observed",
             [
-                f"{ago(seen.observed, page.now)}, data from {ago(time, page.now)}",
+                f"{ago(seen.observed, page.now)}, data from {ago(time, page.now).removeprefix('on ')}",
                 f"data version {short(seen.data_version)}",
             ],
         )
@@ -186,7 +186,7 @@ def _made(made: Materialization, page: Page) -> Fields:
 
 def _reported(made: Materialization, terminal: Terminal) -> Fields:
     """What was reported of it: columns, and a line for each value but numbers, which are shown as a history."""
-    elsewhere = {"marked", *numbers(made)}
+    elsewhere = {"marked", "schema_change", *numbers(made)}
     left = {name: value for name, value in made.metadata.items() if name not in elsewhere}
     columns = left.get("columns")
     if isinstance(columns, list) and all(isinstance(one, list) and len(one) == _NAME_AND_TYPE for one in columns):
