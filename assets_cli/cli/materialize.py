@@ -86,8 +86,12 @@ def command(
             jobs=jobs,
             observe=not no_observe,
         )
-        typed = (*chosen, *flags_of(upstream=upstream, downstream=downstream, no_observe=no_observe))
-        page = Page(project.manifest, console.err(), session.command, view=session.view(), typed=typed)
+        # Typed again, --full-refresh would build anew what has succeeded; left out, rows would come to those that are
+        # to go.
+        verb = "retry" if full_refresh else "materialize"
+        again = flags_of(upstream=upstream, downstream=downstream, no_observe=no_observe)
+        typed = () if full_refresh else (*chosen, *again)
+        page = Page(project.manifest, console.err(), session.command, view=session.view(), typed=typed, verb=verb)
         return carry_out(project, plan, page, stream, jobs=jobs, fail_fast=fail_fast, trace=file)
 
 

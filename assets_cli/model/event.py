@@ -54,7 +54,8 @@ class StepRetrying(NamedTuple):
 class StepFinished(NamedTuple):
     """A step ended. `tail` are the last lines of its log where it failed; `duration` is in microseconds.
 
-    `checks` are those that were evaluated; a blocking one that failed has made the step fail.
+    `checks` are those that were evaluated; a blocking one that failed has made the step fail. `change` says what of its
+    columns is not as it was, and is part of `detail`, too.
     """
 
     asset: str
@@ -67,6 +68,7 @@ class StepFinished(NamedTuple):
     tail: tuple[str, ...] = ()
     rows: int | None = None
     checks: tuple[CheckResult, ...] = ()
+    change: str = ""
 
 
 class Warned(NamedTuple):

@@ -26,7 +26,8 @@ class Undone(NamedTuple):
 def undone(steps: Sequence[StepRecord], known: Collection[str]) -> Undone:
     """Of a run's steps those that failed, crashed, were cancelled or blocked, or never started; `known` are today's.
 
-    What was forced stays forced, and what was to be built from nothing is still to be. A step that only marked its asset ran nothing, so there is nothing to run again.
+    What was forced stays forced, and what was to be built from nothing is still to be. A step that only marked its
+    asset ran nothing, so there is nothing to run again.
     """
     left = [step for step in steps if step.result not in _DONE and step.kind != "mark"]
     return Undone(

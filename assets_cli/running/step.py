@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class StepOutcome(NamedTuple):
-    """How a step ended. `detail` is a sentence; `duration` is in microseconds."""
+    """How a step ended. `detail` is a sentence; `duration` is in microseconds; `change` as in `event.StepFinished`."""
 
     asset: str
     result: Result
@@ -60,6 +60,7 @@ class StepOutcome(NamedTuple):
     tail: tuple[str, ...] = ()
     rows: int | None = None
     checks: tuple[CheckResult, ...] = ()
+    change: str = ""
 
 
 async def perform(step: Step, context: RunContext) -> StepOutcome:
@@ -102,6 +103,7 @@ def record(outcome: StepOutcome, context: RunContext) -> StepOutcome:
             outcome.tail,
             outcome.rows,
             outcome.checks,
+            outcome.change,
         )
     )
     return outcome
@@ -388,11 +390,10 @@ class _Performance:
         took = made.finished - made.started
         result: Result = "failed" if made.blocked else "succeeded"
         unchanged = made.unchanged and not made.blocked
-        change = Difference.of_document(made.metadata.get("schema_change"))
-        said = "; ".join(
-            filter(None, (f"schema changed: {change.sentence()}" if change else "", checking.summary(checks)))
-        )
-        return StepOutcome(made.asset, result, unchanged, said, took, log, rows=left.rows, checks=checks)
+        difference = Difference.of_document(made.metadata.get("schema_change"))
+        change = f"schema changed: {difference.sentence()}" if difference else ""
+        said = "; ".join(filter(None, (change, checking.summary(checks))))
+        return StepOutcome(made.asset, result, unchanged, said, took, log, (), left.rows, checks, change)
 
     async def _has_arrived(self, attempt: Attempt) -> bool:
         """Whether the rows of a command that ended badly are in the table all the same: its end came after theirs."""

@@ -154,6 +154,26 @@ def test_the_change_of_a_schema_is_recorded(place, kind, first, second, change):
     assert "schema_change" not in history["materialization"]["metadata"]
 
 
+def test_the_change_of_a_schema_is_said_beside_checks_that_failed(place):
+    """On the run's line, whether one blocks or not; what the checks found has lines of its own, and is not repeated."""
+    for blocking, ended in (("false", "succeeded"), ("true", "failed")):
+        for query in ("select 1 as id", "select 1 as id, 2 as more"):
+            place.assets(
+                f"""
+                - name: t
+                  command: {{sql: "{query}"}}
+                  output: {{table: t}}
+                  checks: [{{row_count: {{min: 2}}, blocking: {blocking}}}]
+                """,
+                HEAD,
+            )
+            said = place.call("materialize", "--force").stderr
+        (line,) = [each for each in said.splitlines() if each.startswith("[1/1]")]
+        assert line.startswith(f"[1/1] t  {ended} ")
+        assert line.endswith(" (1 row): schema changed: added more INTEGER")
+        assert "\n  check failed: row_count" in said or "\n  blocking check failed: row_count" in said
+
+
 def test_volume_goes_by_the_asset_s_own_history(place):
     """Blocked ones don't count, nor does the one that is looked at alone; a new environment knows nothing."""
 

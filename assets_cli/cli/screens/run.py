@@ -84,9 +84,9 @@ class Transcript:
         wrong = [check for check in event.checks if not check.passed]
         if event.checks and not wrong:
             said += f", {count(len(event.checks), 'check')} passed"
-        detail = one_line(event.detail)
         # What failed checks have to say follows in lines of its own.
-        if detail and detail != event.result and not (wrong and event.result in {"succeeded", "failed"}):
+        detail = one_line(event.change if wrong and event.result in {"succeeded", "failed"} else event.detail)
+        if detail and detail != event.result:
             said += f": {detail}"
         yield from self._line(event.asset, said, done=True)
         yield from checks.failures(wrong, self.terminal)
