@@ -1,25 +1,20 @@
 """A project, whole: the composition root and the public Python API.
 
-Wires manifest, graph, state, probing, planning and running together; decides nothing itself. Knows nothing of the
-terminal.
+Asks and tells the parts that `wiring` joins; decides nothing itself. Knows nothing of the terminal.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from assets_cli import manifest as manifests
-from assets_cli import vocabulary
-from assets_cli.graph import AssetGraph, select
-from assets_cli.inference import infer
-from assets_cli.manifest import dotenv
+from assets_cli import wiring
+from assets_cli.graph import select
 from assets_cli.model.answers import (
     AssetStatus,
     Checks,
@@ -34,63 +29,34 @@ from assets_cli.model.answers import (
     Verdict,
     Why,
 )
-from assets_cli.model.event import RunEvent, RunFinished
-from assets_cli.model.history import Attempt, RunRecord, RunStatus, StateSnapshot, StepRecord
-from assets_cli.model.manifest import Manifest
+from assets_cli.model.event import RunFinished
+from assets_cli.model.history import Attempt, RunRecord, RunStatus, StepRecord
 from assets_cli.model.plan import Plan, Step
 from assets_cli.model.problem import AssetsError, Problem
-from assets_cli.model.world import World
 from assets_cli.planning import freshness
 from assets_cli.planning.growth import is_rebuildable
 from assets_cli.planning.plan import Selection
 from assets_cli.planning.plan import plan as make_plan
 from assets_cli.planning.retry import undone
 from assets_cli.planning.survey import Survey, facts, impact, remembered, shown, survey
-from assets_cli.probing import (
-    NOTHING,
-    Observed,
-    ObserveSurroundings,
-    ProbeSurroundings,
-    look,
-    observable,
-    observe,
-)
+from assets_cli.probing import NOTHING, observable
 from assets_cli.probing.answering import Answer, attempt, opened
-from assets_cli.probing.files import FileDigests
 from assets_cli.probing.sample import sample
-from assets_cli.state.locks import LockService, folder_for
-from assets_cli.state.renamed import open_renamed
-from assets_cli.state.run_ids import new_run_id
-from assets_cli.state.store import StateReader, open_reader
 
 if TYPE_CHECKING:
-    from assets_cli.inference.catalog import Columns
-    from assets_cli.running.probes import Probes
     from assets_cli.running.repair import Repair
-    from assets_cli.running.surroundings import Surroundings
 
-Listener = Callable[[RunEvent], None]
+Listener = wiring.Listener
 _SOME = 5
-_LISTS = (list, tuple)
-
-
-def _clock() -> int:
-    return time.time_ns() // 1_000
 
 
 class Project:
     """A project on disk in one environment. Every method raises `AssetsError` for what its user can mend."""
 
-    def __init__(
-        self, manifest: Manifest, graph: AssetGraph, *, environ: Mapping[str, str], files: FileDigests | None = None
-    ) -> None:
-        self.manifest = manifest
-        self.graph = graph
-        self._environ = dict(environ)  # os.environ decodes every variable anew whenever it is asked
-        self._files = files or FileDigests(manifest.root, time.time_ns)
-        self._folder = Path(manifest.root, ".assets")
-        self._sighted: Observed | None = None
-        self._state = Path(manifest.root, manifest.state)
+    def __init__(self, parts: wiring.Wiring) -> None:
+        self.manifest = parts.manifest
+        self.graph = parts.graph
+        self._parts = parts
 
     @classmethod
     def open(
@@ -101,37 +67,16 @@ class Project:
         variables: Mapping[str, str] | None = None,
         state: str | None = None,
         environ: Mapping[str, str] = os.environ,
-    ) -> Project:
+    ) -> Self:
         """The project that `directory` lies in, read whole.
 
         Raises:
             AssetsError: everything that is wrong with the manifest, at once.
         """
-        began = time.time_ns()
-        loaded = manifests.load(manifests.find(directory), environment=environment, variables=variables or {})
-        manifest = loaded.manifest
-        file = dotenv.read(manifest.root) if manifest else dotenv.Variables({})
-        problems = [*(problem for problem in loaded.problems if problem.severity == "error"), *file.problems]
-        if manifest is None:
-            raise AssetsError(*problems)
-        chosen = state or environ.get("ASSETS_STATE")
-        if chosen:
-            # What is typed is relative to where it is typed; what the manifest says, to the manifest.
-            manifest = manifest._replace(state=str(Path(chosen).absolute()))
-        elif chosen := file.values.get("ASSETS_STATE"):
-            manifest = manifest._replace(state=str(Path(manifest.root, chosen)))
-        variables_of_all = file.under(environ)
-        files = FileDigests(manifest.root, time.time_ns)
-        manifest, clashes = infer(manifest, variables_of_all, files)
-        problems += manifests.quote(manifest.root, clashes)
-        try:
-            graph = AssetGraph(manifest)
-        except AssetsError as error:
-            raise AssetsError(*problems, *manifests.quote(manifest.root, error.problems)) from None
-        if problems:
-            raise AssetsError(*problems)
-        vocabulary.keep(manifest, began)
-        return cls(manifest, graph, environ=variables_of_all, files=files)
+        declared = wiring.read(
+            directory, environment=environment, variables=variables or {}, state=state, environ=environ
+        )
+        return cls(wiring.Wiring(declared))
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -150,7 +95,7 @@ class Project:
 
         External assets that it depends on are looked at; without `observe` what was observed last stands.
         """
-        with self._looking_once():
+        with self._parts.looking_once():
             named = self._named(selection, observing=observe)
             chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
             if full_refresh:
@@ -168,7 +113,7 @@ class Project:
         observe: bool = True,
     ) -> Plan:
         """The same plan together with what it rests on, to be saved, reviewed and applied later. Writes no state."""
-        with self._looking_once():
+        with self._parts.looking_once():
             named = self._named(selection, observing=observe)
             chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
             if full_refresh:
@@ -209,7 +154,7 @@ class Project:
         from assets_cli.inference import lineage  # only this question needs it
 
         asset, column = lineage.split(name, self.graph.assets)
-        columns = self._columns()
+        columns = self._parts.columns()
         return lineage.lineage(columns, self._one(asset), column, upstream=upstream, downstream=downstream, depth=depth)
 
     def list(self, selection: Sequence[str] = ()) -> tuple[AssetStatus, ...]:
@@ -226,23 +171,23 @@ class Project:
         """
         environment = self.manifest.environment
         if asset not in self.graph.assets:
-            snapshot = self._reader.snapshot(environment, [asset])
-            known = remembered(snapshot, asset, self._reader.materialization_history(environment, asset, history))
+            snapshot = self._parts.reader.snapshot(environment, [asset])
+            known = remembered(snapshot, asset, self._parts.reader.materialization_history(environment, asset, history))
             if known is not None:
                 return known
         name = self._one(asset)
-        made = self._reader.materialization_history(environment, name, history)
+        made = self._parts.reader.materialization_history(environment, name, history)
         declared = [check.name for check in self.graph.assets[name].checks]
-        checks = self._reader.check_results(environment, name, declared)
+        checks = self._parts.reader.check_results(environment, name, declared)
         if made:
-            said = self._reader.reported_checks(environment, name, made[0].seq)
+            said = self._parts.reader.reported_checks(environment, name, made[0].seq)
             checks += tuple(check for check in said if check.name not in declared)
         return shown(self._survey(), name, made, checks)
 
     def sample(self, asset: str, limit: int = 10) -> Sample:
         """The first rows or lines of an asset's output as it is now."""
         declared = self.graph.assets[self._one(asset)]
-        return sample(self.manifest, declared, self._environ, self._locks, limit)
+        return sample(self.manifest, declared, self._parts.environ, self._parts.locks, limit)
 
     @contextmanager
     def query(self, sql: str, connection: str | None = None) -> Iterator[Rows]:
@@ -259,10 +204,10 @@ class Project:
             raise AssetsError(Problem("A0208", f"no connection is named {chosen!r}", hint=f"known: {', '.join(known)}"))
         try:
             where = known[chosen] if chosen else None
-            with opened(where, self.manifest.root, self._environ, self._locks) as session:
+            with opened(where, self.manifest.root, self._parts.environ, self._parts.locks) as session:
                 yield session.read(sql)
         except AssetsError as error:
-            raise AssetsError(*map(self._hide, error.problems)) from None
+            raise AssetsError(*map(self._parts.hide, error.problems)) from None
 
     def impact(self, name: str) -> Impact:
         """Everything below an asset, with its state and its promises; of `asset.column` what a change of it reaches.
@@ -275,7 +220,7 @@ class Project:
         asset, column = lineage.split(name, self.graph.assets)
         if column is None:
             return impact(self._survey(), self._one(asset))
-        columns = self._columns()
+        columns = self._parts.columns()
         reached = lineage.reach(columns, asset, column)
         whole = impact(self._survey(), asset)
         affected = tuple(one for one in whole.affected if one.status.asset.name in reached)
@@ -293,21 +238,21 @@ class Project:
             hint = f"known: {', '.join(known)}"
             raise AssetsError(*(Problem("A0208", f"no connection is named {name!r}", hint=hint) for name in unknown))
         answers = (
-            attempt(known[name], self.manifest.root, self._environ, self._locks, _clock)
+            attempt(known[name], self.manifest.root, self._parts.environ, self._parts.locks, wiring.clock)
             for name in dict.fromkeys(names or known)
         )
-        return tuple(one._replace(problem=self._hide(one.problem)) if one.problem else one for one in answers)
+        return tuple(one._replace(problem=self._parts.hide(one.problem)) if one.problem else one for one in answers)
 
     def freshness(self, selection: Sequence[str] = ()) -> tuple[Verdict, ...]:
         """How the selected assets that have a freshness policy keep it, in topological order.
 
         Looks at the external assets above them and at nothing else.
         """
-        with self._looking_once():
+        with self._parts.looking_once():
             names = self._named(selection)
             above = {*names, *self.graph.ancestors(names)}
-            snapshot, world = self._look(frozenset(name for name in above if self.graph.assets[name].is_external))
-        return freshness.verdicts(freshness.view(self.graph, snapshot, world, _clock()), names)
+            snapshot, world = self._parts.look(frozenset(name for name in above if self.graph.assets[name].is_external))
+        return freshness.verdicts(freshness.view(self.graph, snapshot, world, wiring.clock()), names)
 
     def retry(self, run: str = "latest", *, upstream: bool = False, jobs: int | None = None) -> Retry:
         """What a run left undone, planned anew with today's manifest. Writes no state.
@@ -331,19 +276,19 @@ class Project:
     def runs(self, limit: int = 20, *, before: str | None = None, asset: str | None = None) -> tuple[RunRecord, ...]:
         """The latest runs of this environment, newest first: those `before` a run, or that had a step for an asset."""
         environment = self.manifest.environment
-        known = self._reader.find_run(before, environment).id if before else None
-        return self._reader.runs(limit, environment, known, asset)
+        known = self._parts.reader.find_run(before, environment).id if before else None
+        return self._parts.reader.runs(limit, environment, known, asset)
 
     def run(self, run: str) -> tuple[RunRecord, tuple[StepRecord, ...], tuple[Attempt, ...]]:
         """One run by its id, a unique beginning or end of it, or `latest`."""
         try:
-            record = self._reader.find_run(run, self.manifest.environment)
+            record = self._parts.reader.find_run(run, self.manifest.environment)
         except AssetsError as error:
             from assets_cli.running.repair import collected  # only a run that is not there needs it
 
             deed = self.repair.last_collection()
             raise AssetsError(*(collected(each, run, deed) for each in error.problems)) from None
-        return record, self._reader.steps(record.id), self._reader.attempts(record.id)
+        return record, self._parts.reader.steps(record.id), self._parts.reader.attempts(record.id)
 
     def log_files(self, run: str, asset: str | None = None) -> tuple[tuple[Attempt, Path], ...]:
         """The logs of a run's attempts that are still there."""
@@ -364,14 +309,14 @@ class Project:
 
     def recover(self, listener: Listener) -> None:
         """Settle what runs that died have left, and renames. Costs a query where there is nothing of either."""
-        if not self._state.exists():
+        if not self._parts.state.exists():
             return
         from assets_cli.running import recovery  # only deeds need it
 
-        with self._surroundings((listener,), settling=False) as surroundings:
+        with self._parts.surroundings((listener,), settling=False) as surroundings:
             recovery.recover(self.graph, self.manifest.environment, surroundings)
-        self.__dict__.pop("_reader", None)
-        self._settle((listener,))
+        self._parts.reread()
+        self._parts.settle((listener,))
 
     @contextmanager
     def applying(self, plan: Plan, *, jobs: int | None = None, observe: bool = True) -> Iterator[Plan]:
@@ -383,11 +328,11 @@ class Project:
         """
         from assets_cli.running.applying import Ground, applying  # only deeds need it
 
-        outside = self._outside if observe else lambda *_: NOTHING
-        ground = Ground(self.graph, self._reader, self._locks, self._probes, outside, _clock)
+        outside = self._parts.outside if observe else lambda *_: NOTHING
+        ground = Ground(self.graph, self._parts.reader, self._parts.locks, self._parts.probes, outside, wiring.clock)
         with applying(plan._replace(jobs=jobs or os.cpu_count() or 1), ground) as ready:
-            self._files.save()
-            hidden = map(self._hide, ready.warnings) if ready.warnings else ()
+            self._parts.files.save()
+            hidden = map(self._parts.hide, ready.warnings) if ready.warnings else ()
             yield ready._replace(warnings=manifests.quote(self.manifest.root, hidden))
 
     def materialize(
@@ -395,8 +340,8 @@ class Project:
     ) -> RunFinished:
         """Carry out a plan. SIGINT and SIGTERM end it: once with the commands given time to end, twice at once."""
         if not plan.steps:
-            self._settle(listeners)
-            finished = RunFinished(None, _clock(), "succeeded", (), (), (), (), (), ())
+            self._parts.settle(listeners)
+            finished = RunFinished(None, wiring.clock(), "succeeded", (), (), (), (), (), ())
             for listener in listeners:
                 listener(finished)
             return finished
@@ -406,15 +351,11 @@ class Project:
         from assets_cli.running.signals import signals_into  # as above
 
         cancellation = Cancellation()
-        with self._surroundings(tuple(listeners)) as surroundings, signals_into(cancellation):
-            started = surroundings.clock()
-            run_id = new_run_id(started)
-            options = running.Options(run_id, jobs or plan.jobs, fail_fast)
-            with surroundings.locks.hold_run(run_id):
-                surroundings.recorder.begin_run(
-                    self._run_record(run_id, plan.selection, options.jobs, started),
-                    [_step_record(step) for step in plan.steps],
-                )
+        with self._parts.surroundings(tuple(listeners)) as surroundings, signals_into(cancellation):
+            record = self._parts.run_record(plan.selection, jobs or plan.jobs, surroundings.clock())
+            options = running.Options(record.id, record.jobs, fail_fast)
+            with surroundings.locks.hold_run(record.id):
+                surroundings.recorder.begin_run(record, [_step_record(step) for step in plan.steps])
                 snapshot = observations.record(plan.observations, surroundings.recorder, self.manifest.environment)
                 return running.run(plan, self.graph, snapshot, options, surroundings, cancellation)
 
@@ -431,9 +372,9 @@ class Project:
             observations.require_observable(self.graph, names)
         if not observable(self.graph, names):
             return ()
-        with self._surroundings(()) as surroundings:
+        with self._parts.surroundings(()) as surroundings:
             return observations.sight(
-                self.graph, names, lambda before: self._outside(names, before), surroundings.recorder
+                self.graph, names, lambda before: self._parts.outside(names, before), surroundings.recorder
             )
 
     def mark(self, selection: Sequence[str], listeners: Sequence[Listener] = ()) -> str:
@@ -447,27 +388,25 @@ class Project:
         if not names:
             hint = "assets observe puts on record what external assets hold"
             raise AssetsError(Problem("A0606", "only external assets are selected: nothing to mark", hint=hint))
-        with self._surroundings(tuple(listeners)) as surroundings:
-            started = surroundings.clock()
-            run_id = new_run_id(started)
-            record = self._run_record(run_id, tuple(selection), 1, started)
+        with self._parts.surroundings(tuple(listeners)) as surroundings:
+            record = self._parts.run_record(selection, 1, surroundings.clock())
             steps = [
                 StepRecord(name, "mark", (), forced=True, result=None, unchanged=False, detail=None) for name in names
             ]
             snapshot = surroundings.recorder.snapshot(self.manifest.environment)
             beside = {upstream for name in names for upstream in self.graph.upstreams(name)}
-            seen = self._outside(beside, snapshot).observations.values()
+            seen = self._parts.outside(beside, snapshot).observations.values()
             observations.record(seen, surroundings.recorder, self.manifest.environment)
-            with surroundings.locks.hold_run(run_id):
+            with surroundings.locks.hold_run(record.id):
                 surroundings.recorder.begin_run(record, steps)
                 status: RunStatus = "failed"
                 try:
-                    with _quoted(self.manifest):
-                        marking.mark(names, run_id, self.graph, self.manifest.environment, surroundings)
+                    with wiring.quoted(self.manifest):
+                        marking.mark(names, record.id, self.graph, self.manifest.environment, surroundings)
                     status = "succeeded"
                 finally:
-                    surroundings.recorder.end_run(run_id, status, surroundings.clock())
-        return run_id
+                    surroundings.recorder.end_run(record.id, status, surroundings.clock())
+        return record.id
 
     def check(self, selection: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> Checks:
         """Evaluate the checks of these assets on what is there now, and record what they find."""
@@ -476,133 +415,17 @@ class Project:
         names = [name for name in self.graph.sort(self._named(selection)) if self.graph.assets[name].checks]
         if not names:
             return Checks(None, ())
-        with self._surroundings(tuple(listeners)) as surroundings:
-            started = surroundings.clock()
-            record = self._run_record(new_run_id(started), tuple(selection), 1, started)
-            with _quoted(self.manifest):
+        with self._parts.surroundings(tuple(listeners)) as surroundings:
+            record = self._parts.run_record(selection, 1, surroundings.clock())
+            with wiring.quoted(self.manifest):
                 return check_alone.check(names, record, self.graph, surroundings)
 
-    # -- the wiring ------------------------------------------------------------------------------------------------
+    # -- what they share -------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def repair(self) -> Repair:
         """What can be done to the history on purpose, and the record of it."""
-        from assets_cli.running.repair import Repair  # only what repairs, or lists repairs, needs it
-
-        return Repair(self.manifest, self._state, self._locks, _clock)
-
-    @cached_property
-    def _reader(self) -> StateReader:
-        if self._renames:
-            return open_renamed(self._state, self.manifest.environment, self._renames)
-        return open_reader(self._state)
-
-    @cached_property
-    def _renames(self) -> Mapping[str, tuple[str, ...]]:
-        """The names that assets had before, by the name that they have now."""
-        return {name: asset.moved_from for name, asset in self.graph.assets.items() if asset.moved_from}
-
-    def _settle(self, listeners: Sequence[Listener]) -> None:
-        """Write the renames that the manifest declares, before anything else is recorded."""
-        if not self._renames or not self._state.exists():
-            return
-
-        def tell(event: RunEvent) -> None:
-            for listener in listeners:
-                listener(event)
-
-        self.repair.settle(self._renames, tell)
-        self.__dict__.pop("_reader", None)
-
-    @cached_property
-    def _locks(self) -> LockService:
-        return LockService(folder_for(self._state))
-
-    @cached_property
-    def _probes(self) -> ProbeSurroundings:
-        return ProbeSurroundings(self._environ, self._files, self._locks, time.time_ns)
-
-    @contextmanager
-    def _surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:
-        from assets_cli.model.secrets import mask
-        from assets_cli.running.executors.local import LocalExecutor
-        from assets_cli.running.surroundings import Surroundings, steady
-        from assets_cli.state.record import open_recorder
-
-        if settling:
-            self._settle(listeners)
-        recorder = open_recorder(self._state, hide=lambda value: mask(value, self._secrets))
-        executor = LocalExecutor()
-        try:
-            yield Surroundings(
-                root=self.manifest.root,
-                recorder=recorder,
-                locks=self._locks,
-                probes=self._probes,
-                executor=executor,
-                listeners=listeners,
-                clock=steady(_clock),
-                environ=self._environ,
-                secrets=self._secrets,
-            )
-        finally:
-            executor.close()
-            recorder.close()
-            self._files.save()
-
-    @cached_property
-    def _secrets(self) -> tuple[str, ...]:
-        from assets_cli.probing.secrets import secrets_of  # only what runs, or has a warning to show, needs it
-
-        return secrets_of(self.manifest, self._environ, self._files)
-
-    def _hide(self, problem: Problem) -> Problem:
-        from assets_cli.model.secrets import mask  # as above
-
-        hint = mask(problem.hint, self._secrets)
-        return problem._replace(message=mask(problem.message, self._secrets), hint=hint)
-
-    def _columns(self) -> Columns:
-        """The columns of all assets, with those on record where nothing else says them."""
-        from assets_cli.inference.catalog import Columns  # as above
-
-        latest = self._reader.snapshot(self.manifest.environment).latest
-        recorded: dict[str, tuple[str, ...]] = {}
-        for name, each in latest.items():
-            columns = each.materialization.metadata.get("columns") if each.materialization is not None else None
-            if isinstance(columns, _LISTS):
-                recorded[name] = tuple(str(column[0]) for column in columns if isinstance(column, _LISTS) and column)
-        return Columns(self.graph, self._environ, self._files, recorded)
-
-    def _outside(self, names: Collection[str], snapshot: StateSnapshot) -> Observed:
-        """What external assets hold now; nothing of it is on record yet."""
-        wanted = observable(self.graph, names)
-        if not wanted:
-            return NOTHING
-        known = NOTHING if self._sighted is None else self._sighted
-        assets = [each for each in wanted if each.name not in {*known.observations, *known.failures}]
-
-        def prober() -> Probes:
-            from assets_cli.running.probes import Probes  # only processes need it
-
-            return Probes(self.manifest, self._environ, self._secrets, self._locks)
-
-        around = ObserveSurroundings(self._environ, self._files, prober, _clock, self._secrets)
-        seen, failures = observe(self.graph, assets, snapshot, around)
-        hidden = {name: self._hide(problem) for name, problem in failures.items()}
-        known = Observed({**known.observations, **seen}, {**known.failures, **hidden})
-        if self._sighted is not None:
-            self._sighted = known
-        return known.of(each.name for each in wanted)
-
-    @contextmanager
-    def _looking_once(self) -> Iterator[None]:
-        """Each external asset is looked at once at most, however often it is asked for inside."""
-        self._sighted = NOTHING
-        try:
-            yield
-        finally:
-            self._sighted = None
+        return self._parts.repair
 
     def _one(self, asset: str) -> str:
         if asset in self.graph.assets:
@@ -633,22 +456,12 @@ class Project:
         grown = frozenset(name for name in named if is_rebuildable(self.graph.assets[name]))
         return selection._replace(anew=grown)
 
-    def _look(self, names: frozenset[str], *, observing: bool = True) -> tuple[StateSnapshot, World]:
-        snapshot = self._reader.snapshot(self.manifest.environment)
-        beside = {upstream for name in names for upstream in self.graph.upstreams(name)}
-        observed = self._outside(names | beside, snapshot) if observing else NOTHING
-        world = look(self.graph, names | beside, snapshot, self._probes, observed)
-        if world.warnings:
-            world = world._replace(warnings=tuple(map(self._hide, world.warnings)))
-        self._files.save()
-        return snapshot, world
-
     def _plan(
         self, selection: Selection, jobs: int | None = None, *, observing: bool = True, resting: bool = False
     ) -> Plan:
-        snapshot, world = self._look(selection.names, observing=observing)
-        with _quoted(self.manifest):
-            plan = make_plan(self.graph, selection, snapshot, world, _clock(), jobs=jobs or os.cpu_count() or 1)
+        snapshot, world = self._parts.look(selection.names, observing=observing)
+        with wiring.quoted(self.manifest):
+            plan = make_plan(self.graph, selection, snapshot, world, wiring.clock(), jobs=jobs or os.cpu_count() or 1)
         if resting:
             from assets_cli.planning import saved  # only a plan to be saved needs it
 
@@ -657,35 +470,12 @@ class Project:
         return plan._replace(warnings=manifests.quote(self.manifest.root, plan.warnings))
 
     def _survey(self, *, observing: bool = True) -> Survey:
-        snapshot, world = self._look(frozenset(self.graph.assets), observing=observing)
-        with _quoted(self.manifest):
-            return survey(self.graph, snapshot, world, _clock())
+        snapshot, world = self._parts.look(frozenset(self.graph.assets), observing=observing)
+        with wiring.quoted(self.manifest):
+            return survey(self.graph, snapshot, world, wiring.clock())
 
     def _statuses(self) -> Iterable[AssetStatus]:
         return self._survey().statuses.values()
-
-    def _run_record(self, run_id: str, selection: tuple[str, ...], jobs: int, started: int) -> RunRecord:
-        return RunRecord(
-            id=run_id,
-            environment=self.manifest.environment,
-            status="running",
-            started=started,
-            finished=None,
-            jobs=jobs,
-            selection=selection,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            counts={},
-        )
-
-
-@contextmanager
-def _quoted(manifest: Manifest) -> Iterator[None]:
-    """What is raised inside names places in the manifest; show their lines, too."""
-    try:
-        yield
-    except AssetsError as error:
-        raise AssetsError(*manifests.quote(manifest.root, error.problems)) from error
 
 
 def _step_record(step: Step) -> StepRecord:

@@ -57,7 +57,7 @@ class Shop(Place):
 
     def is_blocked(self, name: str) -> tuple[bool, bool]:
         """Whether the latest materialization is blocked, and whether an earlier one is used instead."""
-        facts = Project.open(self.root)._reader.snapshot("default").of(name)
+        facts = Project.open(self.root)._parts.reader.snapshot("default").of(name)
         assert facts.materialization is not None
         return facts.materialization.blocked, facts.usable is not None and facts.usable != facts.materialization
 

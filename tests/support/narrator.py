@@ -247,7 +247,7 @@ class Narrator:
 
     def _carry_out(
         self,
-        project: puppets.StagedProject,
+        project: Project,
         plan: Plan,
         expected: Planned,
         scripts: Mapping[str, list[Act]],

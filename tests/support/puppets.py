@@ -18,16 +18,18 @@ from typing import Any, Literal
 
 import pytest
 
+from assets_cli import wiring
 from assets_cli.computes import temporaries
 from assets_cli.computes.temporaries import Places
 from assets_cli.model.event import RunEvent, RunFinished, Warned
 from assets_cli.model.manifest import Asset, Manifest
-from assets_cli.project import Listener, Project
+from assets_cli.project import Project
 from assets_cli.running import loop, publishing
 from assets_cli.running.executors.local import Cancellation, Invocation, Outcome
 from assets_cli.running.surroundings import Surroundings
 from assets_cli.state.locks import Held
 from assets_cli.state.record import Recorder
+from assets_cli.wiring import Listener, Wiring
 from support.space import HOUR
 from support.stage import Act, Died, Stage
 
@@ -236,19 +238,19 @@ class _Watched:
         self._stage.note("commit")
 
 
-class StagedProject(Project):
-    """A project whose commands are the puppets of a stage."""
+class StagedWiring(Wiring):
+    """The parts of a project whose commands are the puppets of a stage."""
 
     stage: Stage
-    puppets: Puppets
 
     @contextmanager
-    def _surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:
-        with super()._surroundings(listeners, settling=settling) as around:
-            self.puppets = Puppets(self.stage, around.recorder)
-            STANDING[:] = [self.puppets]
+    def surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:
+        """As for real, but for who runs commands and what the time is."""
+        with super().surroundings(listeners, settling=settling) as around:
+            puppets = Puppets(self.stage, around.recorder)
+            STANDING[:] = [puppets]
             watched: Any = _Watched(around.recorder, self.stage)
-            executor: Any = self.puppets
+            executor: Any = puppets
             yield around._replace(recorder=watched, executor=executor, clock=self.stage.clock, chance=lambda: 0.0)
 
 
@@ -260,7 +262,7 @@ STANDING: list[Puppets] = []
 def staged(stage: Stage) -> Iterator[None]:
     """Let the engine live on this stage."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("assets_cli.project._clock", stage.clock)
+        patch.setattr("assets_cli.wiring.clock", stage.clock)
         patch.setattr(loop, "in_thread", _at_once)
         patch.setattr(publishing, "publish", _publishing(publishing.publish))
         patch.setattr(Held, "release", _releasing(Held.release, stage))
@@ -302,11 +304,14 @@ def _releasing(release: Callable[[Held], None], stage: Stage) -> Callable[[Held]
     return released
 
 
-def opened(stage: Stage) -> StagedProject:
+def opened(stage: Stage) -> Project:
     """The project as it is on disk now."""
-    project = StagedProject.open(stage.root, environ={"PATH": "/usr/bin:/bin"})
-    project.stage = stage
-    return project
+    declared = wiring.read(
+        stage.root, environment="default", variables={}, state=None, environ={"PATH": "/usr/bin:/bin"}
+    )
+    parts = StagedWiring(declared)
+    parts.stage = stage
+    return Project(parts)
 
 
 def recover(stage: Stage) -> None:
@@ -321,7 +326,7 @@ def recover(stage: Stage) -> None:
 
 
 def carry_out(
-    stage: Stage, project: StagedProject, plan: Any, *, jobs: int, fail_fast: bool
+    stage: Stage, project: Project, plan: Any, *, jobs: int, fail_fast: bool
 ) -> RunFinished | Literal["died"]:
     """Materialize a plan, and note what is told."""
 

@@ -1,0 +1,267 @@
+"""What a project is wired to: its files read whole, its state, locks, caches and secrets, and what is outside it.
+
+Each part is made when it is asked for first, so that a question pays for what it needs. Decides nothing, and knows
+nothing of the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from assets_cli import manifest as manifests
+from assets_cli import vocabulary
+from assets_cli.graph import AssetGraph
+from assets_cli.inference import infer
+from assets_cli.manifest import dotenv
+from assets_cli.model.event import RunEvent
+from assets_cli.model.history import RunRecord, StateSnapshot
+from assets_cli.model.manifest import Manifest
+from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.world import World
+from assets_cli.probing import NOTHING, Observed, ObserveSurroundings, ProbeSurroundings, look, observable, observe
+from assets_cli.probing.files import FileDigests
+from assets_cli.state.locks import LockService, folder_for
+from assets_cli.state.renamed import open_renamed
+from assets_cli.state.run_ids import new_run_id
+from assets_cli.state.store import StateReader, open_reader
+
+if TYPE_CHECKING:
+    from assets_cli.inference.catalog import Columns
+    from assets_cli.running.probes import Probes
+    from assets_cli.running.repair import Repair
+    from assets_cli.running.surroundings import Surroundings
+
+Listener = Callable[[RunEvent], None]
+_LISTS = (list, tuple)
+
+
+def clock() -> int:
+    """The time of day, in microseconds UTC."""
+    return time.time_ns() // 1_000
+
+
+class Declared(NamedTuple):
+    """A project as its files have it: the graph, the variables of the environment with those of `.env`, digests."""
+
+    graph: AssetGraph
+    environ: Mapping[str, str]
+    files: FileDigests
+
+
+def read(
+    directory: Path, *, environment: str, variables: Mapping[str, str], state: str | None, environ: Mapping[str, str]
+) -> Declared:
+    """The project that `directory` lies in, read whole.
+
+    Raises:
+        AssetsError: everything that is wrong with the manifest, at once.
+    """
+    began = time.time_ns()
+    loaded = manifests.load(manifests.find(directory), environment=environment, variables=variables)
+    manifest = loaded.manifest
+    file = dotenv.read(manifest.root) if manifest else dotenv.Variables({})
+    problems = [*(problem for problem in loaded.problems if problem.severity == "error"), *file.problems]
+    if manifest is None:
+        raise AssetsError(*problems)
+    chosen = state or environ.get("ASSETS_STATE")
+    if chosen:
+        # What is typed is relative to where it is typed; what the manifest says, to the manifest.
+        manifest = manifest._replace(state=str(Path(chosen).absolute()))
+    elif chosen := file.values.get("ASSETS_STATE"):
+        manifest = manifest._replace(state=str(Path(manifest.root, chosen)))
+    variables_of_all = file.under(environ)
+    files = FileDigests(manifest.root, time.time_ns)
+    manifest, clashes = infer(manifest, variables_of_all, files)
+    problems += manifests.quote(manifest.root, clashes)
+    try:
+        graph = AssetGraph(manifest)
+    except AssetsError as error:
+        raise AssetsError(*problems, *manifests.quote(manifest.root, error.problems)) from None
+    if problems:
+        raise AssetsError(*problems)
+    vocabulary.keep(manifest, began)
+    return Declared(graph, variables_of_all, files)
+
+
+class Wiring:
+    """The parts of a project in one environment."""
+
+    def __init__(self, declared: Declared) -> None:
+        self.graph = declared.graph
+        self.manifest = declared.graph.manifest
+        self.environ = dict(declared.environ)  # os.environ decodes every variable anew whenever it is asked
+        self.files = declared.files
+        self.state = Path(self.manifest.root, self.manifest.state)
+        self._sighted: Observed | None = None
+
+    @cached_property
+    def repair(self) -> Repair:
+        """What can be done to the history on purpose, and the record of it."""
+        from assets_cli.running.repair import Repair  # only what repairs, or lists repairs, needs it
+
+        return Repair(self.manifest, self.state, self.locks, clock)
+
+    @cached_property
+    def reader(self) -> StateReader:
+        """The history, to be read; under today's names, also where a rename is not written yet."""
+        if self._renames:
+            return open_renamed(self.state, self.manifest.environment, self._renames)
+        return open_reader(self.state)
+
+    @cached_property
+    def _renames(self) -> Mapping[str, tuple[str, ...]]:
+        """The names that assets had before, by the name that they have now."""
+        return {name: asset.moved_from for name, asset in self.graph.assets.items() if asset.moved_from}
+
+    def settle(self, listeners: Sequence[Listener]) -> None:
+        """Write the renames that the manifest declares, before anything else is recorded."""
+        if not self._renames or not self.state.exists():
+            return
+
+        def tell(event: RunEvent) -> None:
+            for listener in listeners:
+                listener(event)
+
+        self.repair.settle(self._renames, tell)
+        self.reread()
+
+    def reread(self) -> None:
+        """What is on record is not what it was when it was read last."""
+        self.__dict__.pop("reader", None)
+
+    @cached_property
+    def locks(self) -> LockService:
+        """The locks of everybody who uses this state."""
+        return LockService(folder_for(self.state))
+
+    @cached_property
+    def probes(self) -> ProbeSurroundings:
+        """What probing needs, but for the names to look at."""
+        return ProbeSurroundings(self.environ, self.files, self.locks, time.time_ns)
+
+    @contextmanager
+    def surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:
+        """What a run needs, as long as this is open; renames are written first, unless told not to."""
+        from assets_cli.model.secrets import mask
+        from assets_cli.running.executors.local import LocalExecutor
+        from assets_cli.running.surroundings import Surroundings, steady
+        from assets_cli.state.record import open_recorder
+
+        if settling:
+            self.settle(listeners)
+        recorder = open_recorder(self.state, hide=lambda value: mask(value, self.secrets))
+        executor = LocalExecutor()
+        try:
+            yield Surroundings(
+                root=self.manifest.root,
+                recorder=recorder,
+                locks=self.locks,
+                probes=self.probes,
+                executor=executor,
+                listeners=listeners,
+                clock=steady(clock),
+                environ=self.environ,
+                secrets=self.secrets,
+            )
+        finally:
+            executor.close()
+            recorder.close()
+            self.files.save()
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that nobody may see."""
+        from assets_cli.probing.secrets import secrets_of  # only what runs, or has a warning to show, needs it
+
+        return secrets_of(self.manifest, self.environ, self.files)
+
+    def hide(self, problem: Problem) -> Problem:
+        """A problem without secrets."""
+        from assets_cli.model.secrets import mask  # as above
+
+        hint = mask(problem.hint, self.secrets)
+        return problem._replace(message=mask(problem.message, self.secrets), hint=hint)
+
+    def columns(self) -> Columns:
+        """The columns of all assets, with those on record where nothing else says them."""
+        from assets_cli.inference.catalog import Columns  # as above
+
+        latest = self.reader.snapshot(self.manifest.environment).latest
+        recorded: dict[str, tuple[str, ...]] = {}
+        for name, each in latest.items():
+            columns = each.materialization.metadata.get("columns") if each.materialization is not None else None
+            if isinstance(columns, _LISTS):
+                recorded[name] = tuple(str(column[0]) for column in columns if isinstance(column, _LISTS) and column)
+        return Columns(self.graph, self.environ, self.files, recorded)
+
+    def outside(self, names: Collection[str], snapshot: StateSnapshot) -> Observed:
+        """What external assets hold now; nothing of it is on record yet."""
+        wanted = observable(self.graph, names)
+        if not wanted:
+            return NOTHING
+        known = NOTHING if self._sighted is None else self._sighted
+        assets = [each for each in wanted if each.name not in {*known.observations, *known.failures}]
+
+        def prober() -> Probes:
+            from assets_cli.running.probes import Probes  # only processes need it
+
+            return Probes(self.manifest, self.environ, self.secrets, self.locks)
+
+        around = ObserveSurroundings(self.environ, self.files, prober, clock, self.secrets)
+        seen, failures = observe(self.graph, assets, snapshot, around)
+        hidden = {name: self.hide(problem) for name, problem in failures.items()}
+        known = Observed({**known.observations, **seen}, {**known.failures, **hidden})
+        if self._sighted is not None:
+            self._sighted = known
+        return known.of(each.name for each in wanted)
+
+    @contextmanager
+    def looking_once(self) -> Iterator[None]:
+        """Each external asset is looked at once at most, however often it is asked for inside."""
+        self._sighted = NOTHING
+        try:
+            yield
+        finally:
+            self._sighted = None
+
+    def look(self, names: frozenset[str], *, observing: bool = True) -> tuple[StateSnapshot, World]:
+        """What is on record, and what is there now of these assets and what they are made from."""
+        snapshot = self.reader.snapshot(self.manifest.environment)
+        beside = {upstream for name in names for upstream in self.graph.upstreams(name)}
+        observed = self.outside(names | beside, snapshot) if observing else NOTHING
+        world = look(self.graph, names | beside, snapshot, self.probes, observed)
+        if world.warnings:
+            world = world._replace(warnings=tuple(map(self.hide, world.warnings)))
+        self.files.save()
+        return snapshot, world
+
+    def run_record(self, selection: Sequence[str], jobs: int, started: int) -> RunRecord:
+        """The record of a run that this process begins."""
+        return RunRecord(
+            id=new_run_id(started),
+            environment=self.manifest.environment,
+            status="running",
+            started=started,
+            finished=None,
+            jobs=jobs,
+            selection=tuple(selection),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            counts={},
+        )
+
+
+@contextmanager
+def quoted(manifest: Manifest) -> Iterator[None]:
+    """What is raised inside names places in the manifest; show their lines, too."""
+    try:
+        yield
+    except AssetsError as error:
+        raise AssetsError(*manifests.quote(manifest.root, error.problems)) from error
