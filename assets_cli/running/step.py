@@ -273,7 +273,7 @@ class _Performance:
             _remove(target.result)
             reason = heard.exception if outcome.state == "failed" else None
             if self.prepared is not None and await self._has_arrived(attempt):
-                return self._arrived(self.prepared, outcome, log), "succeeded", outcome.exit_code
+                return await self._arrived(self.prepared, target, outcome, log), "succeeded", outcome.exit_code
             return await self._failed(attempt, outcome.state, reason or outcome.reason or "failed", outcome.exit_code)
         return await self._take_in(attempt, target, outcome, heard, stats)
 
@@ -402,12 +402,18 @@ class _Performance:
         manifest, environ = self.context.graph.manifest, self.around.environ
         return await loop.in_thread(lambda: growth.has_arrived(manifest, self.asset, attempt, environ))
 
-    def _arrived(self, made: Materialization, outcome: Outcome, log: str) -> StepOutcome:
+    async def _arrived(self, made: Materialization, target: commands.Target, outcome: Outcome, log: str) -> StepOutcome:
         """Record what was committed before its command ended badly: adding it again would have it there twice."""
-        self.context.ledger.record(made)
-        said = f"its rows had arrived before its end: {outcome.reason}"
+        results = await checking.evaluate(self.asset.checks, self._setting(target))
+        if results is not None:  # after an interrupt nobody has looked: it stays blocked where it was to be looked at
+            made = made._replace(blocked=checking.blocks(results))
+        checks = results or ()
+        self.context.ledger.record(made, checks)
+        arrived = f"its rows had arrived before its end: {outcome.reason}"
+        said = "; ".join(filter(None, (arrived, checking.summary(checks))))
         result: Result = "failed" if made.blocked else "succeeded"
-        return StepOutcome(made.asset, result, detail=said, duration=made.finished - made.started, log=log)
+        took = made.finished - made.started
+        return StepOutcome(made.asset, result, detail=said, duration=took, log=log, checks=checks)
 
     async def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
         """Put on record what is about to be published, so that a death in between can be told from one before."""
