@@ -18,6 +18,7 @@ from assets_cli.model.world import OutputProbe
 from assets_cli.planning.growth import MIXING, REBUILD
 from assets_cli.planning.versions import component_changes
 from assets_cli.running import commands
+from assets_cli.state.record import Recorder
 
 
 class RefusedError(commands.CannotStartError):
@@ -78,7 +79,17 @@ def has_arrived(manifest: Manifest, asset: Asset, attempt: Attempt, environ: Map
         with closing(database.open(read_only=True)) as session:
             return session.attempt_of(output.table) == attempt_id(attempt)
     except (DatabaseError, commands.CannotStartError):
-        return False  # if they are there all the same, the next attempt finds out before it adds any
+        return False  # if they are there all the same, the next step finds out before it adds any
+
+
+def committed(
+    manifest: Manifest, asset: Asset, attempt: Attempt, recorder: Recorder, environ: Mapping[str, str]
+) -> Materialization | None:
+    """What an attempt that ended badly had committed all the same; the caller holds the database's mutex."""
+    prepared = recorder.prepared(attempt.seq)
+    if prepared is None or not has_arrived(manifest, asset, attempt, environ):
+        return None
+    return prepared._replace(attempt=attempt.seq)
 
 
 def _is_rewritten(made: Materialization, output: OutputProbe | None) -> bool:

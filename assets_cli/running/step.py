@@ -127,9 +127,12 @@ class _Performance:
         self.started = False
         self.published: Places | None = None
         self.places: Places | None = None
-        self.prepared: Materialization | None = None
 
     async def carry_out(self) -> StepOutcome:
+        made = await self._committed(self.context.ledger.snapshot.of(self.asset.name).attempt)
+        if made is not None:
+            self.context.ledger.record(made)
+            self._warn(f"the rows of run {made.run} had arrived although it failed; it counts as done")
         skipped = await self._look_again()
         if skipped is not None:
             return skipped
@@ -145,6 +148,9 @@ class _Performance:
             self.around.emit(event.StepRetrying(self.asset.name, self.around.clock(), number, outcome.detail, delay))
             if await loop.ready({self.context.cancellation.fileno(): select.POLLIN}, delay / duration.SECOND):
                 return outcome._replace(result="cancelled", detail=f"interrupted; {outcome.detail}")
+            made = await self._committed(self.context.ledger.snapshot.of(self.asset.name).attempt)
+            if made is not None:
+                return await self._arrived(made, self._target(self._log(str(number)), number), outcome.detail)
             # Somebody may have mended the code meanwhile: what is recorded is what runs.
             _, self.before = await self._look()
 
@@ -175,7 +181,7 @@ class _Performance:
         """
         started, name, ledger = self.around.clock(), self.asset.name, self.context.ledger
         blocking = [check for check in self.asset.checks if check.blocking]
-        log = f"{self.around.logs}/{self.context.run}/{quote(name, safe='')}.checks.log"
+        log = self._log("checks")
         results = await checking.evaluate(blocking, self._setting(self._target(log)))
         if results is None:
             return StepOutcome(name, "cancelled", detail="interrupted during its checks")
@@ -195,6 +201,9 @@ class _Performance:
             log=self._if_there(log),
             checks=results,
         )
+
+    def _log(self, what: str) -> str:
+        return f"{self.around.logs}/{self.context.run}/{quote(self.asset.name, safe='')}.{what}.log"
 
     def _if_there(self, log: str | None) -> str | None:
         return log if log and Path(self.around.root, log).exists() else None
@@ -243,7 +252,7 @@ class _Performance:
     async def _attempt(self, number: int) -> tuple[StepOutcome, AttemptState, int | None]:
         name = self.asset.name
         started = self.around.clock()
-        log = f"{self.around.logs}/{self.context.run}/{quote(name, safe='')}.{number}.log"
+        log = self._log(str(number))
         seq = self.around.recorder.open_attempt(self.context.run, name, number, started, log)
         attempt = Attempt(seq, self.context.run, name, number, "open", started, log=log)
         self.context.ledger.note_attempt(attempt)
@@ -252,7 +261,6 @@ class _Performance:
         target = self._target(log, number)
         if self.problem is not None:
             return await self._failed(attempt, "failed", self.problem.message, None)
-        self.prepared = None
         try:
             call = self._call(target, attempt)
         except (commands.CannotStartError, outputs.OutputError) as error:
@@ -272,8 +280,9 @@ class _Performance:
             outputs.forget_databases(self.touched, stats, self.around)
             _remove(target.result)
             reason = heard.exception if outcome.state == "failed" else None
-            if self.prepared is not None and await self._has_arrived(attempt):
-                return await self._arrived(self.prepared, target, outcome, log), "succeeded", outcome.exit_code
+            made = await self._committed(attempt)
+            if made is not None:
+                return await self._arrived(made, target, outcome.reason), "succeeded", outcome.exit_code
             return await self._failed(attempt, outcome.state, reason or outcome.reason or "failed", outcome.exit_code)
         return await self._take_in(attempt, target, outcome, heard, stats)
 
@@ -395,24 +404,24 @@ class _Performance:
         said = "; ".join(filter(None, (change, checking.summary(checks))))
         return StepOutcome(made.asset, result, unchanged, said, took, log, (), left.rows, checks, change)
 
-    async def _has_arrived(self, attempt: Attempt) -> bool:
-        """Whether the rows of a command that ended badly are in the table all the same: its end came after theirs."""
-        if not growth.grows(self.asset):
-            return False
-        manifest, environ = self.context.graph.manifest, self.around.environ
-        return await loop.in_thread(lambda: growth.has_arrived(manifest, self.asset, attempt, environ))
+    async def _committed(self, attempt: Attempt | None) -> Materialization | None:
+        """What an attempt that ended badly had committed, as its end, or what cut us off from it, came after that."""
+        if attempt is None or attempt.state == "succeeded" or not growth.grows(self.asset):
+            return None
+        manifest, environ, recorder = self.context.graph.manifest, self.around.environ, self.around.recorder
+        return await loop.in_thread(lambda: growth.committed(manifest, self.asset, attempt, recorder, environ))
 
-    async def _arrived(self, made: Materialization, target: commands.Target, outcome: Outcome, log: str) -> StepOutcome:
+    async def _arrived(self, made: Materialization, target: commands.Target, reason: str | None) -> StepOutcome:
         """Record what was committed before its command ended badly: adding it again would have it there twice."""
         results = await checking.evaluate(self.asset.checks, self._setting(target))
         if results is not None:  # after an interrupt nobody has looked: it stays blocked where it was to be looked at
             made = made._replace(blocked=checking.blocks(results))
         checks = results or ()
         self.context.ledger.record(made, checks)
-        arrived = f"its rows had arrived before its end: {outcome.reason}"
+        arrived = f"its rows had arrived before its end: {reason}"
         said = "; ".join(filter(None, (arrived, checking.summary(checks))))
         result: Result = "failed" if made.blocked else "succeeded"
-        took = made.finished - made.started
+        took, log = made.finished - made.started, self._if_there(self._log(str(target.number)))
         return StepOutcome(made.asset, result, detail=said, duration=took, log=log, checks=checks)
 
     async def _prepare(self, attempt: Attempt, document: Mapping[str, Any]) -> None:
@@ -431,8 +440,7 @@ class _Performance:
         made = self._materialization(attempt, left, reported)
         # If we die before its checks were evaluated, it is on record as blocked until they were.
         unchecked = any(check.blocking for check in self.asset.checks)
-        self.prepared = made._replace(blocked=unchecked)
-        self.around.recorder.prepare(attempt.seq, self.prepared)
+        self.around.recorder.prepare(attempt.seq, made._replace(blocked=unchecked))
         await loop.rest()
 
     def _materialization(self, attempt: Attempt, left: outputs.Left, reported: Reported) -> Materialization:

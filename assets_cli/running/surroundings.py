@@ -14,7 +14,7 @@ from assets_cli.running.executors.local import LocalExecutor
 from assets_cli.state.locks import LockService
 from assets_cli.state.record import Recorder
 
-_TOLD: Final = ("message", "detail", "reason", "tail")
+_TOLD: Final = ("message", "detail", "reason", "tail", "change")
 """What events say in words that come from outside; the other fields are names, which must stay what they are."""
 
 

@@ -151,6 +151,15 @@ class Recorder(StateWriter):
         text = rows.prepared_text(self._without_secrets(materialization))
         self._write("UPDATE attempts SET prepared = ? WHERE seq = ?", (text, attempt))
 
+    def prepared(self, attempt: int) -> Materialization | None:
+        """What an attempt that is not on record as succeeded was about to publish; None where it did not get there."""
+
+        def work(connection: sqlite3.Connection) -> Materialization | None:
+            found = connection.execute("SELECT prepared FROM attempts WHERE seq = ?", (attempt,)).fetchone()
+            return rows.prepared(found[0]) if found and found[0] else None
+
+        return self._read(work)
+
     def add_materialization(
         self,
         materialization: Materialization,
