@@ -16,7 +16,7 @@ from assets_cli.model.duration import SECOND
 from assets_cli.model.manifest import Asset, Manifest, ShellProbe
 from assets_cli.probing.observing import Answer, ProbeError, moment, short_enough
 from assets_cli.running.checking import refuse_to_publish
-from assets_cli.running.commands import CannotStartError, address, fill, locate_output
+from assets_cli.running.commands import CannotStartError, address, fill
 from assets_cli.running.executors.local import Cancellation, Invocation, LocalExecutor, tail
 from assets_cli.running.loop import wait_for
 
@@ -58,7 +58,7 @@ class ShellProbes:
                 )
             )
             if outcome.state != "succeeded":
-                said = tail(call.log, 1)
+                said = tail(Path(call.log), 1)
                 raise ProbeError(f"{outcome.reason}: {said[0]}" if said else str(outcome.reason))
             return _answer(call, Path(folder, _RESULT))
 
@@ -70,7 +70,7 @@ class ShellProbes:
             asset=asset.name,
             run="",
             environment=self._manifest.environment,
-            output=address(locate_output(self._manifest, asset, self._environ)),
+            output=address(self._manifest, asset, self._environ),
             upstreams={},
             result=str(folder / _RESULT),
         )

@@ -39,7 +39,9 @@ def explained(path: Path, timeout: float) -> Iterator[None]:
         raise explanation(error, path, timeout) from error
 
 
-def explanation(error: sqlite3.Error | OSError | OverflowError | UnicodeError, path: Path, timeout: float) -> AssetsError:
+def explanation(
+    error: sqlite3.Error | OSError | OverflowError | UnicodeError, path: Path, timeout: float
+) -> AssetsError:
     """What `explained` raises in place of an error."""
     if isinstance(error, sqlite3.Error):
         return AssetsError(_problem(error, path, timeout))

@@ -28,7 +28,7 @@ OBSERVATION = "o.seq, o.asset, o.observed, o.data_version, o.data_time, o.metada
 CHECK_RESULT = "c.name, c.passed, c.severity, c.blocking, c.details, c.at, c.run"
 _INPUTS, _METADATA = 14, 17  # positions in MATERIALIZATION
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
-_EMPTY = {dict: "{}", list: "[]", tuple: "[]"}
+_EMPTY: dict[type, str] = {dict: "{}", list: "[]", tuple: "[]"}
 # Half the price of calling the class, which counts when a snapshot makes a hundred thousand of them.
 _new = tuple.__new__
 

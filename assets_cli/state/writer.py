@@ -117,9 +117,7 @@ class StateWriter(StateReader):
         self._guard.acquire()
         try:
             if self._depth:
-                # SQLite may have rolled back by itself: then the rest would commit alone, statement by statement.
-                if self._failure is not None:
-                    raise self._failure
+                self._raise_failure()
             else:
                 self._failure = None
                 if not (self._together and self._connection.in_transaction):
@@ -128,6 +126,11 @@ class StateWriter(StateReader):
         except BaseException:
             self._guard.release()
             raise
+
+    def _raise_failure(self) -> None:
+        # SQLite may have rolled back by itself: then the rest would commit alone, statement by statement.
+        if self._failure is not None:
+            raise self._failure
 
     def _begin(self) -> None:
         try:
@@ -190,8 +193,7 @@ class StateWriter(StateReader):
     def _end(self) -> None:
         """The outermost transaction is over; what is recorded together is committed later."""
         try:
-            if self._failure is not None:
-                raise self._failure
+            self._raise_failure()
             if not self._together:
                 self._commit()
         except BaseException as error:
@@ -199,8 +201,7 @@ class StateWriter(StateReader):
             raise
 
     def _commit(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
         if self._identity != _identity(self.path):
             raise AssetsError(failures.replaced(self.path))
         with failures.explained(self.path, self.timeout):

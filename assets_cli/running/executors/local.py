@@ -52,7 +52,7 @@ class Invocation(NamedTuple):
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
-    log: Path
+    log: str | os.PathLike[str]
     descriptors: tuple[int, ...] = ()
     timeout: int | None = None
     job: Mapping[str, Any] | None = None
@@ -350,12 +350,12 @@ class _WorkerJob(_Command):
             self._worker.close()
 
 
-def _open_log(log: Path) -> int:
+def _open_log(log: str | os.PathLike[str]) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
         return os.open(log, flags, 0o666)
     except FileNotFoundError:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
         return os.open(log, flags, 0o666)
 
 
@@ -370,7 +370,7 @@ def _why_not_started(error: OSError | ValueError, invocation: Invocation) -> str
     program = invocation.argv[0]
     if isinstance(error, ValueError):
         return f"{program} cannot be started: {error}"
-    above = [str(folder) for folder in invocation.log.parents]
+    above = [str(folder) for folder in Path(invocation.log).parents]
     if error.filename == str(invocation.log) or (error.filename in above and error.filename != invocation.cwd):
         return f"the log {invocation.log} cannot be written: {(error.strerror or '').lower()}"
     if error.filename == invocation.cwd:
