@@ -462,7 +462,7 @@ class Project:
 
     @cached_property
     def _probes(self) -> ProbeSurroundings:
-        return ProbeSurroundings(self._environ, self._files, self._locks, time.time_ns)
+        return ProbeSurroundings(self._environ, self._files, self._locks, time.time_ns, {})
 
     @contextmanager
     def _surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:

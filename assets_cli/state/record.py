@@ -392,7 +392,7 @@ class Recorder(StateWriter):
             "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (environment, asset, partition) DO UPDATE "
             "SET materialization = excluded.materialization, usable = coalesce(excluded.usable, usable), "
             "durations = excluded.durations",
-            (*key, seq, None if value.blocked else seq, value.attempt, rows.dump(recent)),
+            (*key, seq, None if value.blocked else seq, value.attempt, rows.durations_text(recent)),
         )
         return seq
 

@@ -145,6 +145,11 @@ def components_text(components: Mapping[str, Component]) -> str:
     return dump({name: tuple(component) for name, component in components.items()})
 
 
+def durations_text(durations: Sequence[int]) -> str:
+    """The stored form of durations."""
+    return f"[{','.join(map(str, durations))}]"
+
+
 def inputs_text(inputs: Mapping[str, Input]) -> str:
     """The stored form of inputs."""
     return dump({name: tuple(read) for name, read in inputs.items()})
