@@ -144,7 +144,7 @@ class Wiring:
     @cached_property
     def probes(self) -> ProbeSurroundings:
         """What probing needs, but for the names to look at."""
-        return ProbeSurroundings(self.environ, self.files, self.locks, time.time_ns)
+        return ProbeSurroundings(self.environ, self.files, self.locks, time.time_ns, {})
 
     @contextmanager
     def surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:

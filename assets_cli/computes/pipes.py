@@ -12,6 +12,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -45,11 +46,16 @@ class Files(NamedTuple):
 
     def remove(self) -> None:
         """Remove them: nothing has masked them."""
-        for path in self:
-            try:  # noqa: SIM105 - contextlib.suppress costs as much as the call
-                os.unlink(path)  # noqa: PTH108 - as above
-            except OSError:
-                pass
+        with suppress(OSError):
+            Path(self.messages).unlink()
+        self.remove_context()
+
+    def remove_context(self) -> None:
+        """Remove the context alone, where there are no messages."""
+        try:  # noqa: SIM105 - contextlib.suppress costs as much as the call, at every step
+            os.unlink(self.context)  # noqa: PTH108 - as above
+        except OSError:
+            pass
 
 
 class Context(NamedTuple):
@@ -130,13 +136,13 @@ def _packed(document: bytes) -> str:
 def is_marked(log: str) -> bool:
     """Whether a message is at the beginning or the end of a log, of which no more is read."""
     try:
+        if os.stat(log).st_size == 0:  # noqa: PTH116 - as above
+            return False
         descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
         size = os.fstat(descriptor).st_size
-        if size == 0:
-            return False
         starts = (0,) if size <= _GLANCE else (0, size - _GLANCE)
         return any(MARK in os.pread(descriptor, min(size, _GLANCE), start) for start in starts)
     except OSError:

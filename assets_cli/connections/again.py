@@ -12,6 +12,17 @@ T = TypeVar("T")
 PAUSES = (1.0, 3.0)
 """Seconds before each further try."""
 
+_PASSING = (
+    *("refused", "timeout", "timed out", "starting up", "shutting down", "recovery mode", "not yet accepting"),
+    *("too many", "no such file", "reset by peer", "closed the connection unexpectedly", "temporary failure"),
+)
+
+
+def may_pass(said: str) -> bool:
+    """Whether what a server says to who wants to connect, or nobody does, may well be otherwise in a moment."""
+    text = said.lower()
+    return any(words in text for words in _PASSING)
+
 
 def again(work: Callable[[], T], mend: Callable[[], object] = lambda: None) -> T:
     """Do it, and where the connection is lost meanwhile, `mend` it and do it again; `work` must bear being done twice.

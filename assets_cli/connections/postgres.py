@@ -12,18 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assets_cli.connections import urls
-from assets_cli.connections.again import again
+from assets_cli.connections.again import again, may_pass
 from assets_cli.connections.postgres_session import UNREACHABLE, PostgresSession, first_line
 from assets_cli.connections.protocol import DatabaseError
 
 _EXAMPLE = '"${env.PG_URL}"'
 _NEEDS = "a connection of type postgres needs psycopg, which is not installed"
 _INSTALL = "pip install 'assets-cli[postgres]'"
-_PASSING = (
-    *("refused", "timeout", "timed out", "starting up", "shutting down"),
-    *("too many", "No such file", "reset by peer"),
-)
-"""What a server says, or nobody, when it may well answer in a moment."""
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""A network that swallows all is noticed in a minute, while a statement that takes hours goes on for hours."""
 
 
 def database(options: Mapping[str, str], root: Path) -> PostgresDatabase:  # noqa: ARG001 - as of every kind
@@ -82,7 +79,7 @@ class PostgresDatabase(NamedTuple):
         except psycopg.Error:
             message = f"{self.location} is not a URL that PostgreSQL understands"
             raise DatabaseError(message, hint="write postgresql://user@host:5432/database") from None
-        defaults = {"connect_timeout": 10, "fallback_application_name": "assets"}
+        defaults = {"connect_timeout": 10, "fallback_application_name": "assets", **_KEEPALIVES}
         try:
             raw = psycopg.connect(self.url, **{key: value for key, value in defaults.items() if key not in own})  # type: ignore[arg-type]
         except psycopg.Error as error:
@@ -105,7 +102,6 @@ def _cannot_connect(error: Exception) -> DatabaseError:
         hint = "check the user and the password of the connection's url"
     elif 'database "' in text and "does not exist" in text:
         hint = "create it, or correct the database of the connection's url"
-    elif any(word in str(error) for word in _PASSING):
+    elif may_pass(str(error)):
         hint = UNREACHABLE
-    lost = any(word in str(error) for word in _PASSING)
-    return DatabaseError(text, hint=hint, detail=str(error), lost=lost)
+    return DatabaseError(text, hint=hint, detail=str(error), lost=may_pass(str(error)))

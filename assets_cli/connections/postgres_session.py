@@ -412,12 +412,12 @@ class PostgresSession:
     def _again(self, work: Callable[[], T]) -> T:
         """Do it, and if the connection breaks meanwhile, which undid it, do it again with another one."""
 
-        def mend() -> None:
-            with suppress(DatabaseError):  # the work finds out that there is none
-                self.raw.close()
+        def with_another() -> T:
+            if self.raw.closed:
                 self.raw = self._connect()
+            return work()
 
-        return again(work, mend)
+        return again(with_another, lambda: self.raw.close())
 
     @contextmanager
     def _refusals(self, ours: int | None = None, *, but: type[Exception] | None = None) -> Iterator[None]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from assets_cli.connections import growing, names, statements
-from assets_cli.connections.again import again
+from assets_cli.connections.again import again, may_pass
 from assets_cli.connections.protocol import SERVER_TABLE, VIEW_DIGEST, DatabaseError, Fetched, Growth, Kind, TableState
 from assets_cli.connections.sqlalchemy_growing import Ground, Name
 from assets_cli.model.answers import Rows
@@ -447,12 +447,12 @@ class SQLAlchemySession:
     def _again(self, work: Callable[[], T]) -> T:
         """Do it, and if the connection breaks meanwhile, which undid it, do it again with another one."""
 
-        def mend() -> None:
-            with suppress(DatabaseError):  # the work finds out that there is none
-                self.close()
+        def with_another() -> T:
+            if self.raw.closed:
                 self.raw = self._base.connect()
+            return work()
 
-        return again(work, mend)
+        return again(with_another, self.close)
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -473,6 +473,7 @@ def refusal(error: Any, *, connecting: bool = False) -> DatabaseError:
     if lost:
         text = f"the connection to the server broke: {text}"
     hint = "is the server running, and is the url right?" if lost or connecting else None
+    lost = lost or (connecting and may_pass(str(original or error)))
     return DatabaseError(text, hint=hint, detail=str(original or error), lost=lost)
 
 

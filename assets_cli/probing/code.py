@@ -36,6 +36,10 @@ def probe_code(
     return CodeLook(manifest, files).probe(asset, recorded)
 
 
+Fields = tuple[tuple[str, str], ...]
+"""Components that are declared texts, by name, with their digests."""
+
+
 class Examined(NamedTuple):
     """The components of one asset, and everything that is wrong with its code."""
 
@@ -46,9 +50,11 @@ class Examined(NamedTuple):
 class CodeLook:
     """Looks at the code of many assets at one moment: what they share is looked at once."""
 
-    def __init__(self, manifest: Manifest, files: FileDigests) -> None:
+    def __init__(self, manifest: Manifest, files: FileDigests, declared: dict[str, Fields] | None = None) -> None:
+        """`declared` keeps the digests of declared texts by asset, for who looks at the same manifest again."""
         self.manifest = manifest
         self.files = files
+        self._declared = {} if declared is None else declared
         self.modules = Modules(files)
         self.walls = Walls(files.root)
         self._scripts: dict[shell_scripts.Script, str | None] = {}
@@ -64,8 +70,11 @@ class CodeLook:
         if asset.code_version is not None:
             raw = _digest(asset.code_version)
             return CodeProbe({"code_version": _keep(recorded.get("code_version"), raw)})
-        if self._is_as_recorded(asset, recorded):
+        files = self._files_at_a_glance(asset)
+        if recorded and files is not None and self._is_as_recorded(asset, recorded, files):
             return CodeProbe(recorded)
+        if files is not None and not files:
+            return CodeProbe({name: _keep(recorded.get(name), raw) for name, raw in self._fields(asset)})
         components, problems = self.examine(asset, recorded)
         if len(components) == len(recorded) and all(recorded.get(name) is each for name, each in components.items()):
             return CodeProbe(recorded, problems[0] if problems else None)  # the very same: nothing to compare
@@ -88,24 +97,23 @@ class CodeLook:
             found.code(index, pattern)
         return Examined(found.components, found.problems)
 
-    def _is_as_recorded(self, asset: Asset, recorded: Mapping[str, Component]) -> bool:
+    def _files_at_a_glance(self, asset: Asset) -> Sequence[str] | None:
+        """The files that an asset is made by, where that is plain; None says nothing."""
+        if asset.code:
+            return None
+        if isinstance(asset.command, ShellCommand):
+            return self.scripts(asset.command)
+        if isinstance(asset.command, PythonCommand):
+            return self.sound_entrypoints.get(asset.command)
+        return None
+
+    def _is_as_recorded(self, asset: Asset, recorded: Mapping[str, Component], files: Sequence[str]) -> bool:
         """Whether plainly nothing changed: the common case at its least cost. False says nothing."""
-        if not recorded:
-            return False
-        command = asset.command
-        files: Sequence[str] | None = None
-        if isinstance(command, ShellCommand):
-            files = self.scripts(command)
-        elif isinstance(command, PythonCommand):
-            files = self.sound_entrypoints.get(command)
-        if files is None or asset.code:
-            return False
-        fields = self._fields(asset)
+        fields = list(self._fields(asset))
         if len(fields) + len(files) != len(recorded):
             return False
         try:
-            for path in files:
-                fields.append((component_name(path), self.digest(path)))
+            fields += [(component_name(path), self.digest(path)) for path in files]
         except OSError:
             return False
         for name, raw in fields:
@@ -114,8 +122,14 @@ class CodeLook:
                 return False
         return True
 
-    def _fields(self, asset: Asset) -> list[tuple[str, str]]:
-        """The components that are declared texts and compared as they stand, by name, with their digests."""
+    def _fields(self, asset: Asset) -> Fields:
+        """The components that are declared texts and compared as they stand."""
+        known = self._declared.get(asset.name)
+        if known is None:
+            known = self._declared[asset.name] = tuple(self._digested(asset))
+        return known
+
+    def _digested(self, asset: Asset) -> list[tuple[str, str]]:
         command = asset.command
         if isinstance(command, ShellCommand):
             fields = [("compute", self.compute("shell", command.interpreter)), ("command", _digest(command.run))]

@@ -18,7 +18,7 @@ from assets_cli.model.manifest import Asset, Connection
 from assets_cli.model.problem import Problem
 from assets_cli.model.template import UnknownVariableError, fill_environment
 from assets_cli.model.world import CodeProbe, OutputProbe, World
-from assets_cli.probing.code import CodeLook
+from assets_cli.probing.code import CodeLook, Fields
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.observing import NOTHING, Observed
 from assets_cli.probing.paths import Walls, probe_path
@@ -28,13 +28,14 @@ from assets_cli.probing.tables import AskedTable, DatabaseCache, DatabaseLocks, 
 class ProbeSurroundings(NamedTuple):
     """What looking needs: variables, a cache of files, the mutexes of databases (None: the caller holds them), a clock.
 
-    `now_ns` gives the wall clock in nanoseconds.
+    `now_ns` gives the wall clock in nanoseconds. `declared` is kept from one look at a manifest to the next.
     """
 
     environ: Mapping[str, str]
     files: FileDigests
     locks: DatabaseLocks | None
     now_ns: Callable[[], int]
+    declared: dict[str, Fields] | None = None
 
 
 class _Group(NamedTuple):
@@ -97,7 +98,7 @@ def look_at_code(
     graph: AssetGraph, held_against: Mapping[str, Mapping[str, Component]], surroundings: ProbeSurroundings
 ) -> dict[str, CodeProbe]:
     """The code of assets alone, each held against these components in place of those on record."""
-    looking = CodeLook(graph.manifest, surroundings.files)
+    looking = CodeLook(graph.manifest, surroundings.files, surroundings.declared)
     return {name: looking.probe(graph.assets[name], components) for name, components in held_against.items()}
 
 
@@ -126,7 +127,7 @@ class _Look:
     @cached_property
     def code(self) -> CodeLook:
         """The look at code; only outputs are asked for after a step."""
-        return CodeLook(self.manifest, self.surroundings.files)
+        return CodeLook(self.manifest, self.surroundings.files, self.surroundings.declared)
 
     def output(self, asset: Asset, latest: Latest, *, even_unrecorded: bool = False) -> None:
         """Look at an output that is a path; one that is a table is asked for by `tables`.

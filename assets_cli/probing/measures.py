@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
+from stat import S_ISREG
 from typing import Any
 
 from assets_cli.probing.parquet import ParquetFacts, read_facts
@@ -18,7 +19,14 @@ _MANY = 1_000
 
 def measure(path: str, root: str) -> dict[str, Any]:
     """`bytes`, and `rows` and `columns` of Parquet files, of what is at a path, a folder or a glob of the project."""
-    full = os.path.join(root, path)  # noqa: PTH118 - paths are text here
+    full = path if path.startswith("/") else f"{root}/{path}"
+    if not glob.has_magic(path) and not path.lower().endswith(_ENDINGS):
+        try:
+            plain = os.stat(full)  # noqa: PTH116 - paths are text here
+        except OSError:
+            return {}
+        if S_ISREG(plain.st_mode):
+            return {"bytes": plain.st_size}
     matched = glob.glob(full, recursive=True) if glob.has_magic(path) else [full]  # noqa: PTH207 - as above
     files = sorted({file for match in matched for file in _below(match)})
     try:

@@ -6,8 +6,9 @@ recorded, and what follows, is its business.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from assets_cli.computes import shell
@@ -132,7 +133,7 @@ class _Evaluation:
         """Evaluate a shell check; false: cancelled."""
         setting = self.setting
         log = setting.target.log
-        before = log.stat().st_size if log.exists() else 0
+        before = _size(log)
         try:
             extra = commands.shell_environment(setting.manifest, setting.asset, setting.target, setting.around.environ)
             call = self._invocation((*_SHELL, text), extra)
@@ -140,7 +141,8 @@ class _Evaluation:
             self._note(check, message=str(error))
             return True
         outcome = await self._run(call)
-        setting.target.result.unlink(missing_ok=True)  # a check has nothing to report of the output
+        with suppress(OSError):
+            os.unlink(setting.target.result)  # noqa: PTH108 - a check has nothing to report of the output
         if outcome.state == "cancelled":
             return False
         if outcome.state == "succeeded":
@@ -200,10 +202,17 @@ async def refuse_to_publish(_: Mapping[str, Any]) -> None:
     """What a check or a probe would publish is nobody's business: it has no output."""
 
 
-def _last_line(log: Path, before: int) -> str:
+def _size(log: commands.StrPath) -> int:
+    try:
+        return os.stat(log).st_size  # noqa: PTH116 - paths are texts here
+    except OSError:
+        return 0
+
+
+def _last_line(log: commands.StrPath, before: int) -> str:
     """The last line that was written to a log after a position."""
     try:
-        with log.open("rb") as stream:
+        with open(log, "rb") as stream:  # noqa: PTH123 - as above
             size = stream.seek(0, 2)
             stream.seek(max(before, size - _END))
             lines = stream.read().decode("utf-8", "replace").split("\n")

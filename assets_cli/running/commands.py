@@ -5,6 +5,7 @@ Variables of the environment are filled in here, at the last moment. Knows nothi
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -31,6 +32,10 @@ from assets_cli.running.executors.local import Invocation
 WORKER = (sys.executable, "-P", "-m", "assets_cli.running.worker")
 
 
+StrPath = str | os.PathLike[str]
+"""A path: a text where one is made for every step, which costs a tenth."""
+
+
 class CannotStartError(Exception):
     """A step cannot start: an unset variable, a file that is not there. The message says which and where."""
 
@@ -46,8 +51,8 @@ class Target(NamedTuple):
 
     run: str
     environment: str
-    log: Path
-    result: Path
+    log: StrPath
+    result: StrPath
     locks: str | None = None
     held: tuple[str, ...] = ()
     output: str | None = None
@@ -95,15 +100,15 @@ def invocation(
 
 def shell_environment(manifest: Manifest, asset: Asset, target: Target, environ: Mapping[str, str]) -> dict[str, str]:
     """What a shell command of an asset finds in its environment besides what it inherits and the asset's own."""
-    upstreams = {name: address(locate_output(manifest, manifest.assets[name], environ)) for name in asset.upstreams}
+    upstreams = {name: address(manifest, manifest.assets[name], environ) for name in asset.upstreams}
     return shell.environment(
         environ,
         asset=asset.name,
         run=target.run,
         environment=target.environment,
-        output=target.output or address(locate_output(manifest, asset, environ)),
+        output=target.output or address(manifest, asset, environ),
         upstreams=upstreams,
-        result=str(target.result),
+        result=os.fspath(target.result),
     )
 
 
@@ -132,16 +137,28 @@ def locate_output(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) 
 
     What is observed at a path and declares no output is there.
     """
-    output = asset.output
-    if output is None and isinstance(asset.observe, PathProbe):
-        output = Output(path=asset.observe.path)
+    output = _declared_output(asset)
     if output is None:
         return None
-    path = None
-    if output.path is not None:
-        path = _absolute(manifest.root, fill(output.path, environ, "output.path"))
+    path = _full_path(manifest, output, environ)
     connection = manifest.connection_of(asset)
     return output._replace(path=path, connection=connection.name if connection else None)
+
+
+def address(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> str | None:
+    """What a command is told of an output: its path or its table."""
+    output = _declared_output(asset)
+    return None if output is None else _full_path(manifest, output, environ) or output.table
+
+
+def _declared_output(asset: Asset) -> Output | None:
+    if asset.output is None and isinstance(asset.observe, PathProbe):
+        return Output(path=asset.observe.path)
+    return asset.output
+
+
+def _full_path(manifest: Manifest, output: Output, environ: Mapping[str, str]) -> str | None:
+    return None if output.path is None else _absolute(manifest.root, fill(output.path, environ, "output.path"))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -151,6 +168,8 @@ def _absolute(root: str, path: str) -> str:
 
 def databases(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> dict[str, Database]:
     """The databases that a step touches: of its SQL, its output and its upstreams' outputs, by connection name."""
+    if not manifest.connections:
+        return {}
     names: dict[str, None] = {}
     for each in (asset, *(manifest.assets[upstream] for upstream in asset.upstreams)):
         touches_table = each.output is not None and each.output.table is not None
@@ -247,17 +266,14 @@ def job(
     }
 
 
-def address(output: Output | None) -> str | None:
-    """What a command is told of an output: its path or its table."""
-    return (output.path or output.table) if output else None
-
-
 def fill(text: str, environ: Mapping[str, str], where: str) -> str:
     """A text with its variables filled in; `where` says what uses them.
 
     Raises:
         CannotStartError: one is not set.
     """
+    if "${" not in text:
+        return text
     try:
         return template.fill_environment(text, environ)
     except template.UnknownVariableError as unknown:

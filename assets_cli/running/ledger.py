@@ -94,7 +94,7 @@ class Ledger:
                 if seq is None:
                     return None
             else:
-                seq = self._recorder.add_materialization(made, frozen, took)
+                seq = self._recorder.add_materialization(made, frozen, took, before=before)
             made = made._replace(seq=seq)
             self.note_checks(made.asset, checks, seq)
             attempt = before.attempt._replace(state="succeeded", finished=made.finished) if before.attempt else None

@@ -29,7 +29,6 @@ from assets_cli.running.commands import (
     database,
     fill,
     job,
-    locate_output,
     read_sql,
 )
 from assets_cli.running.executors.local import Cancellation, Invocation, LocalExecutor, Outcome, tail
@@ -88,7 +87,7 @@ class Probes:
         call = self._shell(asset, probe, folder)
         outcome = self._run(call)
         if outcome.state != "succeeded":
-            said = tail(call.log, 1)
+            said = tail(Path(call.log), 1)
             raise ProbeError(f"{outcome.reason}: {said[0]}" if said else str(outcome.reason))
         return _answer(call, folder / _RESULT)
 
@@ -161,7 +160,7 @@ class Probes:
             asset=asset.name,
             run="",
             environment=self._manifest.environment,
-            output=address(locate_output(self._manifest, asset, self._environ)),
+            output=address(self._manifest, asset, self._environ),
             upstreams={},
             result=str(folder / _RESULT),
         )

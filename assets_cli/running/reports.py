@@ -19,7 +19,7 @@ from assets_cli.model.event import Warned
 from assets_cli.model.history import CheckResult
 from assets_cli.model.manifest import Asset, ShellCommand
 from assets_cli.running import loop
-from assets_cli.running.commands import Target
+from assets_cli.running.commands import StrPath, Target
 from assets_cli.running.executors.logs import Masker
 from assets_cli.running.surroundings import Surroundings
 
@@ -47,8 +47,8 @@ class Listening(NamedTuple):
 
     asset: Asset
     run: str
-    log: Path
-    result: Path
+    log: StrPath
+    result: StrPath
     secrets: tuple[str, ...]
     hide: Callable[[Any], Any]
     clock: Callable[[], int]
@@ -65,19 +65,19 @@ async def listen(asset: Asset, target: Target, around: Surroundings) -> Heard:
     return heard
 
 
-def has_spoken(log: Path, result: Path) -> bool:
+def has_spoken(log: StrPath, result: StrPath) -> bool:
     """Whether there is anything to hear; costs microseconds. Where there is not, nothing of the channel is left."""
     files = pipes.Files.beside(result)
     if pipes.has_spoken(files, os.fspath(log)):
         return True
-    files.remove()
+    files.remove_context()
     return False
 
 
 def hear(listening: Listening) -> Heard:
     """All that the command said, its log lines added to its log. May take a second, where it said very much."""
     files = pipes.Files.beside(listening.result)
-    said = _taken(listening.asset.name, files, listening.log, listening.secrets)
+    said = _taken(listening.asset.name, files, Path(listening.log), listening.secrets)
     at = listening.clock()
     declared = {check.name for check in listening.asset.checks}
     results, warnings = [], list(said.warnings)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
@@ -63,6 +65,8 @@ def run(
     around = surroundings._replace(listeners=(told.append,))
     ledger = Ledger(around.recorder, graph, snapshot, snapshot.observations, around.clock)
     context = RunContext(options.run, graph, ledger, around, cancellation)
+    with suppress(OSError):  # who opens a log makes it too, and says what is in the way
+        Path(around.root, around.logs, options.run).mkdir(parents=True, exist_ok=True)
     carrying = _Run(plan, context, options, _Telling(told, surroundings))
     with surroundings.recorder.together():
         return carrying.carry_out()

@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -122,6 +121,7 @@ class _Performance:
         self.held = held
         self.around = context.surroundings
         self.components: Mapping[str, Component] = {}
+        self.code_version = ""
         self.problem: Problem | None = None
         self.before: OutputProbe | None = None
         self.started = False
@@ -221,12 +221,12 @@ class _Performance:
         return commands.Target(
             self.context.run,
             environment,
-            _log_file(self.around.root, log),
-            Path(f"{self.around.root}/{log.removesuffix('.log')}.result.json"),
+            f"{self.around.root}/{log}",
+            f"{self.around.root}/{log.removesuffix('.log')}.result.json",
             locks=str(self.around.locks.directory),
-            held=tuple(os.path.realpath(each.file) for each in self.touched.values() if each.file),
+            held=tuple([os.path.realpath(each.file) for each in self.touched.values() if each.file]),
             number=number,
-            code_version=code_version(last, self.components),
+            code_version=self.code_version,
             last=last,
         )
 
@@ -236,6 +236,7 @@ class _Performance:
             lambda: look_at_one(self.context.graph, self.asset, latest, self.around.probes)
         )
         self.components, self.problem = code.components, code.problem
+        self.code_version = code_version(latest.materialization, code.components)
         return code, output
 
     async def _while_others_go_on(self, work: Callable[[], T]) -> T:
@@ -354,9 +355,11 @@ class _Performance:
             return outputs.inspect(self.context.graph, self.asset, done, self.before, database, self.around)
         return outputs.inspect_table(self.asset, self.touched[name], done, stats.get(name), self.around)
 
-    def _reported(self, outcome: Outcome, result: Path) -> Reported:
+    def _reported(self, outcome: Outcome, result: commands.StrPath) -> Reported:
         if not isinstance(self.asset.command, ShellCommand):
             return outcome.reported
+        if not os.path.lexists(result):
+            return Reported()
         try:
             return read_result(result)
         except ValueError as error:
@@ -448,7 +451,7 @@ class _Performance:
         name = self.asset.name
         latest = ledger.snapshot.of(name).materialization
         inputs = {upstream: ledger.input_of(upstream) for upstream in self.asset.upstreams}
-        version = code_version(latest, self.components)
+        version = self.code_version
         reported = reported._replace(data_version=mask_version(reported.data_version, self.around.secrets))
         unique, before = growth.attempt_id(attempt), latest.data_version if latest else None
         data_version = outputs.data_version(self.asset, left, reported, version, inputs, unique, before)
@@ -483,16 +486,9 @@ class _Performance:
         self.around.emit(event.Warned(self.asset.name, self.around.clock(), message))
 
 
-def _remove(result: Path) -> None:
+def _remove(result: commands.StrPath) -> None:
     """Remove what a command reported, which nothing has masked."""
-    with suppress(OSError):
-        result.unlink(missing_ok=True)
-
-
-def _log_file(root: str, log: str) -> Path:
-    path = f"{root}/{log}"
-    folder = path[: path.rindex("/")]
-    if not os.path.isdir(folder):  # noqa: PTH112 - asked at every step
-        with suppress(OSError):  # who opens the log makes it too, and says what is in the way
-            Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(path)
+    try:  # noqa: SIM105 - contextlib.suppress costs as much as the call
+        os.unlink(result)  # noqa: PTH108 - as above
+    except OSError:
+        pass

@@ -35,14 +35,20 @@ def explained(path: Path, timeout: float) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:
-        raise AssetsError(_problem(error, path, timeout)) from error
-    except OSError as error:
-        raise AssetsError(unusable(path, error.strerror or str(error))) from error
-    except (OverflowError, UnicodeError) as error:
-        raise AssetsError(
-            Problem("A0506", f"state file {path} cannot hold a value: {error}", hint="nothing of it was recorded")
-        ) from error
+    except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
+        raise explanation(error, path, timeout) from error
+
+
+def explanation(
+    error: sqlite3.Error | OSError | OverflowError | UnicodeError, path: Path, timeout: float
+) -> AssetsError:
+    """What `explained` raises in place of an error."""
+    if isinstance(error, sqlite3.Error):
+        return AssetsError(_problem(error, path, timeout))
+    if isinstance(error, OSError):
+        return AssetsError(unusable(path, error.strerror or str(error)))
+    hint = "nothing of it was recorded"
+    return AssetsError(Problem("A0506", f"state file {path} cannot hold a value: {error}", hint=hint))
 
 
 def unusable(path: Path, reason: str) -> Problem:

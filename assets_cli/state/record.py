@@ -19,6 +19,7 @@ from assets_cli.model.history import (
     Attempt,
     AttemptState,
     CheckResult,
+    Latest,
     Materialization,
     Observation,
     Result,
@@ -102,7 +103,7 @@ class Recorder(StateWriter):
 
     def begin_run(self, run: RunRecord, steps: Sequence[StepRecord]) -> None:
         """Record a run with its steps, in the plan's order. Its lock must be held already: see `locks.hold_run`."""
-        with self._writing():
+        with self._transaction:
             seq = self._insert(
                 "INSERT INTO runs (id, environment, status, started, finished, jobs, selection, host, pid, version) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -132,7 +133,7 @@ class Recorder(StateWriter):
         self, run: str, asset: str, number: int, started: int, log: str | None, partition: str = ""
     ) -> int:
         """Record that a try of a step begins, as the newest attempt of its asset. Returns its sequence number."""
-        with self._writing():
+        with self._transaction:
             run_seq, environment = self._run(run)
             seq = self._insert(
                 "INSERT INTO attempts (run_seq, environment, asset, partition, number, state, started, log) "
@@ -166,6 +167,7 @@ class Recorder(StateWriter):
         frozen: tuple[str, int | None] | None,
         duration: int | None,
         exit_code: int | None = 0,
+        before: Latest | None = None,
     ) -> int:
         """Record that an asset was produced; its attempt has succeeded. Returns the sequence number.
 
@@ -177,15 +179,16 @@ class Recorder(StateWriter):
                 read it. Kept as unknown where this is None. Ignored where the version stays current.
             duration: how long the step took, in microseconds; None where nothing ran.
             exit_code: the command's.
+            before: what is on record of the asset until now, where the caller knows it; else it is read.
         """
-        with self._writing():
-            self._connection.execute(
+        with self._transaction:
+            self._write(
                 "UPDATE attempts SET state = 'succeeded', finished = ?, exit_code = ?, reason = NULL, prepared = NULL "
                 "WHERE seq = ?",
                 (materialization.finished, exit_code, materialization.attempt),
             )
-            environment = self._environment_of(materialization.attempt)
-            return self._add(environment, self._without_secrets(materialization), frozen, duration)
+            environment = self._run(materialization.run)[1]
+            return self._add(environment, self._without_secrets(materialization), frozen, duration, before)
 
     def promote(
         self,
@@ -200,7 +203,7 @@ class Recorder(StateWriter):
             The sequence number; None where the attempt has ended on record already, as when another process
             recovered it first.
         """
-        with self._writing():
+        with self._transaction:
             found = self._connection.execute("SELECT state FROM attempts WHERE seq = ?", (attempt,)).fetchone()
             if found != ("open",):
                 return None
@@ -215,7 +218,7 @@ class Recorder(StateWriter):
         partition: str = "",
     ) -> None:
         """Record what checks found, in their order; `materialization` is the one whose output they looked at."""
-        with self._writing():
+        with self._transaction:
             self._connection.executemany(
                 "INSERT INTO check_results (environment, asset, partition, run, materialization, name, passed, "
                 "severity, blocking, details, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -250,7 +253,7 @@ class Recorder(StateWriter):
             Whether it was blocked until now; False where it is no longer the latest, or was unblocked before.
         """
         key = (environment, materialization.asset, materialization.partition)
-        with self._writing():
+        with self._transaction:
             changed = self._connection.execute(
                 "UPDATE latest SET usable = materialization WHERE environment = ? AND asset = ? AND partition = ? "
                 "AND materialization = ? AND usable IS NOT materialization",
@@ -280,7 +283,7 @@ class Recorder(StateWriter):
         Where the data version is another than the last, the last one's data time is kept for those who read it: what
         its probe reported, else the time of the observation; one from the future counts as now.
         """
-        with self._writing():
+        with self._transaction:
             key = (environment, observation.asset, partition)
             last = self._connection.execute(
                 "SELECT o.data_version, min(coalesce(o.data_time, o.observed), ?) FROM latest l "
@@ -308,8 +311,8 @@ class Recorder(StateWriter):
         """Record how a step of a run ended."""
         self._write(
             "UPDATE run_steps SET result = ?, unchanged = ?, detail = ? "
-            "WHERE partition = ? AND run_seq = (SELECT seq FROM runs WHERE id = ?) AND asset = ?",
-            (result, unchanged, rows.text(self._hide(detail)), partition, run, asset),
+            "WHERE partition = ? AND run_seq = ? AND asset = ?",
+            (result, unchanged, rows.text(self._hide(detail)), partition, self._run(run)[0], asset),
         )
 
     def end_run(self, run: str, status: RunStatus, finished: int) -> None:
@@ -340,7 +343,7 @@ class Recorder(StateWriter):
 
     def crash_attempts(self, runs: Collection[str], finished: int) -> None:
         """Record these runs, and the attempts that they left open, as crashed. What has ended stays as it ended."""
-        with self._writing():
+        with self._transaction:
             for run in runs:
                 self._connection.execute(
                     "UPDATE attempts SET state = 'crashed', finished = max(?, started), reason = ? "
@@ -354,14 +357,18 @@ class Recorder(StateWriter):
                 )
 
     def _add(
-        self, environment: str, value: Materialization, frozen: tuple[str, int | None] | None, duration: int | None
+        self,
+        environment: str,
+        value: Materialization,
+        frozen: tuple[str, int | None] | None,
+        duration: int | None,
+        before: Latest | None,
     ) -> int:
         key = (environment, value.asset, value.partition)
-        durations, current = self._connection.execute(
-            "SELECT l.durations, m.data_version FROM (SELECT 1) LEFT JOIN latest l "
-            "ON l.environment = ? AND l.asset = ? AND l.partition = ? LEFT JOIN materializations m ON m.seq = l.usable",
-            key,
-        ).fetchone()
+        if before is None:
+            durations, current = self._durations_and_version(key)
+        else:
+            durations, current = before.durations, before.usable and before.usable.data_version
         superseded = frozen or (current and (current, None))
         if superseded and superseded[0] != value.data_version and not value.blocked:
             self._freeze(key, superseded)
@@ -388,18 +395,26 @@ class Recorder(StateWriter):
                 rows.dump(dict(value.metadata)),
             ),
         )
-        recent = [*json.loads(durations or "[]"), *([] if duration is None else [duration])][-_DURATIONS:]
+        recent = [*durations, *([] if duration is None else [duration])][-_DURATIONS:]
         self._connection.execute(
             "INSERT INTO latest (environment, asset, partition, materialization, usable, attempt, durations) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (environment, asset, partition) DO UPDATE "
             "SET materialization = excluded.materialization, usable = coalesce(excluded.usable, usable), "
             "durations = excluded.durations",
-            (*key, seq, None if value.blocked else seq, value.attempt, rows.dump(recent)),
+            (*key, seq, None if value.blocked else seq, value.attempt, rows.durations_text(recent)),
         )
         return seq
 
+    def _durations_and_version(self, key: tuple[str, str, str]) -> tuple[Sequence[int], str | None]:
+        durations, current = self._connection.execute(
+            "SELECT l.durations, m.data_version FROM (SELECT 1) LEFT JOIN latest l "
+            "ON l.environment = ? AND l.asset = ? AND l.partition = ? LEFT JOIN materializations m ON m.seq = l.usable",
+            key,
+        ).fetchone()
+        return json.loads(durations or "[]"), current
+
     def _without_secrets(self, value: Materialization) -> Materialization:
-        return value._replace(metadata=self._hide(dict(value.metadata)))
+        return value._replace(metadata=self._hide(dict(value.metadata))) if value.metadata else value
 
     def _found(self, value: CheckResult) -> CheckResult:
         return value._replace(
@@ -421,12 +436,6 @@ class Recorder(StateWriter):
                 raise AssetsError(failures.missing(self.path, run))
             self._runs_by_id[run] = found
         return found
-
-    def _environment_of(self, attempt: int) -> str:
-        found = self._connection.execute("SELECT environment FROM attempts WHERE seq = ?", (attempt,)).fetchone()
-        if found is None:
-            raise AssetsError(failures.missing(self.path, attempt))
-        return str(found[0])
 
 
 def _left_open(connection: sqlite3.Connection, run_seq: int) -> tuple[OpenAttempt, ...]:

@@ -27,6 +27,8 @@ ATTEMPT = "a.seq, r.id, a.asset, a.number, a.state, a.started, a.finished, a.exi
 OBSERVATION = "o.seq, o.asset, o.observed, o.data_version, o.data_time, o.metadata"
 CHECK_RESULT = "c.name, c.passed, c.severity, c.blocking, c.details, c.at, c.run"
 _INPUTS, _METADATA = 14, 17  # positions in MATERIALIZATION
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_EMPTY: dict[type, str] = {dict: "{}", list: "[]", tuple: "[]"}
 # Half the price of calling the class, which counts when a snapshot makes a hundred thousand of them.
 _new = tuple.__new__
 
@@ -68,7 +70,7 @@ class Components(Mapping[str, Component]):
 
 def dump(value: Any) -> str:
     """Compact JSON. What JSON has no word for, such as a decimal in the metadata, is kept as its text."""
-    return json.dumps(value, separators=(",", ":"), default=str)
+    return _encode(value) if value else _EMPTY.get(type(value)) or _encode(value)
 
 
 def text(value: str | None) -> str | None:
@@ -141,6 +143,11 @@ def check_details(value: CheckResult) -> str:
 def components_text(components: Mapping[str, Component]) -> str:
     """The stored form of components."""
     return dump({name: tuple(component) for name, component in components.items()})
+
+
+def durations_text(durations: Sequence[int]) -> str:
+    """The stored form of durations."""
+    return f"[{','.join(map(str, durations))}]"
 
 
 def inputs_text(inputs: Mapping[str, Input]) -> str:

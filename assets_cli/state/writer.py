@@ -10,8 +10,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import TypeVar
 
 from assets_cli.model.problem import AssetsError
@@ -56,6 +57,7 @@ class StateWriter(StateReader):
         self._broken: BaseException | None = None
         self._seen = self._data_version()
         self._identity = _identity(path)
+        self._transaction = _Transaction(self)
 
     def forget(self) -> None:
         """Called when a transaction was rolled back: what was remembered of it did not happen."""
@@ -98,8 +100,7 @@ class StateWriter(StateReader):
                     self.forget()
                     raise
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All that is recorded inside is committed together at the end, or not at all.
 
         Inside another transaction it is part of that one. If anything inside fails, nothing of the whole is recorded,
@@ -108,41 +109,62 @@ class StateWriter(StateReader):
         Raises:
             AssetsError: the file cannot be written.
         """
+        return self._transaction
+
+    def _enter(self) -> None:
         if self._broken is not None:
             raise self._broken
-        with self._guard:
+        self._guard.acquire()
+        try:
             if self._depth:
-                # SQLite may have rolled back by itself: then the rest would commit alone, statement by statement.
-                if self._failure is not None:
-                    raise self._failure
-                try:
-                    yield
-                except BaseException as error:
-                    self._failure = self._failure or error
-                    raise
-                return
-            try:
-                self._depth, self._failure = 1, None
+                self._raise_failure()
+            else:
+                self._failure = None
                 if not (self._together and self._connection.in_transaction):
-                    with failures.explained(self.path, self.timeout):
-                        self._connection.execute("BEGIN IMMEDIATE")
-                    self._asked_since_begin = False
-                yield
+                    self._begin()
+            self._depth += 1
+        except BaseException:
+            self._guard.release()
+            raise
+
+    def _raise_failure(self) -> None:
+        # SQLite may have rolled back by itself: then the rest would commit alone, statement by statement.
+        if self._failure is not None:
+            raise self._failure
+
+    def _begin(self) -> None:
+        try:
+            with failures.explained(self.path, self.timeout):
+                self._connection.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            self._abandon(error)
+            raise
+        self._asked_since_begin = False
+
+    def _leave(self, error: BaseException | None) -> None:
+        self._depth -= 1
+        try:
+            if self._depth:
+                self._failure = self._failure or error
+            elif error is not None:
+                self._abandon(error)
+            else:
                 self._end()
-            except BaseException as error:
-                if self._together:
-                    self._broken = error
-                self._roll_back()
-                self.forget()
-                raise
-            finally:
-                self._depth = 0
+        finally:
+            self._guard.release()
+
+    def _abandon(self, error: BaseException) -> None:
+        """Nothing of the outermost transaction is recorded."""
+        if self._together:
+            self._broken = error
+        self._roll_back()
+        self.forget()
 
     def changed_elsewhere(self) -> bool:
         """Whether another connection committed since this was last asked, or since the recorder was opened."""
+        if self._asked_since_begin:
+            return False  # nobody else can commit while we write
         with self._guard, failures.explained(self.path, self.timeout):
-            if self._asked_since_begin:
-                return False  # nobody else can commit while we write
             self._asked_since_begin = self._connection.in_transaction
             before, self._seen = self._seen, self._data_version()
             return before != self._seen
@@ -154,14 +176,9 @@ class StateWriter(StateReader):
 
     def _write(self, statement: str, values: Sequence[object]) -> None:
         """Change the one row that the statement names, which is there: else a fact would be lost in silence."""
-        with self._writing():
+        with self._transaction:
             if self._connection.execute(statement, values).rowcount != 1:
                 raise AssetsError(failures.missing(self.path, values[-1]))
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self.transaction(), failures.explained(self.path, self.timeout):
-            yield
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._guard, failures.explained(self.path, self.timeout):
@@ -175,14 +192,16 @@ class StateWriter(StateReader):
 
     def _end(self) -> None:
         """The outermost transaction is over; what is recorded together is committed later."""
-        if self._failure is not None:
-            raise self._failure
-        if not self._together:
-            self._commit()
+        try:
+            self._raise_failure()
+            if not self._together:
+                self._commit()
+        except BaseException as error:
+            self._abandon(error)
+            raise
 
     def _commit(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
         if self._identity != _identity(self.path):
             raise AssetsError(failures.replaced(self.path))
         with failures.explained(self.path, self.timeout):
@@ -198,6 +217,33 @@ class StateWriter(StateReader):
 
     def _data_version(self) -> int:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+class _Transaction:
+    """What `StateWriter.transaction` gives: always the same, since all that it remembers is its writer's.
+
+    Not a generator, which costs more than what is recorded inside.
+    """
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: StateWriter) -> None:
+        self._writer = writer
+
+    def __enter__(self) -> None:
+        self._writer._enter()  # noqa: SLF001 - two halves of one thing
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._writer._leave(None)  # noqa: SLF001 - as above
+            return
+        if isinstance(error, (sqlite3.Error, OSError, OverflowError, UnicodeError)):
+            told = failures.explanation(error, self._writer.path, self._writer.timeout)
+            self._writer._leave(told)  # noqa: SLF001 - as above
+            raise told from error
+        self._writer._leave(error)  # noqa: SLF001 - as above
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

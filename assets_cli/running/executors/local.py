@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -52,7 +51,7 @@ class Invocation(NamedTuple):
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
-    log: Path
+    log: str | os.PathLike[str]
     descriptors: tuple[int, ...] = ()
     timeout: int | None = None
     job: Mapping[str, Any] | None = None
@@ -95,7 +94,7 @@ class LocalExecutor:
         self._rest_grace = rest_grace
         self._workers = WorkerPool()
         self._guard = threading.Lock()
-        self._watchdog: Watchdog | None = None
+        self._keepers: Keepers | None = None
 
     async def run(
         self,
@@ -120,11 +119,11 @@ class LocalExecutor:
         while True:
             if cancelled.is_set():
                 return Outcome(None, "cancelled", "cancelled")
-            with ExitStack() as stack:
-                try:
-                    command = self._start(invocation, stack)
-                except (OSError, ValueError) as error:
-                    return Outcome(None, "failed", _why_not_started(error, invocation))
+            try:
+                command = self._start(invocation)
+            except (OSError, ValueError) as error:
+                return Outcome(None, "failed", _why_not_started(error, invocation))
+            try:
                 try:
                     on_start(command.group)
                     verdict = await command.watch(on_prepared, cancelled)
@@ -138,22 +137,24 @@ class LocalExecutor:
                 if not command.is_refused():
                     return command.outcome(verdict, escaped=escaped)
                 # The worker has imported code that has changed since, or died while it was idle: a new one takes over.
+            finally:
+                command.close()
 
     def close(self) -> None:
         """Let go of idle workers and of the watchdog. Nothing may run any more."""
-        for group in self._workers.close():
-            if self._watchdog is not None:
-                self._watchdog.remove(group)
-        if self._watchdog is not None:
-            self._watchdog.close()
-            self._watchdog = None
+        idle = self._workers.close()
+        if self._keepers is not None:
+            for group in idle:
+                self._keepers.watchdog.remove(group)
+            self._keepers.watchdog.close()
+            self._keepers = None
 
-    def _start(self, invocation: Invocation, stack: ExitStack) -> _Command:
-        with self._guard:  # probes run in threads of their own
-            if self._watchdog is None:
-                self._watchdog = Watchdog()
+    def _start(self, invocation: Invocation) -> _Command:
+        if self._keepers is None:
+            with self._guard:  # probes run in threads of their own
+                self._keepers = self._keepers or Keepers(self._workers, Watchdog())
         kind = _ShellCommand if invocation.job is None else _WorkerJob
-        return kind(invocation, Keepers(self._workers, self._watchdog), stack)
+        return kind(invocation, self._keepers)
 
 
 class Keepers(NamedTuple):
@@ -164,29 +165,37 @@ class Keepers(NamedTuple):
 
 
 class _Command:
-    """A command that has started. What it opened is closed with the stack."""
+    """A command that has started. `close` gives back what it has opened."""
 
     _process: Process
     _channel: WorkerChannel | None = None
     _leash: int
 
-    def __init__(self, invocation: Invocation, keepers: Keepers, stack: ExitStack) -> None:
+    def __init__(self, invocation: Invocation, keepers: Keepers) -> None:
         self._timeout = invocation.timeout
         self._keepers = keepers
         log = _open_log(invocation.log)
         self._copy = MaskingCopy(log, invocation.masks) if invocation.masks else None
-        if self._copy:
-            stack.callback(self._copy.close)
         output = self._copy.writer if self._copy else log
         try:
-            self._begin(invocation, output, stack)
+            self._begin(invocation, output)
+        except BaseException:
+            if self._copy:
+                self._copy.close()
+            raise
         finally:
             os.close(output)
         self._started = time.monotonic()
         self.group = self._process.pid
 
-    def _begin(self, invocation: Invocation, output: int, stack: ExitStack) -> None:
+    def _begin(self, invocation: Invocation, output: int) -> None:
+        """Start it; whoever fails gives back what it has opened."""
         raise NotImplementedError
+
+    def close(self) -> None:
+        """It is over: give back what it has opened."""
+        if self._copy:
+            self._copy.close()
 
     async def watch(
         self, on_prepared: Callable[[dict[str, Any]], Awaitable[None]], cancelled: Cancellation
@@ -257,21 +266,27 @@ class _Command:
 class _ShellCommand(_Command):
     """A process of its own, which is over when its first process is."""
 
-    def _begin(self, invocation: Invocation, output: int, stack: ExitStack) -> None:
+    def _begin(self, invocation: Invocation, output: int) -> None:
         printed = _open_log(invocation.stdout) if invocation.stdout else None
         # Whoever inherits the leash and still lives holds its writing end open, in whatever group.
         self._leash, leash = os.pipe()
-        stack.callback(os.close, self._leash)
         stdout = output if printed is None else printed
         descriptors = (*invocation.descriptors, leash)
         try:
             self._process = Process(Start(invocation.argv, invocation.env, invocation.cwd, stdout, output, descriptors))
+        except BaseException:
+            os.close(self._leash)
+            raise
         finally:
             os.close(leash)
             if printed is not None:
                 os.close(printed)
-        stack.callback(self._process.close)
         self._keepers.watchdog.add(self._process.pid)
+
+    def close(self) -> None:
+        self._process.close()
+        os.close(self._leash)
+        super().close()
 
     async def watch(
         self,
@@ -290,7 +305,7 @@ class _WorkerJob(_Command):
 
     _channel: WorkerChannel
 
-    def _begin(self, invocation: Invocation, output: int, stack: ExitStack) -> None:
+    def _begin(self, invocation: Invocation, output: int) -> None:
         kind = kind_of(invocation.argv, invocation.env, invocation.cwd)
         worker = self._keepers.workers.take(kind) if invocation.warm else None
         self._was_idle = worker is not None
@@ -300,8 +315,11 @@ class _WorkerJob(_Command):
         self._worker = worker
         self._process, self._channel, self._leash = worker.process, worker.channel, worker.leash
         self._is_warm, self._is_kept = invocation.warm, False
-        stack.callback(self._let_go)
-        self._channel.submit(invocation.job or {}, (output, *invocation.descriptors))
+        try:
+            self._channel.submit(invocation.job or {}, (output, *invocation.descriptors))
+        except BaseException:
+            self._worker.close()
+            raise
 
     async def watch(
         self, on_prepared: Callable[[dict[str, Any]], Awaitable[None]], cancelled: Cancellation
@@ -343,19 +361,20 @@ class _WorkerJob(_Command):
             return super()._exit_code()
         return 0 if result["event"] == "done" else int(result.get("exit_code") or 1)
 
-    def _let_go(self) -> None:
+    def close(self) -> None:
         if self._is_kept:
             self._keepers.workers.give_back(self._worker)
         else:
             self._worker.close()
+        super().close()
 
 
-def _open_log(log: Path) -> int:
+def _open_log(log: str | os.PathLike[str]) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
         return os.open(log, flags, 0o666)
     except FileNotFoundError:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
         return os.open(log, flags, 0o666)
 
 
@@ -370,7 +389,7 @@ def _why_not_started(error: OSError | ValueError, invocation: Invocation) -> str
     program = invocation.argv[0]
     if isinstance(error, ValueError):
         return f"{program} cannot be started: {error}"
-    above = [str(folder) for folder in invocation.log.parents]
+    above = [str(folder) for folder in Path(invocation.log).parents]
     if error.filename == str(invocation.log) or (error.filename in above and error.filename != invocation.cwd):
         return f"the log {invocation.log} cannot be written: {(error.strerror or '').lower()}"
     if error.filename == invocation.cwd:
