@@ -417,7 +417,7 @@ class PostgresSession:
                 self.raw = self._connect()
             return work()
 
-        return again(with_another, lambda: self.raw.close())
+        return again(with_another, self.close)
 
     @contextmanager
     def _refusals(self, ours: int | None = None, *, but: type[Exception] | None = None) -> Iterator[None]:
