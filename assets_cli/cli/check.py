@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from assets_cli.cli import console, documents
 from assets_cli.cli.options import AsJson, Selection
 from assets_cli.cli.session import Session
@@ -12,7 +10,7 @@ from assets_cli.model.event import RunEvent, StepWaiting, Warned
 FAILED, REFUSED = 1, 2
 
 
-def command(ctx: typer.Context, selection: Selection = None, as_json: AsJson = False) -> int:
+def command(session: Session, selection: Selection = None, as_json: AsJson = False) -> int:
     """Evaluate the checks of the selected assets on what is there now, and record what they find.
 
     Nothing is materialized. What a blocking check had blocked is unblocked if all of them pass; what is in use stays in
@@ -20,7 +18,6 @@ def command(ctx: typer.Context, selection: Selection = None, as_json: AsJson = F
     """
     from assets_cli.cli.screens import checks as screen
 
-    session: Session = ctx.obj
     project = session.open()
     project.recover(_tell)
     found = project.check(tuple(selection or ()), (_tell,))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-import typer
-
 from assets_cli.cli import console
 from assets_cli.cli.documents import VERSION
-from assets_cli.cli.options import AsJson
+from assets_cli.cli.options import Argument, AsJson
 from assets_cli.cli.session import Session
 from assets_cli.model import duration
 from assets_cli.probing.answering import Answer
@@ -24,9 +22,9 @@ class Action(StrEnum):
 
 
 def command(
-    ctx: typer.Context,
-    action: Annotated[Action, typer.Argument(metavar="ACTION", help="test: ask each for one value.")],  # noqa: ARG001 - one yet
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which connections.")] = None,
+    session: Session,
+    action: Annotated[Action, Argument(metavar="ACTION", text="test: ask each for one value.")],  # noqa: ARG001 - one yet
+    names: Annotated[list[str] | None, Argument(metavar="[NAME]...", text="Which connections.")] = None,
     *,
     as_json: AsJson = False,
 ) -> int:
@@ -34,7 +32,6 @@ def command(
 
     Without NAME all of them. Exit code 1 when one does not answer.
     """
-    session: Session = ctx.obj
     project = session.open()
     answers = project.test_connections(tuple(names or ()))
     if as_json:

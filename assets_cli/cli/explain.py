@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
-from assets_cli.cli.options import AsJson
+from assets_cli.cli.options import Argument, AsJson
 from assets_cli.cli.terminal import Terminal
 from assets_cli.model.codes import CODES
 from assets_cli.model.problem import AssetsError, Problem
@@ -18,9 +16,7 @@ _WIDEST = 100
 
 
 def command(
-    code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="A code such as A0102.", show_default=False)
-    ] = None,
+    code: Annotated[str | None, Argument(metavar="[CODE]", text="A code such as A0102.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> int:
     """Explain an error code; without one, list them all."""

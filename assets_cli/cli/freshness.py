@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import answer_documents, console
-from assets_cli.cli.options import AsJson, Selection
+from assets_cli.cli.options import AsJson, Option, Selection
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
 
 
 def command(
-    ctx: typer.Context,
+    session: Session,
     selection: Selection = None,
     *,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when a promise is broken.")] = False,
+    exit_code: Annotated[bool, Option("--exit-code", text="Exit with 3 when a promise is broken.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show how old the data is, what was promised, when that is broken, and who holds it back.
@@ -25,7 +23,6 @@ def command(
     """
     from assets_cli.cli.screens import freshness as screen
 
-    session: Session = ctx.obj
     verdicts = session.open().freshness(tuple(selection or ()))
     if as_json:
         console.show_json(answer_documents.freshness(verdicts))

@@ -7,20 +7,18 @@ from pathlib import Path
 from shlex import quote
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
+from assets_cli.cli.options import Argument
 from assets_cli.cli.session import Session
 
 
 def command(
-    ctx: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; made if need be.")] = Path(),
+    session: Session,
+    directory: Annotated[Path, Argument(metavar="[DIR]", text="Where; made if need be.")] = Path(),
 ) -> int:
     """Write a small working project: a few assets in shell, SQL and Python that run as they are."""
     from assets_cli.cli.init_project import write_project
 
-    session: Session = ctx.obj
     where = session.directory / directory
     written = write_project(where)
     from_here = os.path.relpath(where)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console, documents
-from assets_cli.cli.options import AsJson
+from assets_cli.cli.options import Argument, AsJson, Option
 from assets_cli.cli.session import Session
 from assets_cli.model.answers import ColumnLineage
 
@@ -23,22 +21,21 @@ class Format(StrEnum):
 
 
 def command(  # noqa: PLR0917 - typer's way
-    ctx: typer.Context,
+    session: Session,
     asset: Annotated[
-        str, typer.Argument(metavar="ASSET[.COLUMN]", help="An asset's name, or a column of it.", show_default=False)
+        str, Argument(metavar="ASSET[.COLUMN]", text="An asset's name, or a column of it.", show_default=False)
     ],
-    upstream: Annotated[bool, typer.Option("--upstream", help="Only what it depends on.")] = False,
-    downstream: Annotated[bool, typer.Option("--downstream", help="Only what depends on it.")] = False,
-    depth: Annotated[int | None, typer.Option("--depth", metavar="N", min=1, help="At most N edges away.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.tree,
-    columns: Annotated[bool, typer.Option("--columns", help="From column to column, with expressions.")] = False,
+    upstream: Annotated[bool, Option("--upstream", text="Only what it depends on.")] = False,
+    downstream: Annotated[bool, Option("--downstream", text="Only what depends on it.")] = False,
+    depth: Annotated[int | None, Option("--depth", metavar="N", least=1, text="At most N edges away.")] = None,
+    form: Annotated[Format, Option("--format", text="How to print it.")] = Format.tree,
+    columns: Annotated[bool, Option("--columns", text="From column to column, with expressions.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show what an asset depends on and what depends on it, with the state of each; or a column of it."""
     from assets_cli.cli.screens import lineage as screen
     from assets_cli.inference.lineage import split
 
-    session: Session = ctx.obj
     both = upstream == downstream
     project = session.open()
     if columns or split(asset, project.manifest.assets)[1] is not None:

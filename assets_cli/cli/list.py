@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import typer
-
 from assets_cli.cli import console, documents
 from assets_cli.cli.options import AsJson, Selection
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
 
 
-def command(ctx: typer.Context, selection: Selection = None, as_json: AsJson = False) -> int:
+def command(session: Session, selection: Selection = None, as_json: AsJson = False) -> int:
     """List the assets, each after its upstreams: kind, group, owner, state, when it was materialized, rows."""
     from assets_cli.cli.screens import history as screen
 
-    session: Session = ctx.obj
     statuses = session.open().list(tuple(selection or ()))
     if as_json:
         console.show_json(documents.listing(statuses))

@@ -7,23 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
-from assets_cli.cli.options import AsJson
+from assets_cli.cli.options import Argument, AsJson
 from assets_cli.cli.session import Session
 from assets_cli.model.history import Attempt
 from assets_cli.model.problem import AssetsError, Problem
 
 
 def command(
-    ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning or end, or latest.")],
-    asset: Annotated[str | None, typer.Argument(metavar="[ASSET]", help="Only this asset.", show_default=False)] = None,
+    session: Session,
+    run: Annotated[str, Argument(metavar="RUN", text="A run's id, its beginning or end, or latest.")],
+    asset: Annotated[str | None, Argument(metavar="[ASSET]", text="Only this asset.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> int:
     """Print what the commands of a run wrote, attempt by attempt."""
-    session: Session = ctx.obj
     files = session.open().log_files(run, asset)
     if as_json:
         console.show_json({"version": 1, "logs": [_document(attempt, path) for attempt, path in files]})

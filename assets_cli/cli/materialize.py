@@ -6,8 +6,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from assets_cli.cli import console
 from assets_cli.cli.carry_out import carry_out, check_jobs, trace_file, warn
 from assets_cli.cli.listeners import EventStream
@@ -19,6 +17,7 @@ from assets_cli.cli.options import (
     FullRefresh,
     Jobs,
     NoObserve,
+    Option,
     Selection,
     Trace,
     Upstream,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    ctx: typer.Context,
+    session: Session,
     selection: Selection = None,
     *,
     upstream: Upstream = False,
@@ -43,7 +42,7 @@ def command(
     full_refresh: FullRefresh = False,
     no_observe: NoObserve = False,
     plan_file: Annotated[
-        Path | None, typer.Option("--plan", metavar="FILE", help="Run the plan that assets plan --out saved.")
+        Path | None, Option("--plan", metavar="FILE", text="Run the plan that assets plan --out saved.")
     ] = None,
     jobs: Jobs = None,
     fail_fast: FailFast = False,
@@ -58,7 +57,6 @@ def command(
     With --plan it runs a plan that assets plan --out has saved: at most the steps of that, and nothing at all if
     something that they rest on has moved since.
     """
-    session: Session = ctx.obj
     check_jobs(jobs)
     chosen = tuple(selection or ())
     if plan_file:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
 from assets_cli.cli import console
 from assets_cli.cli.documents import VERSION
 from assets_cli.cli.options import AsJson, Selection
@@ -14,13 +12,12 @@ from assets_cli.cli.words import ago, now, rfc3339
 from assets_cli.model.answers import Sighting
 
 
-def command(ctx: typer.Context, selection: Selection = None, as_json: AsJson = False) -> int:
+def command(session: Session, selection: Selection = None, as_json: AsJson = False) -> int:
     """Look at external assets and put on record what they hold.
 
     A run does it by itself for what its steps read. Without SEL all that say how they are observed. Exit code 1 when
     one could not be looked at; what was observed last stands then.
     """
-    session: Session = ctx.obj
     project = session.open()
     seen = project.observe(tuple(selection or ()))
     if as_json:

@@ -1,35 +1,62 @@
-"""Options and arguments that several commands share, so that they read the same everywhere."""
+"""How a command declares what it takes, and the options that several share, so that they read the same everywhere.
+
+A parameter of a command is annotated with its type and one of these: `Annotated[bool, Option("--all", text=…)]`. They
+are values of our own, which `calls` reads by itself and `application` hands on to Typer, whose import would take
+longer than a plan.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
 
-Selection = Annotated[list[str] | None, typer.Argument(metavar="[SEL]...", help="Which assets.", show_default=False)]
-Upstream = Annotated[bool, typer.Option("--upstream", help="Also everything that the selection is made from.")]
-Downstream = Annotated[bool, typer.Option("--downstream", help="Also everything that is made from the selection.")]
-Force = Annotated[bool, typer.Option("--force", help="Run what the selection names, whatever its state.")]
+class Argument:
+    """An argument. `metavar` is how help calls it, and whether it may be left out the parameter's default says."""
+
+    __slots__ = ("metavar", "show_default", "text")
+
+    def __init__(self, *, metavar: str, text: str, show_default: bool = True) -> None:
+        self.metavar = metavar
+        self.text = text
+        self.show_default = show_default
+
+
+class Option:
+    """An option by all its names; a flag, where the parameter is a truth value. `least` is the smallest number."""
+
+    __slots__ = ("least", "metavar", "names", "text")
+
+    def __init__(self, *names: str, text: str, metavar: str | None = None, least: int | None = None) -> None:
+        self.names = names
+        self.text = text
+        self.metavar = metavar
+        self.least = least
+
+
+Selection = Annotated[list[str] | None, Argument(metavar="[SEL]...", text="Which assets.", show_default=False)]
+Upstream = Annotated[bool, Option("--upstream", text="Also everything that the selection is made from.")]
+Downstream = Annotated[bool, Option("--downstream", text="Also everything that is made from the selection.")]
+Force = Annotated[bool, Option("--force", text="Run what the selection names, whatever its state.")]
 FullRefresh = Annotated[
     bool,
-    typer.Option("--full-refresh", help="Build incremental and append tables that the selection names from nothing."),
+    Option("--full-refresh", text="Build incremental and append tables that the selection names from nothing."),
 ]
 NoObserve = Annotated[
-    bool, typer.Option("--no-observe", help="Take external assets as they were observed last; run no probe.")
+    bool, Option("--no-observe", text="Take external assets as they were observed last; run no probe.")
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", "-j", metavar="N", help="How many at once; by default as many as processors."),
+    Option("--jobs", "-j", metavar="N", text="How many at once; by default as many as processors."),
 ]
-FailFast = Annotated[bool, typer.Option("--fail-fast", help="Start nothing new once a step has failed.")]
+FailFast = Annotated[bool, Option("--fail-fast", text="Start nothing new once a step has failed.")]
 Trace = Annotated[
     Path | None,
-    typer.Option("--trace", metavar="FILE", help="Write how the run went as Chrome trace JSON, for ui.perfetto.dev."),
+    Option("--trace", metavar="FILE", text="Write how the run went as Chrome trace JSON, for ui.perfetto.dev."),
 ]
-AsEvents = Annotated[bool, typer.Option("--json", help="Print events, one JSON document a line.")]
-OneAsset = Annotated[str, typer.Argument(metavar="ASSET", help="The asset's name.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document instead.")]
+AsEvents = Annotated[bool, Option("--json", text="Print events, one JSON document a line.")]
+OneAsset = Annotated[str, Argument(metavar="ASSET", text="The asset's name.", show_default=False)]
+AsJson = Annotated[bool, Option("--json", text="Print a JSON document instead.")]
 
 
 def flags_of(**flags: bool) -> tuple[str, ...]:

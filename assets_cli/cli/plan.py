@@ -5,15 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console, documents
-from assets_cli.cli.options import AsJson, Downstream, Force, FullRefresh, NoObserve, Selection, Upstream, flags_of
+from assets_cli.cli.options import (
+    AsJson,
+    Downstream,
+    Force,
+    FullRefresh,
+    NoObserve,
+    Option,
+    Selection,
+    Upstream,
+    flags_of,
+)
 from assets_cli.cli.session import Session
 
 
 def command(
-    ctx: typer.Context,
+    session: Session,
     selection: Selection = None,
     *,
     upstream: Upstream = False,
@@ -21,12 +29,12 @@ def command(
     force: Force = False,
     full_refresh: FullRefresh = False,
     no_observe: NoObserve = False,
-    everything: Annotated[bool, typer.Option("--all", help="List every step, and what would not run.")] = False,
+    everything: Annotated[bool, Option("--all", text="List every step, and what would not run.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Also save it, to be reviewed and applied later.")
+        Path | None, Option("--out", metavar="FILE", text="Also save it, to be reviewed and applied later.")
     ] = None,
     as_json: AsJson = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the plan has a step.")] = False,
+    exit_code: Annotated[bool, Option("--exit-code", text="Exit with 3 when the plan has a step.")] = False,
 ) -> int:
     """Show what is stale or overdue, why, and what would run. Changes nothing.
 
@@ -37,7 +45,6 @@ def command(
     """
     from assets_cli.cli.screens import plan as screen
 
-    session: Session = ctx.obj
     project = session.open()
     chosen = tuple(selection or ())
     make = project.propose if out else project.plan

@@ -6,10 +6,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
-from assets_cli.cli.options import AsJson
+from assets_cli.cli.options import Argument, AsJson, Option
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import count
 
@@ -25,15 +23,15 @@ class Format(StrEnum):
 
 
 def command(
-    ctx: typer.Context,
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One statement that only reads.", show_default=False)],
+    session: Session,
+    sql: Annotated[str, Argument(metavar="SQL", text="One statement that only reads.", show_default=False)],
     connection: Annotated[
-        str | None, typer.Option("--connection", metavar="NAME", help="Ask this one, not the default connection.")
+        str | None, Option("--connection", metavar="NAME", text="Ask this one, not the default connection.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    form: Annotated[Format, Option("--format", text="How to print it.")] = Format.table,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", metavar="N", min=1, help=f"At most N rows; by default {MOST_ROWS} in a table."),
+        Option("--limit", "-n", metavar="N", least=1, text=f"At most N rows; by default {MOST_ROWS} in a table."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -44,7 +42,6 @@ def command(
     """
     from assets_cli.cli.screens import rows as screen
 
-    session: Session = ctx.obj
     form = Format.json if as_json else form
     most = MOST_ROWS if limit is None and form is Format.table else limit
     with session.open().query(sql, connection) as answer:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
 from assets_cli.cli.carry_out import carry_out, check_jobs, warn
 from assets_cli.cli.listeners import EventStream
-from assets_cli.cli.options import AsEvents, FailFast, Jobs, Upstream, flags_of
+from assets_cli.cli.options import Argument, AsEvents, FailFast, Jobs, Upstream, flags_of
 from assets_cli.cli.screens.plan import Page
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now, some
@@ -21,8 +19,8 @@ MOST_NAMED = 8
 
 
 def command(
-    ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id, its beginning or end.")] = "latest",
+    session: Session,
+    run: Annotated[str, Argument(metavar="[RUN]", text="A run's id, its beginning or end.")] = "latest",
     *,
     upstream: Upstream = False,
     jobs: Jobs = None,
@@ -33,7 +31,6 @@ def command(
 
     It is planned anew, so what is up to date by now does not run; what was forced stays forced.
     """
-    session: Session = ctx.obj
     check_jobs(jobs)
     with EventStream() if as_json else nullcontext() as stream:
         project = session.open()

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from assets_cli.cli import console, documents
 from assets_cli.cli.carry_out import trace_file
-from assets_cli.cli.options import AsJson, Trace
+from assets_cli.cli.options import Argument, AsJson, Option, Trace
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
 from assets_cli.model.history import Attempt, Deed, RunRecord, StepRecord
@@ -24,25 +22,24 @@ Run = tuple[RunRecord, tuple[StepRecord, ...], tuple[Attempt, ...]]
 
 
 def command(
-    ctx: typer.Context,
+    session: Session,
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="A run's id, its beginning or end, or latest.", show_default=False),
+        Argument(metavar="[RUN]", text="A run's id, its beginning or end, or latest.", show_default=False),
     ] = None,
     *,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="How many runs to list.")] = 20,
-    before: Annotated[str | None, typer.Option("--before", metavar="RUN", help="Go on from this run.")] = None,
+    limit: Annotated[int, Option("--limit", "-n", metavar="N", least=1, text="How many runs to list.")] = 20,
+    before: Annotated[str | None, Option("--before", metavar="RUN", text="Go on from this run.")] = None,
     asset: Annotated[
-        str | None, typer.Option("--asset", metavar="NAME", help="Only runs with a step for this asset.")
+        str | None, Option("--asset", metavar="NAME", text="Only runs with a step for this asset.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="List every step of RUN, however many.")] = False,
+    everything: Annotated[bool, Option("--all", text="List every step of RUN, however many.")] = False,
     trace: Trace = None,
     as_json: AsJson = False,
 ) -> int:
     """List past runs, the newest first; with RUN, show how each of its steps ended, and when it ran."""
     from assets_cli.cli.screens import history as screen
 
-    session: Session = ctx.obj
     project = session.open()
     if trace is not None and run is None:
         hint = f"name the run: {session.command('runs', 'latest', '--trace', str(trace))}"

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
+from assets_cli.cli.options import Argument, Option
 from assets_cli.manifest.schemas import schema_names, schema_text
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.spelling import nearest
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Which document.")] = "manifest",
-    names: Annotated[bool, typer.Option("--list", help="List the names instead.")] = False,
+    name: Annotated[str, Argument(metavar="[NAME]", text="Which document.")] = "manifest",
+    names: Annotated[bool, Option("--list", text="List the names instead.")] = False,
 ) -> int:
     """Print a JSON schema (draft-07): of assets.yml by default, or of a document that --json prints."""
     known = sorted(schema_names())

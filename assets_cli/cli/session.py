@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from assets_cli.cli.options import Option
 from assets_cli.cli.screens.problems import Viewpoint
 
 if TYPE_CHECKING:
@@ -44,6 +46,34 @@ class Session(NamedTuple):
             return Viewpoint(find(self.directory).parent.resolve(), Path.cwd().resolve())
         except Exception:  # noqa: BLE001 - it serves messages about other errors, and must not hide them
             return Viewpoint()
+
+
+def begin(
+    directory: Annotated[Path, Option("-C", metavar="DIR", text="")] = Path(),
+    environment: Annotated[str, Option("--env", metavar="NAME", text="")] = "default",
+    variable: Annotated[list[str] | None, Option("--var", metavar="K=V", text="")] = None,
+    state: Annotated[str | None, Option("--state", metavar="PATH", text="")] = None,
+) -> Session:
+    """What the global options say. Help has a text of its own for them, in `commands`.
+
+    Raises:
+        AssetsError: one makes no sense.
+    """
+    from assets_cli.cli.usage import parse_variables, require_directory
+
+    require_directory(directory)
+    typed = [] if directory == Path() else ["-C", str(directory)]
+    typed += [] if environment == "default" else ["--env", environment]
+    typed += [word for one in variable or () for word in ("--var", one)]
+    typed += ["--state", state] if state else []
+    where = directory.absolute()
+    return Session(
+        directory=where,
+        environment=environment,
+        variables=parse_variables(variable or ()),
+        state=os.path.normpath(where / state) if state else None,
+        typed=tuple(typed),
+    )
 
 
 def _quote(word: str) -> str:

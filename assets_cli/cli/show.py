@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import answer_documents, console
-from assets_cli.cli.options import AsJson, OneAsset
+from assets_cli.cli.options import AsJson, OneAsset, Option
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
 
 
 def command(
-    ctx: typer.Context,
+    session: Session,
     asset: OneAsset,
     *,
-    sample: Annotated[bool, typer.Option("--sample", help="Also the first rows or lines of its output.")] = False,
+    sample: Annotated[bool, Option("--sample", text="Also the first rows or lines of its output.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show what an asset is, whose, its state and freshness, its history and checks, and what is above and below it.
@@ -26,7 +24,6 @@ def command(
     from assets_cli.cli.screens import show as screen
     from assets_cli.cli.screens.rows import sample as sample_lines
 
-    session: Session = ctx.obj
     project = session.open()
     answer = project.show(asset)
     beginning = project.sample(answer.name) if sample and answer.status else None

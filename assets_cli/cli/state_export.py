@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
+from assets_cli.cli.options import Argument, Option
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import count
 from assets_cli.model.problem import Problem
@@ -17,19 +16,18 @@ STREAM = "-"
 
 
 def command(
-    ctx: typer.Context,
+    session: Session,
     file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="Where to; to stdout without it.", show_default=False)
+        str, Argument(metavar="[FILE]", text="Where to; to stdout without it.", show_default=False)
     ] = STREAM,
     *,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE where it is there.")] = False,
+    force: Annotated[bool, Option("--force", text="Replace FILE where it is there.")] = False,
 ) -> int:
     """Write the whole history as JSON lines, one record a line, for `assets state import` and for other programs.
 
     It is the whole state file, with every environment, as of one moment; runs may go on. A FILE appears whole or not
     at all. `assets schema state-export` describes the lines. Logs are no part of it.
     """
-    session: Session = ctx.obj
     target = sys.stdout.buffer if file == STREAM else Path(file)
     found = session.open().repair.export(target, replace=force)
     console.remark([f"exported {count(found.records, 'record')}" + ("" if file == STREAM else f" to {file}")])

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from assets_cli.cli import console
 from assets_cli.cli.documents import VERSION
-from assets_cli.cli.options import AsJson
+from assets_cli.cli.options import AsJson, Option
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import size
 from assets_cli.model import duration
@@ -22,18 +20,16 @@ _HUNDRED_YEARS = 36_500 * 86_400 * duration.SECOND
 
 
 def command(
-    ctx: typer.Context,
+    session: Session,
     *,
-    keep: Annotated[
-        str, typer.Option("--keep", metavar="D", help="Keep what is no older, such as 30d or 12h.")
-    ] = "30d",
+    keep: Annotated[str, Option("--keep", metavar="D", text="Keep what is no older, such as 30d or 12h.")] = "30d",
     keep_runs: Annotated[
-        int, typer.Option("--keep-runs", metavar="N", min=1, help="Keep the newest runs in any case, so many.")
+        int, Option("--keep-runs", metavar="N", least=1, text="Keep the newest runs in any case, so many.")
     ] = 20,
     everywhere: Annotated[
-        bool, typer.Option("--all-environments", help="In every environment, not only in this one.")
+        bool, Option("--all-environments", text="In every environment, not only in this one.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", text="Only say what would be removed.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Remove old runs, records and logs that nothing needs any more. Every plan is the same before and after.
@@ -41,7 +37,6 @@ def command(
     What is kept, however old: the newest runs, the latest records of every asset, what those have read, runs that go
     on, and logs of what failed last and was not mended. Outputs are nothing that it touches.
     """
-    session: Session = ctx.obj
     length = _length(keep)
     found = session.open().repair.collect(length, keep_runs, everywhere=everywhere, dry_run=dry_run)
     if as_json:

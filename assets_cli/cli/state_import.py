@@ -7,9 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
+from assets_cli.cli.options import Argument
 from assets_cli.cli.session import Session
 from assets_cli.cli.state_export import STREAM
 from assets_cli.cli.words import count
@@ -17,8 +16,8 @@ from assets_cli.model.problem import AssetsError, Problem
 
 
 def command(
-    ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="What `state export` wrote; - is stdin.")],
+    session: Session,
+    file: Annotated[str, Argument(metavar="FILE", text="What `state export` wrote; - is stdin.")],
 ) -> int:
     """Read an export into a state file that holds no history yet, which is then the same to the last record.
 
@@ -27,7 +26,6 @@ def command(
     """
     from assets_cli.state.transfer import lines_of  # only this reads one
 
-    session: Session = ctx.obj
     repair = session.open().repair
     try:
         source = nullcontext(sys.stdin.buffer) if file == STREAM else Path(file).open("rb")  # noqa: SIM115 - as below

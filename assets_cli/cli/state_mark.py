@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
 from assets_cli.cli.carry_out import warn
+from assets_cli.cli.options import Argument
 from assets_cli.cli.session import Session
 from assets_cli.model.event import RunEvent, StepFinished
 
 
 def command(
-    ctx: typer.Context,
-    selection: Annotated[list[str], typer.Argument(metavar="SEL...", help="Which assets.")],
+    session: Session,
+    selection: Annotated[list[str], Argument(metavar="SEL...", text="Which assets.")],
 ) -> int:
     """Record assets as up to date with what is at their outputs now. Nothing is run.
 
     For outputs that were made elsewhere or mended by hand. The record is a run of its own in `assets runs`.
     """
-    session: Session = ctx.obj
     project = session.open()
     project.recover(warn)
     run = project.mark(selection, (_tell,))

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console
 from assets_cli.cli.carry_out import warn
+from assets_cli.cli.options import Argument, Option
 from assets_cli.cli.session import Session
 
 
 def command(
-    ctx: typer.Context,
-    old: Annotated[
-        str, typer.Argument(metavar="OLD", help="The name under which it is on record.", show_default=False)
-    ],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it has now.", show_default=False)],
+    session: Session,
+    old: Annotated[str, Argument(metavar="OLD", text="The name under which it is on record.", show_default=False)],
+    new: Annotated[str, Argument(metavar="NEW", text="The name that it has now.", show_default=False)],
     *,
-    swap: Annotated[bool, typer.Option("--swap", help="Let two assets exchange their histories.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Move it whatever the manifest has.")] = False,
+    swap: Annotated[bool, Option("--swap", text="Let two assets exchange their histories.")] = False,
+    force: Annotated[bool, Option("--force", text="Move it whatever the manifest has.")] = False,
 ) -> int:
     """Move an asset's history to another name, so that a rename makes nothing stale.
 
@@ -27,7 +24,6 @@ def command(
     logs and checks, and what its downstreams have read of it. In this environment only; `moved: {from: OLD}` in the
     manifest does the same in each. NEW must have no history.
     """
-    session: Session = ctx.obj
     project = session.open()
     project.recover(warn)
     if swap:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from assets_cli.cli import console
 from assets_cli.cli.carry_out import warn
+from assets_cli.cli.options import Argument, Option
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import count, some
 
@@ -19,13 +18,13 @@ _MOST = 20
 
 
 def command(
-    ctx: typer.Context,
+    session: Session,
     assets: Annotated[
         list[str],
-        typer.Argument(metavar="ASSET...", help="Names on record; * and ? stand for others.", show_default=False),
+        Argument(metavar="ASSET...", text="Names on record; * and ? stand for others.", show_default=False),
     ],
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be forgotten.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", text="Only say what would be forgotten.")] = False,
 ) -> int:
     """Forget the history of assets, in this environment. What they wrote is left as it is.
 
@@ -33,7 +32,6 @@ def command(
     next plan makes it. Names are those on record, with wildcards as a shell has them; put them between quotes.
     There is no way back but a copy that was made before: `assets state backup` or `export`.
     """
-    session: Session = ctx.obj
     project = session.open()
     if not dry_run:
         project.recover(warn)

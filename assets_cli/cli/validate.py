@@ -5,10 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console, documents
-from assets_cli.cli.options import AsJson
+from assets_cli.cli.options import AsJson, Option
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import count
 
@@ -21,9 +19,9 @@ class Format(StrEnum):
 
 
 def command(
-    ctx: typer.Context,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 on warnings, too.")] = False,
-    form: Annotated[Format, typer.Option("--format", help="How to print the findings.")] = Format.text,
+    session: Session,
+    strict: Annotated[bool, Option("--strict", text="Exit with 2 on warnings, too.")] = False,
+    form: Annotated[Format, Option("--format", text="How to print the findings.")] = Format.text,
     as_json: AsJson = False,
 ) -> int:
     """Find everything that is wrong with the project without running anything.
@@ -33,7 +31,6 @@ def command(
     from assets_cli.cli.screens import problems as screen
     from assets_cli.validation import validate
 
-    session: Session = ctx.obj
     found = validate(session.directory, environment=session.environment, variables=session.variables)
     errors = any(problem.severity == "error" for problem in found.problems)
     if as_json or form is Format.json:

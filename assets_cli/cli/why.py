@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from assets_cli.cli import console, documents
-from assets_cli.cli.options import AsJson
+from assets_cli.cli.options import Argument, AsJson
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
 
 
 def command(
-    ctx: typer.Context,
-    asset: Annotated[str, typer.Argument(metavar="ASSET", help="The asset's name.", show_default=False)],
+    session: Session,
+    asset: Annotated[str, Argument(metavar="ASSET", text="The asset's name.", show_default=False)],
     as_json: AsJson = False,
 ) -> int:
     """Show why an asset is stale: its causes, and theirs, down to the file, upstream or run where it began."""
     from assets_cli.cli.screens import why as screen
 
-    session: Session = ctx.obj
     answer = session.open().why(asset)
     if as_json:
         console.show_json(documents.why(answer))

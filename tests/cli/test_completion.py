@@ -14,7 +14,7 @@ from support.shells import SHELLS, Shell, is_installed
 from support.shop import CommandLine
 
 from assets_cli import vocabulary
-from assets_cli.cli import completion, main
+from assets_cli.cli import application, completion
 from assets_cli.cli.commands import TABLE
 from assets_cli.graph.selection import lexer, resolve
 from assets_cli.manifest import load
@@ -168,7 +168,7 @@ def test_options_that_take_a_value() -> None:
     found: dict[str, tuple[str, ...]] = {}
     actions = [action.name for entry in TABLE.values() for action in entry.actions.values()]
     for name in (*TABLE, *actions):
-        for param in main.load(name).params:
+        for param in application.load(name).params:
             if param.param_type_name == "option" and not param.is_flag and param.name != "help":
                 choices = tuple(getattr(param.type, "choices", ()))
                 for option in param.opts:

@@ -12,9 +12,9 @@ import typer
 from support.shop import CommandLine
 
 from assets_cli import __version__
-from assets_cli.cli import main
+from assets_cli.cli import application
+from assets_cli.cli.calls import hoist
 from assets_cli.cli.commands import TABLE
-from assets_cli.cli.main import hoist
 from assets_cli.model.problem import AssetsError, Place, Problem, Related
 
 
@@ -101,7 +101,7 @@ def test_each_command_has_help_and_the_options_of_the_table(assets: CommandLine,
     assert screen.code == 0
     assert screen.out.startswith(f"Usage: assets {name}")
     assert max(map(len, screen.out.splitlines())) <= 80
-    options = [opt for param in main.load(name).params for opt in param.opts if opt.startswith("--")]
+    options = [opt for param in application.load(name).params for opt in param.opts if opt.startswith("--")]
     assert sorted(set(options) - {"--help"}) == sorted(EVERY[name].options)
 
 
@@ -149,10 +149,10 @@ def test_version_and_completion_do_without_typer() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """Neither rich nor any command's module."""
+    """Neither Typer nor rich nor any command's module."""
     modules = imported("--help")
-    assert "typer" in modules
-    heavy = {"rich", "yaml", "duckdb", "sqlglot", "jsonschema", "assets_cli.cli.plan", "assets_cli.project"}
+    assert "assets_cli.cli.usage" in modules
+    heavy = {"typer", "rich", "yaml", "duckdb", "sqlglot", "jsonschema", "assets_cli.cli.plan", "assets_cli.project"}
     assert modules & heavy == set()
 
 
@@ -278,5 +278,5 @@ def test_latin_one_gets_escapes_not_errors(assets: CommandLine) -> None:
 
 def test_typer_is_not_the_click_that_it_may_carry() -> None:
     """The base of Typer's usage errors is found whichever Click it uses."""
-    assert main._UsageError.__name__ == "UsageError"
-    assert issubclass(typer.BadParameter, main._UsageError)
+    assert application.UsageError.__name__ == "UsageError"
+    assert issubclass(typer.BadParameter, application.UsageError)
