@@ -15,6 +15,7 @@ from assets_cli import manifest as manifests
 from assets_cli.graph import AssetGraph
 from assets_cli.inference import column_findings, doubts, infer
 from assets_cli.manifest import dotenv
+from assets_cli.manifest.audit import audit, within
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.planning import freshness
@@ -49,11 +50,11 @@ def validate(
     if manifest is None:
         return Validation(tuple(found), 0, 0)
     file = dotenv.read(manifest.root)
-    audit = manifests.audit(path, loaded, environment=environment, variables=variables or {})
-    found += audit.problems
+    audited = audit(path, loaded, environment=environment, variables=variables or {})
+    found += audited.problems
     known = file.under(environ)
     files = FileDigests(manifest.root, time.time_ns)
-    completed, clashes = infer(manifest, known, files)
+    completed, clashes, _ = infer(manifest, known, files)
     found += clashes
     whole = all(problem.severity == "warning" for problem in loaded.problems)
     try:
@@ -65,10 +66,10 @@ def validate(
             found += _never_refreshed(graph)  # of a graph with assets left out this would not be true
     except AssetsError as error:
         found += error.problems  # what is wrong with a graph that is none cannot be asked for
-        audit = audit._replace(manifests={})  # the same cycle in every environment
-    for name, other in audit.manifests.items():
+        audited = audited._replace(manifests={})  # the same cycle in every environment
+    for name, other in audited.manifests.items():
         if name != environment:
-            found += (manifests.within(name, knot) for knot in _knots(other, known, files))
+            found += (within(name, knot) for knot in _knots(other, known, files))
     # Lines of .env are not quoted: they hold secrets.
     problems = (*file.problems, *manifests.quote(manifest.root, found))
     return Validation(problems, len(manifest.assets), len(manifest.files))

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from assets_cli import manifest as manifests
 from assets_cli import vocabulary
+from assets_cli.compiled import Asked, compiled
 from assets_cli.graph import AssetGraph
-from assets_cli.inference import infer
 from assets_cli.manifest import dotenv
 from assets_cli.model.event import RunEvent
 from assets_cli.model.history import RunRecord, StateSnapshot
@@ -64,30 +64,20 @@ def read(
         AssetsError: everything that is wrong with the manifest, at once.
     """
     began = time.time_ns()
-    loaded = manifests.load(manifests.find(directory), environment=environment, variables=variables)
-    manifest = loaded.manifest
-    file = dotenv.read(manifest.root) if manifest else dotenv.Variables({})
-    problems = [*(problem for problem in loaded.problems if problem.severity == "error"), *file.problems]
-    if manifest is None:
-        raise AssetsError(*problems)
+    path = manifests.find(directory)
+    root = os.path.realpath(path.parent)
+    file = dotenv.read(root)
+    known = file.under(environ)
+    files = FileDigests(root, time.time_ns)
+    manifest, arrangement = compiled(Asked(root, path.name, environment, variables, known), files, file.problems)
     chosen = state or environ.get("ASSETS_STATE")
     if chosen:
         # What is typed is relative to where it is typed; what the manifest says, to the manifest.
         manifest = manifest._replace(state=str(Path(chosen).absolute()))
     elif chosen := file.values.get("ASSETS_STATE"):
-        manifest = manifest._replace(state=str(Path(manifest.root, chosen)))
-    variables_of_all = file.under(environ)
-    files = FileDigests(manifest.root, time.time_ns)
-    manifest, clashes = infer(manifest, variables_of_all, files)
-    problems += manifests.quote(manifest.root, clashes)
-    try:
-        graph = AssetGraph(manifest)
-    except AssetsError as error:
-        raise AssetsError(*problems, *manifests.quote(manifest.root, error.problems)) from None
-    if problems:
-        raise AssetsError(*problems)
+        manifest = manifest._replace(state=str(Path(root, chosen)))
     vocabulary.keep(manifest, began)
-    return Declared(graph, variables_of_all, files)
+    return Declared(AssetGraph(manifest, arrangement), known, files)
 
 
 class Wiring:
@@ -241,6 +231,15 @@ class Wiring:
             world = world._replace(warnings=tuple(map(self.hide, world.warnings)))
         self.files.save()
         return snapshot, world
+
+    def look_within(
+        self, part: AssetGraph, names: frozenset[str], *, observing: bool = True
+    ) -> tuple[StateSnapshot, World]:
+        """What is on record of a part of the graph, and what is there now: of `names`, and outside of the whole part."""
+        whole = None if len(part.order) == len(self.graph.order) else part.assets
+        snapshot = self.reader.snapshot(self.manifest.environment, whole)
+        observed = self.outside(part.assets, snapshot) if observing else NOTHING
+        return snapshot, look(self.graph, names, snapshot, self.probes, observed)
 
     def run_record(self, selection: Sequence[str], jobs: int, started: int) -> RunRecord:
         """The record of a run that this process begins."""

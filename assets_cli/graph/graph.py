@@ -7,28 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
 
 from assets_cli.model.manifest import Asset, Manifest
 from assets_cli.model.problem import AssetsError, Problem, Related
+
+
+class Arrangement(NamedTuple):
+    """What follows from the edges: all names, upstreams first, and the direct downstreams of each in this order."""
+
+    order: tuple[str, ...]
+    downstreams: Mapping[str, tuple[str, ...]]
 
 
 class AssetGraph:
     """The assets of a manifest with their edges.
 
     `order` lists all names so that upstreams come first; among assets that could come in either order, the manifest's
-    order rules, so that the same manifest always gives the same order.
+    order rules, so that the same manifest always gives the same order. Whoever knows the arrangement already, since
+    the same assets were arranged before, may hand it in.
 
     Raises:
         AssetsError: the upstreams form a cycle (A0207).
     """
 
-    def __init__(self, manifest: Manifest) -> None:
-        try:
-            self.order = _order(manifest.assets)
-        except CycleError:
-            raise AssetsError(*_cycles(manifest)) from None
+    def __init__(self, manifest: Manifest, arrangement: Arrangement | None = None) -> None:
         self.manifest = manifest
+        self.arrangement = arrange(manifest) if arrangement is None else arrangement
+        self.order = self.arrangement.order
 
     @property
     def assets(self) -> Mapping[str, Asset]:
@@ -40,21 +46,13 @@ class AssetGraph:
         """Each asset's place in the topological order."""
         return {name: index for index, name in enumerate(self.order)}
 
-    @cached_property
-    def _downstreams(self) -> Mapping[str, tuple[str, ...]]:
-        found: dict[str, list[str]] = {name: [] for name in self.assets}
-        for name in self.order:
-            for upstream in self.assets[name].upstreams:
-                found[upstream].append(name)
-        return {name: tuple(below) for name, below in found.items()}
-
     def upstreams(self, name: str) -> tuple[str, ...]:
         """The direct upstreams: those that are written, then those that its code names."""
         return self.assets[name].upstreams
 
     def downstreams(self, name: str) -> tuple[str, ...]:
         """The direct downstreams, in topological order."""
-        return self._downstreams[name]
+        return self.arrangement.downstreams[name]
 
     def ancestors(self, names: Iterable[str], depth: int | None = None) -> dict[str, int]:
         """Everything above these assets, without them unless one is above another, with its distance."""
@@ -85,11 +83,37 @@ def _closure(names: Iterable[str], neighbours: Callable[[str], tuple[str, ...]],
     return found
 
 
-def _order(assets: Mapping[str, Asset]) -> tuple[str, ...]:
-    sorter: TopologicalSorter[str] = TopologicalSorter()
+def arrange(manifest: Manifest) -> Arrangement:
+    """The arrangement of a manifest's assets: each comes as soon as the last of its upstreams has.
+
+    Raises:
+        AssetsError: the upstreams form a cycle (A0207).
+    """
+    assets = manifest.assets
+    below: dict[str, list[str]] = {name: [] for name in assets}
+    waiting: dict[str, int] = {}
+    mentioned: dict[str, None] = {}
     for name, asset in assets.items():
-        sorter.add(name, *asset.upstreams)
-    return tuple(sorter.static_order())
+        mentioned[name] = None
+        upstreams = asset.upstreams
+        waiting[name] = len(upstreams)
+        for upstream in upstreams:
+            mentioned[upstream] = None
+            below[upstream].append(name)
+    order = [name for name in mentioned if not waiting[name]]
+    for name in order:  # which grows meanwhile
+        for downstream in below[name]:
+            waiting[downstream] -= 1
+            if not waiting[downstream]:
+                order.append(downstream)
+    if len(order) < len(assets):
+        raise AssetsError(*_cycles(manifest))
+    for downstreams in below.values():
+        downstreams.clear()
+    for name in order:
+        for upstream in assets[name].upstreams:
+            below[upstream].append(name)
+    return Arrangement(tuple(order), {name: tuple(downstreams) for name, downstreams in below.items()})
 
 
 def _cycles(manifest: Manifest) -> tuple[Problem, ...]:

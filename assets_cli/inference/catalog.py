@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from assets_cli.graph import AssetGraph
 from assets_cli.inference.infer import CodeReader
 from assets_cli.inference.names import Site, fold
-from assets_cli.inference.parsing import masked, parse, parser_version, unmasked
+from assets_cli.inference.parsing import masked, parse, unmasked
 from assets_cli.inference.reading import Lines
 from assets_cli.inference.relations import Column, Leaf, Open, Relation, Way
 from assets_cli.inference.statements import Walk
 from assets_cli.model.manifest import Asset, PythonCommand, ShellCommand, SqlCommand
 from assets_cli.probing.files import FileDigests
+from assets_cli.probing.normalise import parser_version
 
 _KIND = "sql-columns/1"
 

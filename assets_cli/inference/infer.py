@@ -20,8 +20,22 @@ from assets_cli.model.manifest import Asset, Inferred, Manifest, PythonCommand, 
 from assets_cli.model.problem import Problem
 from assets_cli.model.template import UnknownVariableError, fill_vars
 from assets_cli.probing.files import FileDigests
+from assets_cli.probing.normalise import parser_version
 
 _NOTHING: Mapping[str, str] = {}
+
+
+class Sources(NamedTuple):
+    """What an inference has read, in plain values: whoever finds all of this as it was would infer the same.
+
+    `code` are digests of files by path, None of those that could not be read; `modules` the file of each module that
+    was looked for; `places` where paths of databases led; `parser` the version of the parser, if it mattered.
+    """
+
+    code: tuple[tuple[str, str | None], ...] = ()
+    modules: tuple[tuple[str, str | None], ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
+    parser: str = ""
 
 
 class Inference(NamedTuple):
@@ -29,6 +43,7 @@ class Inference(NamedTuple):
 
     manifest: Manifest
     problems: tuple[Problem, ...]
+    sources: Sources = Sources()
 
 
 def infer(manifest: Manifest, environ: Mapping[str, str], files: FileDigests) -> Inference:
@@ -47,9 +62,9 @@ def infer(manifest: Manifest, environ: Mapping[str, str], files: FileDigests) ->
     files.save()
     completed = manifest._replace(assets=assets)
     if len({fold(name) for name in assets}) == len(assets):
-        return Inference(completed, ())
+        return Inference(completed, (), reader.sources())
     clashes = [problem for asset in assets.values() if asset.inferred for problem in _clashes(completed, asset)]
-    return Inference(completed, tuple(clashes))
+    return Inference(completed, tuple(clashes), reader.sources())
 
 
 class Text(NamedTuple):
@@ -68,6 +83,15 @@ class CodeReader:
         self._files = files
         self._signatures = Signatures(files)
         self._kinds: dict[str, str] = {}
+        self._digests: dict[str, str | None] = {}
+
+    def sources(self) -> Sources:
+        """What was read so far."""
+        signatures = self._signatures
+        missing = {path: None for path in signatures.modules.values() if path is not None}
+        code = {**self._digests, **missing, **signatures.digests}
+        parser = parser_version() if self._kinds else ""
+        return Sources(tuple(code.items()), tuple(signatures.modules.items()), tuple(self.places.real.items()), parser)
 
     def upstreams(self, asset: Asset) -> tuple[Inferred, ...]:
         """What an asset's code names and nobody wrote, in the order of the code."""
@@ -153,10 +177,13 @@ class CodeReader:
             name = self._kinds[dialect] = kind(dialect)
         text = command.query or ""
         if command.path is not None:
+            path = normpath(command.path)
+            self._digests[path] = None
             try:
-                digest, variables = files.content_fact(normpath(command.path), "sql", _kind_of_sql)
+                digest, variables = files.content_fact(path, "sql", _kind_of_sql)
             except OSError:
                 return ""
+            self._digests[path] = digest
             if variables == "plain":
                 key = f"{name}:{digest}"
                 known = files.known(key)

@@ -6,7 +6,7 @@ Pure text; no database is asked and no parser needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -114,14 +114,17 @@ class Site(NamedTuple):
         return SEPARATOR.join(parts)
 
 
-def site_of(connection: Connection, root: str, environ: Mapping[str, str]) -> Site:
-    """Where a connection leads. What an unset variable hides is left as written, so that it is the same as itself."""
+def site_of(connection: Connection, real: Callable[[str], str], environ: Mapping[str, str]) -> Site:
+    """Where a connection leads. What an unset variable hides is left as written, so that it is the same as itself.
+
+    `real` follows the links of a path.
+    """
     options = {key: _filled(value, environ) for key, value in connection.options.items() if isinstance(value, str)}
     if connection.type in ("duckdb", "sqlite"):
         path = options.get("path", "")
         if not path or ":memory:" in path:
             return Site(f"{connection.name}\n{path}", connection.type, "memory", "main")
-        file = resolved(path, root)
+        file = real(path)
         catalog = fold(PurePath(path).stem, connection.type, quoted=True) if connection.type == "duckdb" else ""
         return Site(file, connection.type, catalog, "main", file)
     url = options.get("url", "")
@@ -135,7 +138,7 @@ def site_of(connection: Connection, root: str, environ: Mapping[str, str]) -> Si
     if dialect in ("sqlite", "duckdb"):
         path = unquote(parts.path.removeprefix("/"))
         catalog = fold(PurePath(path).stem, dialect, quoted=True) if dialect == "duckdb" else ""
-        place_on_disk = resolved(path, root) if path and ":memory:" not in path else None
+        place_on_disk = real(path) if path and ":memory:" not in path else None
         return Site(place_on_disk or f"{connection.name}\n{url}", dialect, catalog, "main", place_on_disk)
     steps = [fold(unquote(step), dialect, quoted=False) for step in parts.path.split("/") if step]
     catalog, schema = _home(dialect, steps)
@@ -150,13 +153,6 @@ def _home(dialect: str, steps: Sequence[str]) -> tuple[str, str]:
         return "", steps[0] if steps else ""
     schema = steps[1] if len(steps) > 1 else default_schema(dialect)
     return steps[0] if steps else "", schema
-
-
-def resolved(path: str, root: str) -> str:
-    """A path of a file database, for comparisons."""
-    import os.path
-
-    return os.path.realpath(os.path.join(root, path))  # noqa: PTH118 - it may be absolute
 
 
 def _filled(text: str, environ: Mapping[str, str]) -> str:

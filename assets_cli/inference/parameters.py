@@ -38,6 +38,10 @@ class Signatures:
         self._files = files
         self._modules = Modules(files)
         self._facts: dict[str, tuple[str, dict[str, Any]] | None] = {}
+        self.modules: dict[str, str | None] = {}
+        """The file of each module that was looked for."""
+        self.digests: dict[str, str] = {}
+        """By path, of each that was read."""
 
     def of(self, command: PythonCommand) -> list[Parameter]:
         """The parameters of an entrypoint; none where its function cannot be found without running anything."""
@@ -64,11 +68,13 @@ class Signatures:
         return self._facts[module]
 
     def _read(self, module: str) -> tuple[str, dict[str, Any]] | None:
+        self.modules[module] = None
         try:
-            path = self._modules.find(module)
+            path = self.modules[module] = self._modules.find(module)
             if path is None:
                 return None
             digest, fact = self._files.content_fact(path, _KIND, _signatures)
+            self.digests[path] = digest
             if not _is_sound(fact):  # the cache was written by somebody else
                 with open(self._files.full(path), "rb") as file:  # noqa: PTH123 - a string, as everywhere
                     fact = _signatures(file.read())

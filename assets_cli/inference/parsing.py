@@ -6,7 +6,6 @@ A fault of the parser is an answer, too: whatever it raises on a user's text say
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -29,25 +28,6 @@ class Parsed(NamedTuple):
 
     statements: tuple[exp.Expr, ...]
     trouble: Trouble | None = None
-
-
-@cache
-def parser_version() -> str:
-    """The version of sqlglot, found without importing it or the machinery of packages."""
-    import os
-    import sys
-
-    for folder in sys.path:
-        try:
-            names = os.listdir(folder or ".")  # noqa: PTH208 - half the time of pathlib, at every start
-        except OSError:
-            continue
-        found = [name for name in names if name.startswith("sqlglot-") and name.endswith(".dist-info")]
-        if found:
-            return max(found)[len("sqlglot-") : -len(".dist-info")]
-    from importlib.metadata import version  # 20 ms: only where it is installed in another way
-
-    return version("sqlglot")
 
 
 def parse(text: str, dialect: str) -> Parsed:

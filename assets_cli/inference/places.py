@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from posixpath import isabs, normpath
 
-from assets_cli.inference.names import SEPARATOR, Site, key_of, resolved, site_of
+from assets_cli.inference.names import SEPARATOR, Site, key_of, site_of
 from assets_cli.model.manifest import Asset, Manifest, PathProbe, parameter_name
 from assets_cli.model.template import UnknownVariableError, fill_environment
 
@@ -20,6 +20,8 @@ class Places:
 
     def __init__(self, manifest: Manifest, environ: Mapping[str, str]) -> None:
         self.manifest = manifest
+        self.real: dict[str, str] = {}
+        """Where paths lead that were followed."""
         self._environ = environ
         self._sites: dict[str, Site] = {}
         self.tables: dict[str, dict[str, str]] = {}
@@ -45,7 +47,7 @@ class Places:
             connection = self.manifest.connections.get(name)
             if connection is None:
                 return None
-            known = self._sites[name] = site_of(connection, self.manifest.root, self._environ)
+            known = self._sites[name] = site_of(connection, self._follow, self._environ)
         return known
 
     def filled(self, text: str) -> str | None:
@@ -67,7 +69,7 @@ class Places:
             path = self.filled(file)
             if path is None:
                 return None
-            database = resolved(path, self.manifest.root)
+            database = self._follow(path)
             # In a database that is attached nothing but its schema goes without saying.
             site = site._replace(catalog="")
         return self.tables.get(database, {}).get(site.canonical(key))
@@ -123,13 +125,20 @@ class Places:
             found.setdefault(parameter_name(name), []).append(name)
         return found
 
+    def _follow(self, path: str) -> str:
+        """The real path, links followed."""
+        known = self.real.get(path)
+        if known is None:
+            known = self.real[path] = os.path.realpath(os.path.join(self.manifest.root, path))  # noqa: PTH118
+        return known
+
     def _relative(self, path: str) -> str | None:
         if "://" in path and not path.startswith("file://"):
             return path
         path = normpath(path.removeprefix("file://"))
         if isabs(path):
             root = self.manifest.root
-            real = os.path.realpath(path) if not path.startswith(f"{root}/") else path
+            real = self._follow(path) if not path.startswith(f"{root}/") else path
             return real[len(root) + 1 :] if real.startswith(f"{root}/") else path
         return path
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from assets_cli.inference.names import SEPARATOR, default_schema, fold
-from assets_cli.inference.parsing import masked, parse, parser_version, unmasked
+from assets_cli.inference.parsing import masked, parse, unmasked
+from assets_cli.probing.normalise import parser_version
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from assets_cli import manifest as manifests
 from assets_cli.graph import AssetGraph
 from assets_cli.inference import doubts, infer
-from assets_cli.inference.parsing import parser_version
 from assets_cli.inference.reading import Reads, fact_of, read, reads_of
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.probing.files import FileDigests
+from assets_cli.probing.normalise import parser_version
 
 HEAD = """\
 version: 1
@@ -658,6 +658,7 @@ from pathlib import Path
 from assets_cli import manifest
 from assets_cli.inference import infer
 from assets_cli.probing.files import FileDigests
+from assets_cli.probing.normalise import parser_version
 loaded = manifest.load(Path("assets.yml")).manifest
 found = infer(loaded, os.environ, FileDigests(loaded.root, time.time_ns)).manifest
 print({name: each.upstreams for name, each in found.assets.items()}, "sqlglot" in sys.modules)

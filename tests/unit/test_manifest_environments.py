@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from assets_cli.manifest import Loaded, audit, load
+from assets_cli.manifest import Loaded, load
+from assets_cli.manifest.audit import audit
 from assets_cli.model.manifest import Connection, Retries
 
 Load = Callable[..., Loaded]

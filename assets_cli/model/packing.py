@@ -1,0 +1,115 @@
+"""Named tuples as columns of plain values, which `marshal` can write, and back.
+
+Values of one class lie beside each other, field by field: what reads them is a loop in C, and a field that is the same
+in all of them takes no room. Knows the classes of a manifest, and nothing of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice, repeat
+from typing import Any, Final
+
+from assets_cli.model.manifest import (
+    Asset,
+    Check,
+    Column,
+    Connection,
+    FreshnessPolicy,
+    HttpProbe,
+    Inferred,
+    Output,
+    PathProbe,
+    PythonCommand,
+    Retries,
+    ShellCommand,
+    ShellProbe,
+    SqlCommand,
+    SqlProbe,
+)
+from assets_cli.model.problem import Place, Problem, Related
+
+_CLASSES: Final[tuple[Any, ...]] = (
+    *(Asset, Check, Column, Connection, FreshnessPolicy, HttpProbe, Inferred, Output, PathProbe, Place, Problem),
+    *(PythonCommand, Related, Retries, ShellCommand, ShellProbe, SqlCommand, SqlProbe),
+)
+FORM: Final = tuple([(each.__name__, each._fields) for each in _CLASSES])
+"""What the packed values are of: with another field or class they cannot be read."""
+
+_NUMBERS: Final[Mapping[type, int]] = {each: number for number, each in enumerate(_CLASSES)}
+_PLAIN, _SAME, _ROWS, _LISTS, _MIXED = range(5)
+"""The ways to pack a column: as it is, one value, one class, tuples of values of one class, several classes."""
+
+Packed = tuple[Any, ...]
+
+
+class Packer:
+    """Packs columns of values; equal texts become one."""
+
+    def __init__(self) -> None:
+        self._texts: dict[Any, Any] = {}
+
+    def pack(self, values: Sequence[Any]) -> Packed:
+        """These values, packed; `unpack` gives them back."""
+        if len(values) > 1 and _are_one(values):
+            return _SAME, len(values), self._column(values[:1])
+        return self._column(values)
+
+    def _column(self, values: Sequence[Any]) -> Packed:
+        kinds = set(map(type, values))
+        if len(kinds) == 1:
+            kind = next(iter(kinds))
+            if kind in _NUMBERS:
+                return _ROWS, _NUMBERS[kind], [self.pack(column) for column in zip(*values, strict=True)]
+            if kind is tuple:
+                return self._tuples(values)
+        if tuple not in kinds and kinds.isdisjoint(_NUMBERS):
+            share = self._texts.setdefault
+            return _PLAIN, [share(value, value) if type(value) is str else value for value in values]
+        order = list(kinds)
+        numbers = {kind: number for number, kind in enumerate(order)}
+        parts = [self.pack([value for value in values if type(value) is kind]) for kind in order]
+        return _MIXED, bytes([numbers[type(value)] for value in values]), parts
+
+    def _tuples(self, values: Sequence[tuple[Any, ...]]) -> Packed:
+        kinds = set(map(type, chain.from_iterable(values)))
+        if not kinds.isdisjoint(_NUMBERS):
+            return _LISTS, list(map(len, values)), self.pack(list(chain.from_iterable(values)))
+        if kinds != {str}:
+            return _PLAIN, list(values)
+        # Tuples of texts are shared as a whole, too: there are fewer owners than assets.
+        share = self._texts.setdefault
+        found = []
+        for value in values:
+            known = self._texts.get(value)
+            if known is None:
+                known = share(value, tuple([share(text, text) for text in value]))
+            found.append(known)
+        return _PLAIN, found
+
+
+def _are_one(values: Sequence[Any]) -> bool:
+    """Whether all are one value, as far as that is quick to see: 1 is no True, and equal tuples may hold either."""
+    first = values[0]
+    if len(set(map(id, values))) == 1:
+        return True
+    kind = type(first)
+    if kind is float or len(set(map(type, values))) > 1:
+        return False
+    return not any(values) or (kind in (str, int) and list(values).count(first) == len(values))
+
+
+def unpack(packed: Packed) -> Iterable[Any]:
+    """The values that were packed, to be gone through once."""
+    way = packed[0]
+    if way == _PLAIN:
+        return packed[1]  # type: ignore[no-any-return]
+    if way == _SAME:
+        return repeat(next(iter(unpack(packed[2]))), packed[1])
+    if way == _ROWS:
+        return map(tuple.__new__, repeat(_CLASSES[packed[1]]), zip(*map(unpack, packed[2]), strict=True))
+    if way == _LISTS:
+        flat = iter(unpack(packed[2]))
+        return [tuple(islice(flat, length)) if length else () for length in packed[1]]
+    parts = [iter(unpack(part)) for part in packed[2]]
+    return [next(parts[number]) for number in packed[1]]
