@@ -140,17 +140,39 @@ class Latest(NamedTuple):
     durations: tuple[int, ...] = ()
 
 
+class Settled(NamedTuple):
+    """The latest facts of one key in which nothing failed, is open or blocked: what it takes to see that nothing moved.
+
+    `components` and `inputs` are texts as `texts` has them. `fingerprint`, `stat` and `taken` are those of the
+    fingerprint. `time` is what the command reported as data time, else when it started.
+    """
+
+    record: int
+    data_version: str
+    components: str
+    fingerprint: str | None
+    stat: str | None
+    taken: int
+    time: int
+    inputs: str
+
+
 class StateSnapshot(NamedTuple):
     """The latest facts of one environment, as one consistent reading.
 
     `frozen[(asset, data_version)]` is the data time that an asset had just before that version was superseded; it holds
     the pairs that some latest materialization read and that are no longer current. A value of None means unknown.
+    `settled` says of those assets of which that is quickly said what `latest` says of all; `readable` is by asset what
+    a downstream that read it now would have on record of that (`texts.of_input`). Both may be empty: they hold nothing
+    that the rest does not.
     """
 
     environment: str
     latest: Mapping[str, Latest]
     observations: Mapping[str, Observation]
     frozen: Mapping[tuple[str, str], int | None]
+    settled: Mapping[str, Settled] = {}
+    readable: Mapping[str, str] = {}
 
     def of(self, asset: str) -> Latest:
         """The latest facts of one asset; an empty `Latest` where nothing is on record."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from assets_cli import __version__
+from assets_cli.model import texts
 from assets_cli.model.history import (
     Attempt,
     AttemptState,
@@ -385,11 +386,11 @@ class Recorder(StateWriter):
                 value.started,
                 value.finished,
                 value.code_version,
-                rows.components_text(value.components),
+                texts.of_components(value.components),
                 value.data_version,
                 *fingerprint,
                 value.data_time,
-                rows.inputs_text(value.inputs),
+                texts.of_inputs(texts.of_input(name, read) for name, read in value.inputs.items()),
                 value.unchanged,
                 value.blocked,
                 rows.dump(dict(value.metadata)),

@@ -5,15 +5,18 @@ Knows which names are former names of which; when the move is written is its cal
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from assets_cli.model import texts
 from assets_cli.model.history import (
     Attempt,
     CheckResult,
     Latest,
     Materialization,
     RunRecord,
+    Settled,
     StateSnapshot,
     StepRecord,
 )
@@ -110,7 +113,24 @@ def renamed(snapshot: StateSnapshot, moves: Mapping[str, str]) -> StateSnapshot:
             for name, seen in snapshot.observations.items()
         },
         {(moves.get(name, name), version): time for (name, version), time in snapshot.frozen.items()},
+        {moves.get(name, name): _settled(facts, moves) for name, facts in snapshot.settled.items()},
+        {
+            moves.get(name, name): _part(part, moves) if name in moves else part
+            for name, part in snapshot.readable.items()
+        },
     )
+
+
+def _settled(facts: Settled, moves: Mapping[str, str]) -> Settled:
+    if not any(f"{json.dumps(name)}:" in facts.inputs for name in moves):
+        return facts
+    read = moving.renamed_keys(texts.inputs(facts.inputs), moves)
+    return facts._replace(inputs=texts.of_inputs(texts.of_input(*each) for each in read.items()))
+
+
+def _part(part: str, moves: Mapping[str, str]) -> str:
+    ((name, read),) = texts.inputs(texts.of_inputs([part])).items()
+    return texts.of_input(moves[name], read)
 
 
 def _latest(facts: Latest, moves: Mapping[str, str]) -> Latest:

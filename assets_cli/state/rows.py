@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from assets_cli.model import texts
 from assets_cli.model.history import (
     Attempt,
     CheckResult,
     Component,
     Fingerprint,
     Input,
-    Latest,
     Materialization,
     Observation,
 )
@@ -26,10 +26,9 @@ MATERIALIZATION = (
 ATTEMPT = "a.seq, r.id, a.asset, a.number, a.state, a.started, a.finished, a.exit_code, a.reason, a.log, a.partition"
 OBSERVATION = "o.seq, o.asset, o.observed, o.data_version, o.data_time, o.metadata"
 CHECK_RESULT = "c.name, c.passed, c.severity, c.blocking, c.details, c.at, c.run"
-_INPUTS, _METADATA = 14, 17  # positions in MATERIALIZATION
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _EMPTY: dict[type, str] = {dict: "{}", list: "[]", tuple: "[]"}
-# Half the price of calling the class, which counts when a snapshot makes a hundred thousand of them.
+# Half the price of calling the class.
 _new = tuple.__new__
 
 Row = tuple[Any, ...]
@@ -49,7 +48,7 @@ class Components(Mapping[str, Component]):
 
     def _all(self) -> dict[str, Component]:
         if self._decoded is None:
-            self._decoded = {name: Component(*fields) for name, fields in json.loads(self._text).items()}
+            self._decoded = texts.components(self._text)
         return self._decoded
 
     def __getitem__(self, name: str) -> Component:
@@ -83,30 +82,21 @@ def load_each(documents: Sequence[str]) -> list[Any]:
     return list(json.loads(f"[{','.join(documents)}]"))
 
 
-def materializations(rows: Sequence[Row]) -> list[Materialization]:
+def materializations(rows: Iterable[Row]) -> list[Materialization]:
     """Rows of the columns `MATERIALIZATION`, as values."""
-    inputs = load_each([row[_INPUTS] for row in rows])
-    metadata = load_each([row[_METADATA] for row in rows])
-    components: dict[str, Components] = {}  # equal texts share one value, and are decoded once
-    values = []
-    for row, read, told in zip(rows, inputs, metadata, strict=True):
-        (*plain, stored, version, digest, stat, newest, taken, data_time, _, unchanged, blocked, _, partition) = row
-        shared = components.get(stored)
-        if shared is None:
-            shared = components[stored] = Components(stored)
-        fingerprint = None if digest is None else _new(Fingerprint, (digest, stat, newest, taken))
-        for upstream, fields in read.items():
-            read[upstream] = _new(Input, fields)
-        outcome = (version, fingerprint, data_time, read, unchanged == 1, blocked == 1, told, partition)
-        values.append(_new(Materialization, (*plain, shared, *outcome)))
-    return values
+    return [_materialization(row) for row in rows]
 
 
-def latest(
-    newest: Materialization | None, usable: Materialization | None, attempt: Attempt | None, durations: list[int]
-) -> Latest:
-    """The latest facts of one key."""
-    return _new(Latest, (newest, usable, attempt, tuple(durations)))
+def _materialization(row: Row) -> Materialization:
+    (*plain, stored, version, digest, stat, newest, taken, data_time, inputs, unchanged, blocked, told, partition) = row
+    print_ = fingerprint(digest, stat, newest, taken)
+    made = (*plain, Components(stored), version, print_, data_time, texts.inputs(inputs))
+    return _new(Materialization, (*made, unchanged == 1, blocked == 1, json.loads(told), partition))
+
+
+def fingerprint(digest: str | None, stat: str | None, newest: int, taken: int) -> Fingerprint | None:
+    """The columns of a fingerprint as a value."""
+    return None if digest is None else Fingerprint(digest, stat, newest, taken)
 
 
 def attempts(rows: Sequence[Row], dead: Collection[str]) -> list[Attempt]:
@@ -117,10 +107,9 @@ def attempts(rows: Sequence[Row], dead: Collection[str]) -> list[Attempt]:
     ]
 
 
-def observations(rows: Sequence[Row]) -> list[Observation]:
+def observations(rows: Iterable[Row]) -> list[Observation]:
     """Rows of the columns `OBSERVATION`, as values."""
-    metadata = load_each([row[5] for row in rows])
-    return [_new(Observation, (*row[:5], told)) for row, told in zip(rows, metadata, strict=True)]
+    return [_new(Observation, (*row[:5], json.loads(row[5]))) for row in rows]
 
 
 def check_result(row: Row) -> CheckResult:
@@ -140,19 +129,9 @@ def check_details(value: CheckResult) -> str:
     return dump(details)
 
 
-def components_text(components: Mapping[str, Component]) -> str:
-    """The stored form of components."""
-    return dump({name: tuple(component) for name, component in components.items()})
-
-
 def durations_text(durations: Sequence[int]) -> str:
     """The stored form of durations."""
     return f"[{','.join(map(str, durations))}]"
-
-
-def inputs_text(inputs: Mapping[str, Input]) -> str:
-    """The stored form of inputs."""
-    return dump({name: tuple(read) for name, read in inputs.items()})
 
 
 def prepared_text(value: Materialization) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -17,16 +17,14 @@ from typing import Self, TypeVar
 from assets_cli.model.history import (
     Attempt,
     CheckResult,
-    Latest,
     Materialization,
-    Observation,
     RunRecord,
     StateSnapshot,
     StepRecord,
 )
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.state import locks as kernel_locks
-from assets_cli.state import opening, rows
+from assets_cli.state import opening, rows, snapshots
 
 T = TypeVar("T")
 TIMEOUT = 30.0  # seconds: "one that another program keeps locked beyond half a minute" is an error
@@ -80,7 +78,8 @@ class StateReader:
         Costs what the assets cost, never what the history costs. `frozen` holds each version that a latest or usable
         materialization read and that is no longer its upstream's current one; None where its data time is unknown.
         """
-        return self._read(lambda connection: _snapshot(connection, environment, assets, self._dead_among))
+        with _without_collector() if assets is None else nullcontext():
+            return self._read(lambda connection: snapshots.read(connection, environment, assets, self._dead_among))
 
     def runs(
         self, limit: int, environment: str | None = None, before: str | None = None, asset: str | None = None
@@ -273,107 +272,6 @@ def _counts(connection: sqlite3.Connection, seq: int) -> dict[str, int]:
 def _failed(connection: sqlite3.Connection, seq: int) -> tuple[str, ...]:
     query = "SELECT asset FROM run_steps WHERE run_seq = ? AND result = 'failed' ORDER BY position"
     return tuple(name for (name,) in connection.execute(query, (seq,)))
-
-
-DeadAmong = Callable[[Iterable[tuple[str, str]]], frozenset[str]]
-
-
-def _snapshot(
-    connection: sqlite3.Connection, environment: str, assets: Collection[str] | None, dead_among: DeadAmong
-) -> StateSnapshot:
-    with _without_collector() if assets is None else nullcontext():
-        where = "l.environment = ?1 AND l.partition = ''"
-        key: tuple[str, ...] = (environment,)
-        if assets is not None:
-            where += " AND l.asset IN (SELECT value FROM json_each(?2))"
-            key = (environment, json.dumps(list(assets)))
-
-        def select(columns: str, joined: str) -> list[rows.Row]:
-            query = f"SELECT {columns} FROM latest l {joined} WHERE {where}"  # noqa: S608 - constants
-            return connection.execute(query, key).fetchall()
-
-        kept = select("l.asset, l.materialization, l.usable, l.durations", "")
-        materialized = _materializations(select)
-        attempts = _attempts(select, dead_among)
-        observed = rows.observations(select(rows.OBSERVATION, "CROSS JOIN observations o ON o.seq = l.observation"))
-        observations = {observation.asset: observation for observation in observed}
-        durations = rows.load_each([row[3] for row in kept])
-        latest = {
-            asset: rows.latest(materialized.get(newest), materialized.get(usable), attempts.get(asset), times)
-            for (asset, newest, usable, _), times in zip(kept, durations, strict=True)
-        }
-        frozen = _frozen(connection, environment, latest, observations)
-    return StateSnapshot(environment, latest, observations, frozen)
-
-
-Select = Callable[[str, str], list[rows.Row]]
-
-
-def _materializations(select: Select) -> dict[int | None, Materialization]:
-    """By sequence number: of each key the latest and, where that is another, the usable one."""
-    # CROSS JOIN keeps SQLite to this order: each row of `latest` is one look-up by primary key, whatever the history.
-    newest = select(rows.MATERIALIZATION, "CROSS JOIN materializations m ON m.seq = l.materialization")
-    older = select(
-        rows.MATERIALIZATION, "CROSS JOIN materializations m ON m.seq = l.usable AND l.usable <> l.materialization"
-    )
-    found: dict[int | None, Materialization] = {value.seq: value for value in rows.materializations([*newest, *older])}
-    if any(value.blocked for value in found.values()):
-        # Recorded as blocked and usable all the same: it was unblocked since.
-        for (seq,) in select("l.usable", "CROSS JOIN materializations m ON m.seq = l.usable AND m.blocked = 1"):
-            found[seq] = found[seq]._replace(blocked=False)
-    return found
-
-
-def _attempts(select: Select, dead_among: DeadAmong) -> dict[str, Attempt]:
-    newest = "CROSS JOIN attempts a ON a.seq = l.attempt CROSS JOIN runs r ON r.seq = a.run_seq"
-    found = select(rows.ATTEMPT, newest)
-    state = 4  # its position in ATTEMPT
-    is_any_open = any(row[state] == "open" for row in found)
-    dead = dead_among(select("DISTINCT r.id, r.status", f"{newest} AND a.state = 'open'")) if is_any_open else ()
-    return {value.asset: value for value in rows.attempts(found, dead)}
-
-
-def _frozen(
-    connection: sqlite3.Connection,
-    environment: str,
-    latest: Mapping[str, Latest],
-    observations: Mapping[str, Observation],
-) -> dict[tuple[str, str], int | None]:
-    """The data times of the versions that were read and are no longer current."""
-    current: dict[str, str | None] = {name: observation.data_version for name, observation in observations.items()}
-    current.update((name, facts.usable.data_version) for name, facts in latest.items() if facts.usable is not None)
-    other: set[tuple[str, str]] = set()
-    for facts in latest.values():
-        newest, usable = facts.materialization, facts.usable
-        for value in (newest,) if newest is usable else (newest, usable):
-            if value is not None:
-                for name, (version, _) in value.inputs.items():
-                    if version is not None and current.get(name) != version:
-                        other.add((name, version))
-    unknown = {name for name, _ in other if name not in latest}
-    if unknown:
-        current.update(_versions(connection, environment, unknown))
-    superseded = [pair for pair in other if current.get(pair[0]) != pair[1]]
-    frozen: dict[tuple[str, str], int | None] = dict.fromkeys(superseded)
-    if superseded:
-        found = connection.execute(
-            "SELECT f.asset, f.data_version, f.data_time FROM json_each(?2) j CROSS JOIN frozen_data_times f "
-            "ON f.environment = ?1 AND f.asset = json_extract(j.value, '$[0]') AND f.partition = '' "
-            "AND f.data_version = json_extract(j.value, '$[1]')",
-            (environment, json.dumps(superseded)),
-        )
-        frozen.update(((asset, version), data_time) for asset, version, data_time in found)
-    return frozen
-
-
-def _versions(connection: sqlite3.Connection, environment: str, names: Collection[str]) -> list[tuple[str, str]]:
-    """The current data versions of assets that are not part of the snapshot."""
-    return connection.execute(
-        "SELECT l.asset, coalesce(m.data_version, o.data_version) FROM json_each(?2) j CROSS JOIN latest l "
-        "ON l.environment = ?1 AND l.asset = j.value AND l.partition = '' "
-        "LEFT JOIN materializations m ON m.seq = l.usable LEFT JOIN observations o ON o.seq = l.observation",
-        (environment, json.dumps(list(names))),
-    ).fetchall()
 
 
 @contextmanager
