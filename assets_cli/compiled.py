@@ -24,7 +24,7 @@ from assets_cli.graph.graph import Arrangement, arrange
 from assets_cli.manifest.basis import Basis
 from assets_cli.model.manifest import Asset, Manifest
 from assets_cli.model.memory import collector_paused
-from assets_cli.model.packing import FORM, Packer, unpack
+from assets_cli.model.packing import FORM, pack, unpack
 from assets_cli.model.problem import AssetsError, Place, Problem
 from assets_cli.probing.files import FileDigests
 
@@ -68,10 +68,10 @@ def compiled(asked: Asked, files: FileDigests, further: Sequence[Problem] = ()) 
     Raises:
         AssetsError: everything that is wrong with them, and `further` with it.
     """
-    found = recall(asked, files)
-    if found is None:
-        return _anew(asked, files, further)
-    if further:
+    with collector_paused() as made:
+        found = recall(asked, files) or _anew(asked, files, further)
+        made(len(found.manifest.assets))
+    if further:  # of files that were compiled without a mistake
         raise AssetsError(*further)
     return found
 
@@ -115,12 +115,9 @@ def recall(asked: Asked, files: FileDigests, *, user: int | None = None) -> Comp
         length = int.from_bytes(payload[:8], "little")
         if not _holds(marshal.loads(payload[8 : 8 + length]), asked, files):  # noqa: S302 - runs nothing; it is our own
             return None
-        with collector_paused() as made:
-            found = _unpacked(marshal.loads(payload[8 + length :]), asked)  # noqa: S302 - as above
-            made(len(found.manifest.assets))
+        return _unpacked(marshal.loads(payload[8 + length :]), asked)  # noqa: S302 - as above
     except (EOFError, LookupError, TypeError, ValueError):
         return None
-    return found
 
 
 def _key(asked: Asked) -> bytes:
@@ -245,7 +242,6 @@ def _keep(asked: Asked, found: Compiled, basis: Basis, sources: Sources, environ
 def _packed(found: Compiled) -> tuple[Any, ...]:
     """A manifest and its arrangement as plain values."""
     manifest, (order, downstreams) = found
-    pack = Packer().pack
     plain = manifest._replace(assets={}, connections={}, environments={}, warnings=(), locate=_nowhere)
     return (
         [None if value is _nowhere else value for value in plain],

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from textwrap import dedent
-from typing import Any, cast
+from typing import Any, Final
 
 from assets_cli.manifest.checks import make_check
 from assets_cli.model.duration import parse
@@ -14,7 +14,6 @@ from assets_cli.model.manifest import (
     Asset,
     Column,
     Command,
-    DataVersionMode,
     FreshnessPolicy,
     HttpProbe,
     Output,
@@ -46,41 +45,18 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 def make(values: Mapping[str, Any], place: Place) -> Asset:
     """The asset that these values describe."""
-    get = values.get
-    command = values.get("command")
-    owner = get("owner", ())
-    data_version = get("data_version")
-    retries, freshness, output, timeout = get("retries"), get("freshness"), get("output"), get("timeout")
-    return Asset(
-        name=values["name"],
-        place=place,
-        description=get("description", ""),
-        owners=(owner,) if isinstance(owner, str) else tuple(owner),
-        group=get("group"),
-        tags=tuple(get("tags", ())),
-        metadata=get("metadata") or {},
-        kind=get("kind") or (next(iter(command)) if command else "external"),
-        command=command_of(command) if command else None,
-        code=tuple(get("code", ())),
-        code_version=get("code_version"),
-        output=_output(output) if output else None,
-        upstreams=tuple(get("upstreams", ())),
-        freshness=_freshness(freshness) if freshness else None,
-        data_version=cast("DataVersionMode | None", data_version) if isinstance(data_version, str) else None,
-        data_version_sql=_text(data_version["sql"]) if isinstance(data_version, dict) else None,
-        timeout=_duration(timeout) if timeout else None,
-        retries=_retries(retries) if retries else _NO_RETRIES,
-        env=get("env") or {},
-        checks=tuple([make_check(each, command_of) for each in values["checks"]]) if "checks" in values else (),
-        observe=_probe(values["observe"]) if "observe" in values else None,
-        pool=get("pool"),
-        isolated=get("isolated", False),
-        moved_from=_names(values["moved"]["from"]) if "moved" in values else (),
-        columns=tuple([_column(each) for each in values["columns"]]) if "columns" in values else (),
-    )
-
-
-_NO_RETRIES = Retries()
+    fields: dict[str, Any] = {}
+    for key, value in values.items():
+        field, reading = _READ[key]
+        fields[field] = value if reading is None else reading(value)
+    command = fields.get("command")
+    if command is not None:
+        fields["command"] = command_of(command)
+        fields.setdefault("kind", next(iter(command)))
+    version = fields.get("data_version")
+    if isinstance(version, dict):
+        fields["data_version"], fields["data_version_sql"] = None, _text(version["sql"])
+    return Asset(place=place, **fields)
 
 
 def _names(value: str | Sequence[str]) -> tuple[str, ...]:
@@ -88,8 +64,8 @@ def _names(value: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _output(values: Mapping[str, Any]) -> Output:
-    key = values.get("unique_key", ())
-    return Output(**{**values, "unique_key": _names(key)})
+    key = values.get("unique_key")
+    return Output(**{**values, "unique_key": _names(key)}) if key else Output(**values)
 
 
 def _text(text: str) -> str:
@@ -154,3 +130,31 @@ def _retries(values: Mapping[str, Any]) -> Retries:
         backoff=values.get("backoff", "constant"),
         retry_on=None if retry_on is None else tuple(int(code) for code in retry_on),
     )
+
+
+_READ: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
+    "name": ("name", None),
+    "description": ("description", None),
+    "owner": ("owners", _names),
+    "group": ("group", None),
+    "tags": ("tags", tuple),
+    "metadata": ("metadata", None),
+    "kind": ("kind", None),
+    "command": ("command", None),
+    "code": ("code", tuple),
+    "code_version": ("code_version", None),
+    "output": ("output", _output),
+    "upstreams": ("upstreams", tuple),
+    "freshness": ("freshness", _freshness),
+    "data_version": ("data_version", None),
+    "timeout": ("timeout", _duration),
+    "retries": ("retries", _retries),
+    "env": ("env", None),
+    "checks": ("checks", lambda value: tuple([make_check(each, command_of) for each in value])),
+    "observe": ("observe", _probe),
+    "pool": ("pool", None),
+    "isolated": ("isolated", None),
+    "moved": ("moved_from", lambda value: _names(value["from"])),
+    "columns": ("columns", lambda value: tuple([_column(each) for each in value])),
+}
+"""The field of each key, and what makes its value of what is written."""

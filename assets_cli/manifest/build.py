@@ -148,10 +148,12 @@ class Checker:
         self._command(asset, written)
         if asset.observe is not None:
             self._observe(asset, asset.observe, written)
-        self._checks(asset)
+        if asset.checks or asset.columns:
+            self._checks(asset)
         if asset.freshness is not None or "freshness" in written:
             self._freshness(asset)
-        self._pool(asset)
+        if asset.pool is not None:
+            self._pool(asset, asset.pool)
         if asset.timeout == 0:
             self.report(name, ("timeout",), "A0129", "timeout must be more than 0s", "remove it for no limit")
         leaving = self.surroundings.paths.leaving
@@ -208,8 +210,6 @@ class Checker:
             self._needs_connection(asset, keys, "observe.sql", ("observe.connection", None))
 
     def _checks(self, asset: Asset) -> None:
-        if not asset.checks and not asset.columns:
-            return
         for each in mistakes(asset):
             self.report(asset.name, each.keys, each.code, each.message, each.hint, warning=each.warning)
         for index, check in enumerate(asset.checks):
@@ -249,20 +249,20 @@ class Checker:
         elif asset.command is None and "materialization" in written:
             message = "materialization is for SQL commands, and this asset has no command"
             self.report(name, ("output", "materialization"), "A0142", message, "remove it, or add a command")
-        self._growth(name, output)
+        if output.grows or output.unique_key or output.time_column:
+            self._growth(name, output)
         if output.connection is not None and output.connection not in self.surroundings.declared:
             self._unknown_connection(name, output.connection, ("output", "connection"))
         elif output.table is not None:
             self._needs_connection(asset, ("output", "table"), "output.table")
         if output.path is not None:
             self._output_path(name, output.path)
-        self._atomic(asset, output)
+        if output.atomic:
+            self._atomic(asset, output)
 
     def _atomic(self, asset: Asset, output: Output) -> None:
         """Only what a shell command writes to one path is published by us; the rest is whole already, or cannot be."""
         name, keys, command = asset.name, ("output", "atomic"), asset.command
-        if not output.atomic:
-            return
         if command is None:
             hint = "remove it, or add a command"
             self.report(name, keys, "A0143", "atomic has no effect without a command", hint, warning=True)
@@ -310,9 +310,9 @@ class Checker:
         hint = self._spelling.hint(connection) or _declare(self.surroundings.declared)
         self.report(name, keys, "A0208", f"unknown connection '{connection}'", hint)
 
-    def _pool(self, asset: Asset) -> None:
-        name, pool = asset.name, asset.pool
-        if pool is None or pool in self.surroundings.pools:
+    def _pool(self, asset: Asset, pool: str) -> None:
+        name = asset.name
+        if pool in self.surroundings.pools:
             return
         document, offset = self.locator.find(name, ("pool",))
         place = (document.file, offset)

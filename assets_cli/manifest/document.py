@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from assets_cli.model.problem import Place, Problem, Related
@@ -50,10 +51,8 @@ class Document:
     def _lines(self) -> list[int]:
         if "\r" in self.text:
             return [0, *(match.end() for match in _BREAK.finditer(self.text))]
-        starts, find, end = [0], self.text.find, 0
-        while end := find("\n", end) + 1:
-            starts.append(end)
-        return starts
+        lengths = map(len, self.text.split("\n"))
+        return [0, *accumulate(length + 1 for length in lengths)][:-1]
 
     def place_at(self, offset: int) -> Place:
         """The place of an offset, in lines and columns of characters."""

@@ -13,7 +13,10 @@ from posixpath import isabs, join, normpath
 from typing import Any, Final
 
 _FEW: Final = 8
-"""So many names are looked up one by one; for more their folder is listed."""
+"""So many names in a folder are looked up one by one; for more it is listed."""
+_MOST: Final = 20_000
+"""Folders with more entries than this are not."""
+_NOTHING: Final[tuple[int, frozenset[str] | None]] = (0, None)
 _DEEPEST: Final = 100
 
 
@@ -23,6 +26,8 @@ class Paths:
     def __init__(self, root: str) -> None:
         self.root = os.path.realpath(root)
         self._known: dict[str, str] = {"": self.root}
+        self._links: dict[str, tuple[int, frozenset[str] | None]] = {}
+        """Of each folder how many names in it were asked for, and the links in it once these were more than a few."""
 
     def resolve(self, path: str) -> str:
         """The real path, links followed; what does not exist yet is taken as written."""
@@ -39,7 +44,13 @@ class Paths:
         if real is None:
             real = self.resolve(folder)
         resolved = f"{real.rstrip('/')}/{name}"
-        return os.path.realpath(resolved) if os.path.islink(resolved) else resolved  # noqa: PTH114 - a Path costs ten times as much
+        asked, links = self._links.get(real, _NOTHING)
+        if asked == _FEW:
+            links = _links_in(real, _MOST)
+        if asked <= _FEW:
+            self._links[real] = asked + 1, links
+        is_link = os.path.islink(resolved) if links is None else name in links  # noqa: PTH114 - a Path costs ten times as much
+        return os.path.realpath(resolved) if is_link else resolved
 
     def leaving(self, path: str) -> str | None:
         """How a relative path leaves the project, or None. Absolute paths are what the user wanted."""
@@ -80,16 +91,19 @@ class Paths:
 
 def _has_link(folder: str, names: Sequence[str]) -> bool:
     """Whether one of these names in a folder is a link."""
-    if len(names) > _FEW:
-        most = 1_000 + 10 * len(names)
-        try:
-            with os.scandir(folder) as entries:
-                found = list(islice(entries, most))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except PermissionError:  # whoever may not list it may still know what is in it
-            found = []
-            most = 0
-        if len(found) < most:
-            return not {entry.name for entry in found if entry.is_symlink()}.isdisjoint(names)
+    links = _links_in(folder, 10 * len(names)) if len(names) > _FEW else None
+    if links is not None:
+        return not links.isdisjoint(names)
     return any(os.path.islink(f"{folder.rstrip('/')}/{name}") for name in names)  # noqa: PTH114 - as above
+
+
+def _links_in(folder: str, most: int) -> frozenset[str] | None:
+    """The links in a folder; None where it holds too much to go through it, or cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            found = list(islice(entries, most + 1))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+    except OSError:  # whoever may not list a folder may still know what is in it
+        return None
+    return None if len(found) > most else frozenset([entry.name for entry in found if entry.is_symlink()])

@@ -148,11 +148,14 @@ class _Reader:
         key: Any = _NO_KEY
         in_mapping = False
         stack: list[tuple[Any, list[int], Any, bool]] = []
+        # Equal texts are one: the same few keys stand in every asset, and names wherever they are used.
+        share: Callable[[str, str], str] = {}.setdefault
         while True:
             event = get()
             kind = event.__class__
             if kind is ScalarEvent:
                 value = event.value
+                value = share(value, value)
                 offset = event.start_mark.index
                 if len(value) > SCALAR:
                     value = self.too_large(value, offset)

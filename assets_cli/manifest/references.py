@@ -22,13 +22,16 @@ def check_references(definitions: Mapping[str, Definition], checker: Checker) ->
     """Report every mistake between assets."""
     spelling = Spelling(definitions)
     outputs: dict[tuple[str, ...], str] = {}
+    distinct = len({fold(name) for name in definitions}) == len(definitions)
     for name, definition in definitions.items():
         asset = definition.asset
         if asset is None:
             continue
         upstreams = asset.upstreams
+        is_plain = distinct and len(set(upstreams)) == len(upstreams)
         for index, upstream in enumerate(upstreams):
             if upstream not in definitions:
+                is_plain = False
                 near = spelling.nearest(upstream)
                 hint = "declare an asset with this name; one without a command is external"
                 if near is not None and near != name:
@@ -38,14 +41,21 @@ def check_references(definitions: Mapping[str, Definition], checker: Checker) ->
                 checker.report(
                     name, ("upstreams", index), "A0203", "it is its own upstream", "remove it from its upstreams"
                 )
-        if len(upstreams) > 1 and len({fold(upstream) for upstream in upstreams}) < len(upstreams):
+        if not is_plain:
             _clashes(asset, checker)
-        _relationships(asset, definitions, checker)
+        if asset.checks:
+            _relationships(asset, definitions, checker)
         if asset.output is not None:
             _claim(asset, asset.output, outputs, checker)
     paths = {key[0]: name for key, name in outputs.items() if len(key) == 1}
+    around: dict[str, list[str]] = {}
     for path, name in paths.items():
-        _look_around(path, name, paths, definitions, checker)
+        folder = path.rpartition("/")[0]
+        outer = around.get(folder)
+        if outer is None:
+            outer = around[folder] = _outer(folder, paths, checker)
+        for each in outer:
+            _inside(name, each, paths.get(each), definitions, checker)
 
 
 def _relationships(asset: Asset, definitions: Mapping[str, Definition], checker: Checker) -> None:
@@ -91,32 +101,37 @@ def _said(place: str | None) -> str:
     return "a file" if place == "files" else f"a table of the {place}"
 
 
-def _look_around(
-    path: str, name: str, paths: Mapping[str, str], definitions: Mapping[str, Definition], checker: Checker
-) -> None:
-    """Report an output inside another's folder, which a run of either would take for drift, and one that is ours."""
-    root = checker.surroundings.paths.root
-    folder = path
-    while "/" in folder.lstrip("/"):
+def _outer(folder: str, paths: Mapping[str, str], checker: Checker) -> list[str]:
+    """Of a folder and those above it the ones that an output must not lie in."""
+    ours = f"{checker.surroundings.paths.root}/.assets"
+    found = []
+    while folder:
+        if folder == ours or folder in paths:
+            found.append(folder)
         folder = folder.rpartition("/")[0]
-        if folder == f"{root}/.assets":
-            message, hint = "writes into .assets, where history and logs are", "write it somewhere else"
-            checker.report(name, ("output", "path"), "A0213", message, hint)
-        other = paths.get(folder)
-        if other is not None:
-            message = f"writes inside the folder that asset '{other}' writes"
-            hint = "each would take the other's work for somebody else's change; give each a place of its own"
-            outer = definitions[other].asset
-            replaces = outer is not None and outer.output is not None and outer.output.atomic
-            if replaces:
-                message = f"writes inside the folder that asset '{other}' replaces as a whole"
-                hint = "its `atomic: true` would remove this output; give each a place of its own"
-            checker.report(name, ("output", "path"), "A0212", message, hint, warning=not replaces)
+    return found
+
+
+def _inside(name: str, folder: str, other: str | None, definitions: Mapping[str, Definition], checker: Checker) -> None:
+    """Report an output inside another's folder, which a run of either would take for drift, and one that is ours."""
+    if folder == f"{checker.surroundings.paths.root}/.assets":
+        message, hint = "writes into .assets, where history and logs are", "write it somewhere else"
+        checker.report(name, ("output", "path"), "A0213", message, hint)
+    if other is not None:
+        message = f"writes inside the folder that asset '{other}' writes"
+        hint = "each would take the other's work for somebody else's change; give each a place of its own"
+        outer = definitions[other].asset
+        replaces = outer is not None and outer.output is not None and outer.output.atomic
+        if replaces:
+            message = f"writes inside the folder that asset '{other}' replaces as a whole"
+            hint = "its `atomic: true` would remove this output; give each a place of its own"
+        checker.report(name, ("output", "path"), "A0212", message, hint, warning=not replaces)
 
 
 def fold(name: str) -> str:
     """The part of a variable's name that stands for an asset: letters upper-cased, what is no letter or digit `_`."""
-    return _NEITHER.sub("_", name.upper())
+    upper = name.upper()
+    return upper if upper.isidentifier() and upper.isascii() else _NEITHER.sub("_", upper)
 
 
 def _clashes(asset: Asset, checker: Checker) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Final
 
 WORDS: Final = frozenset(
@@ -54,6 +55,7 @@ def resolve(text: str) -> str | float | bool | None:
     return _number(text)
 
 
+@lru_cache(maxsize=1_024)  # the same few durations stand in every asset
 def _number(text: str) -> str | float:
     if _INTEGER.fullmatch(text):
         return _bounded(int(text)) if len(text) <= _DIGITS else _bounded(_LIMIT)

@@ -43,54 +43,34 @@ _PLAIN, _SAME, _ROWS, _LISTS, _MIXED = range(5)
 Packed = tuple[Any, ...]
 
 
-class Packer:
-    """Packs columns of values; equal texts become one."""
+def pack(values: Sequence[Any]) -> Packed:
+    """These values as a column; `unpack` gives them back."""
+    if len(values) > 1 and _are_one(values):
+        return _SAME, len(values), _column(values[:1])
+    return _column(values)
 
-    def __init__(self) -> None:
-        self._texts: dict[Any, Any] = {}
 
-    def pack(self, values: Sequence[Any]) -> Packed:
-        """These values, packed; `unpack` gives them back."""
-        if len(values) > 1 and _are_one(values):
-            return _SAME, len(values), self._column(values[:1])
-        return self._column(values)
-
-    def _column(self, values: Sequence[Any]) -> Packed:
-        kinds = set(map(type, values))
-        if len(kinds) == 1:
-            kind = next(iter(kinds))
-            if kind in _NUMBERS:
-                return _ROWS, _NUMBERS[kind], [self.pack(column) for column in zip(*values, strict=True)]
-            if kind is tuple:
-                return self._tuples(values)
-        if tuple not in kinds and kinds.isdisjoint(_NUMBERS):
-            share = self._texts.setdefault
-            return _PLAIN, [share(value, value) if type(value) is str else value for value in values]
-        order = list(kinds)
-        numbers = {kind: number for number, kind in enumerate(order)}
-        parts = [self.pack([value for value in values if type(value) is kind]) for kind in order]
-        return _MIXED, bytes([numbers[type(value)] for value in values]), parts
-
-    def _tuples(self, values: Sequence[tuple[Any, ...]]) -> Packed:
-        kinds = set(map(type, chain.from_iterable(values)))
-        if not kinds.isdisjoint(_NUMBERS):
-            return _LISTS, list(map(len, values)), self.pack(list(chain.from_iterable(values)))
-        if kinds != {str}:
-            return _PLAIN, list(values)
-        # Tuples of texts are shared as a whole, too: there are fewer owners than assets.
-        share = self._texts.setdefault
-        found = []
-        for value in values:
-            known = self._texts.get(value)
-            if known is None:
-                known = share(value, tuple([share(text, text) for text in value]))
-            found.append(known)
-        return _PLAIN, found
+def _column(values: Sequence[Any]) -> Packed:
+    kinds = set(map(type, values))
+    if len(kinds) == 1:
+        kind = next(iter(kinds))
+        if kind in _NUMBERS:
+            return _ROWS, _NUMBERS[kind], [pack(column) for column in zip(*values, strict=True)]
+        if kind is tuple and not _NUMBERS.keys().isdisjoint(map(type, chain.from_iterable(values))):
+            return _LISTS, list(map(len, values)), pack(list(chain.from_iterable(values)))
+    if len(kinds) < 2 or (tuple not in kinds and kinds.isdisjoint(_NUMBERS)):  # noqa: PLR2004 - of one kind, or none
+        return _PLAIN, list(values)
+    order = list(kinds)
+    numbers = {kind: number for number, kind in enumerate(order)}
+    parts = [pack([value for value in values if type(value) is kind]) for kind in order]
+    return _MIXED, bytes([numbers[type(value)] for value in values]), parts
 
 
 def _are_one(values: Sequence[Any]) -> bool:
     """Whether all are one value, as far as that is quick to see: 1 is no True, and equal tuples may hold either."""
     first = values[0]
+    if first != values[-1]:
+        return False
     if len(set(map(id, values))) == 1:
         return True
     kind = type(first)
