@@ -6,7 +6,7 @@ Asks and tells the parts that `wiring` joins; decides nothing itself. Knows noth
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,21 +15,7 @@ from typing import TYPE_CHECKING, Self
 from assets_cli import manifest as manifests
 from assets_cli import wiring
 from assets_cli.graph import select
-from assets_cli.model.answers import (
-    AssetStatus,
-    Checks,
-    ColumnLineage,
-    Impact,
-    Lineage,
-    Retry,
-    Rows,
-    Sample,
-    Shown,
-    Sighting,
-    Verdict,
-    Why,
-)
-from assets_cli.model.event import RunFinished
+from assets_cli.model.columns import split
 from assets_cli.model.history import Attempt, RunRecord, RunStatus, StepRecord
 from assets_cli.model.plan import Plan, Step
 from assets_cli.model.problem import AssetsError, Problem
@@ -37,13 +23,26 @@ from assets_cli.planning import freshness
 from assets_cli.planning.growth import is_rebuildable
 from assets_cli.planning.plan import Selection
 from assets_cli.planning.plan import plan as make_plan
-from assets_cli.planning.retry import undone
-from assets_cli.planning.survey import Survey, facts, impact, remembered, shown, survey
 from assets_cli.probing import NOTHING, observable
-from assets_cli.probing.answering import Answer, attempt, opened
-from assets_cli.probing.sample import sample
 
 if TYPE_CHECKING:
+    from assets_cli.model.answers import (
+        AssetStatus,
+        Checks,
+        ColumnLineage,
+        Impact,
+        Lineage,
+        Retry,
+        Rows,
+        Sample,
+        Shown,
+        Sighting,
+        Verdict,
+        Why,
+    )
+    from assets_cli.model.event import RunFinished
+    from assets_cli.planning.survey import Survey
+    from assets_cli.probing.answering import Answer
     from assets_cli.running.repair import Repair
 
 Listener = wiring.Listener
@@ -122,26 +121,21 @@ class Project:
 
     def why(self, asset: str) -> Why:
         """The causes of an asset, each followed down to its roots in the whole-project plan."""
+        from assets_cli.planning.survey import why  # as everywhere here: a question pays for its own answer
+
         name = self._one(asset)
-        statuses = {status.asset.name: status for status in self._statuses()}
-        known: dict[str, Why] = {}
-        for each in self.graph.sort([*self.graph.ancestors([name]), name]):
-            status = statuses[each]
-            behind = dict.fromkeys(cause.upstream for cause in status.causes if cause.upstream)
-            known[each] = Why(status, tuple(known[up] for up in behind if up is not None and up in known))
-        return known[name]
+        return why(self._survey([name]), name)
 
     def lineage(
         self, asset: str, *, upstream: bool = True, downstream: bool = True, depth: int | None = None
     ) -> Lineage:
         """What an asset depends on and what depends on it, with the state of each."""
+        from assets_cli.planning.survey import lineage  # as above
+
         name = self._one(asset)
         above = self.graph.ancestors([name], depth) if upstream else {}
         below = self.graph.descendants([name], depth) if downstream else {}
-        names = {name, *above, *below}
-        nodes = tuple(status for status in self._statuses() if status.asset.name in names)
-        edges = tuple((up, each) for each in self.graph.sort(names) for up in self.graph.upstreams(each) if up in names)
-        return Lineage(name, nodes, edges, above, below)
+        return lineage(self._survey([name, *above, *below]), name, above, below)
 
     def column_lineage(
         self, name: str, *, upstream: bool = True, downstream: bool = True, depth: int | None = None
@@ -153,15 +147,18 @@ class Project:
         """
         from assets_cli.inference import lineage  # only this question needs it
 
-        asset, column = lineage.split(name, self.graph.assets)
+        asset, column = split(name, self.graph.assets)
         columns = self._parts.columns()
         return lineage.lineage(columns, self._one(asset), column, upstream=upstream, downstream=downstream, depth=depth)
 
     def list(self, selection: Sequence[str] = ()) -> tuple[AssetStatus, ...]:
         """The selected assets with their verdicts, in topological order."""
-        whole = cache(self._survey)
+        from assets_cli.planning.survey import facts  # as above
+
+        whole = cache(lambda: self._survey(self.graph.assets))
         names = select(selection, self.graph, lambda: facts(whole()))
-        return tuple(status for name, status in whole().statuses.items() if name in names)
+        statuses = (whole() if whole.cache_info().currsize else self._survey(names)).statuses
+        return tuple(status for name, status in statuses.items() if name in names)
 
     def show(self, asset: str, history: int = 30) -> Shown:
         """All there is to say of an asset, with its newest materializations; also of one that only history knows.
@@ -169,6 +166,8 @@ class Project:
         Raises:
             AssetsError: neither the manifest nor history knows it.
         """
+        from assets_cli.planning.survey import remembered, shown  # as above
+
         environment = self.manifest.environment
         if asset not in self.graph.assets:
             snapshot = self._parts.reader.snapshot(environment, [asset])
@@ -182,10 +181,13 @@ class Project:
         if made:
             said = self._parts.reader.reported_checks(environment, name, made[0].seq)
             checks += tuple(check for check in said if check.name not in declared)
-        return shown(self._survey(), name, made, checks)
+        around = (name, *self.graph.upstreams(name), *self.graph.downstreams(name))
+        return shown(self._survey(around), name, made, checks)
 
     def sample(self, asset: str, limit: int = 10) -> Sample:
         """The first rows or lines of an asset's output as it is now."""
+        from assets_cli.probing.sample import sample  # as above
+
         declared = self.graph.assets[self._one(asset)]
         return sample(self.manifest, declared, self._parts.environ, self._parts.locks, limit)
 
@@ -198,6 +200,8 @@ class Project:
         Raises:
             AssetsError: there is no such connection (A0208), its database is in use (A0613) or refuses (A0612).
         """
+        from assets_cli.probing.answering import opened  # as above
+
         known = self.manifest.connections
         chosen = connection or self.manifest.default_connection
         if chosen is not None and chosen not in known:
@@ -215,16 +219,19 @@ class Project:
         Raises:
             AssetsError: there is no such asset, or no such column (A0405).
         """
+        from assets_cli.planning.survey import impact  # as above
+
+        asset, column = split(name, self.graph.assets)
+        asset = self._one(asset)
+        whole = impact(self._survey([asset, *self.graph.descendants([asset])]), asset)
+        if column is None:
+            return whole
         from assets_cli.inference import lineage  # as above
 
-        asset, column = lineage.split(name, self.graph.assets)
-        if column is None:
-            return impact(self._survey(), self._one(asset))
         columns = self._parts.columns()
         reached = lineage.reach(columns, asset, column)
-        whole = impact(self._survey(), asset)
         affected = tuple(one for one in whole.affected if one.status.asset.name in reached)
-        return Impact(whole.asset, affected, lineage.require(columns, asset, column), reached)
+        return whole._replace(affected=affected, column=lineage.require(columns, asset, column), reached=reached)
 
     def test_connections(self, names: Sequence[str] = ()) -> tuple[Answer, ...]:
         """Open the named connections, or all, and ask each for one value.
@@ -232,6 +239,8 @@ class Project:
         Raises:
             AssetsError: there is no such connection (A0208).
         """
+        from assets_cli.probing.answering import attempt  # as above
+
         known = self.manifest.connections
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -260,6 +269,9 @@ class Project:
         Raises:
             AssetsError: there is no such run (A0507), or it still goes on (A0614).
         """
+        from assets_cli.model.answers import Retry  # as above
+        from assets_cli.planning.retry import undone  # as above
+
         if run == "latest" and not self.runs(1):
             return Retry(None, (), None)
         record, steps, _ = self.run(run)
@@ -339,6 +351,8 @@ class Project:
         self, plan: Plan, *, jobs: int | None = None, fail_fast: bool = False, listeners: Sequence[Listener] = ()
     ) -> RunFinished:
         """Carry out a plan. SIGINT and SIGTERM end it: once with the commands given time to end, twice at once."""
+        from assets_cli.model.event import RunFinished  # as above
+
         if not plan.steps:
             self._parts.settle(listeners)
             finished = RunFinished(None, wiring.clock(), "succeeded", (), (), (), (), (), ())
@@ -410,6 +424,7 @@ class Project:
 
     def check(self, selection: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> Checks:
         """Evaluate the checks of these assets on what is there now, and record what they find."""
+        from assets_cli.model.answers import Checks  # as above
         from assets_cli.running import check_alone  # only deeds need it
 
         names = [name for name in self.graph.sort(self._named(selection)) if self.graph.assets[name].checks]
@@ -439,17 +454,16 @@ class Project:
 
     def _named(self, expressions: Sequence[str], *, observing: bool = True) -> frozenset[str]:
         """The assets that selections name. The whole project is looked at only where one has an `is:`."""
-        return select(expressions, self.graph, lambda: facts(self._survey(observing=observing)))
+        from assets_cli.planning.survey import facts  # as above
+
+        return select(expressions, self.graph, lambda: facts(self._survey(self.graph.assets, observing=observing)))
 
     def _select(
         self, expressions: Sequence[str], named: frozenset[str], *, upstream: bool, downstream: bool, force: bool
     ) -> Selection:
-        names = set(named)
-        if upstream:
-            names |= self.graph.ancestors(named).keys()
-        if downstream:
-            names |= self.graph.descendants(named).keys()
-        return Selection(frozenset(names), named if force else frozenset(), tuple(expressions))
+        above = self.graph.ancestors(named) if upstream else ()
+        below = self.graph.descendants(named) if downstream else ()
+        return Selection(frozenset((*named, *above, *below)), named if force else frozenset(), tuple(expressions))
 
     def _anew(self, selection: Selection, named: frozenset[str]) -> Selection:
         """The same, with those of the named tables that grow to be built from nothing."""
@@ -469,13 +483,14 @@ class Project:
             plan = plan._replace(basis=saved.basis(steps, self.graph, snapshot, world, root, observing=observing))
         return plan._replace(warnings=manifests.quote(self.manifest.root, plan.warnings))
 
-    def _survey(self, *, observing: bool = True) -> Survey:
-        snapshot, world = self._parts.look(frozenset(self.graph.assets), observing=observing)
-        with wiring.quoted(self.manifest):
-            return survey(self.graph, snapshot, world, wiring.clock())
+    def _survey(self, names: Collection[str], *, observing: bool = True) -> Survey:
+        """These assets and what is above them, as the whole-project plan has them."""
+        from assets_cli.planning.survey import scope, survey  # as above
 
-    def _statuses(self) -> Iterable[AssetStatus]:
-        return self._survey().statuses.values()
+        seen = scope(self.graph, names)
+        snapshot, world = self._parts.look_within(seen.graph, seen.names, observing=observing)
+        with wiring.quoted(self.manifest):
+            return survey(seen, snapshot, world, wiring.clock())
 
 
 def _step_record(step: Step) -> StepRecord:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from assets_cli.cli import console, documents
+from assets_cli.cli import console
 from assets_cli.cli.options import Argument, AsJson, Option
 from assets_cli.cli.session import Session
-from assets_cli.model.answers import ColumnLineage
+from assets_cli.model.columns import split
+
+if TYPE_CHECKING:
+    from assets_cli.model.answers import ColumnLineage
 
 
 class Format(StrEnum):
@@ -34,7 +37,6 @@ def command(  # noqa: PLR0917 - typer's way
 ) -> int:
     """Show what an asset depends on and what depends on it, with the state of each; or a column of it."""
     from assets_cli.cli.screens import lineage as screen
-    from assets_cli.inference.lineage import split
 
     both = upstream == downstream
     project = session.open()
@@ -44,6 +46,8 @@ def command(  # noqa: PLR0917 - typer's way
         return 0
     answer = project.lineage(asset, upstream=upstream or both, downstream=downstream or both, depth=depth)
     if as_json or form is Format.json:
+        from assets_cli.cli import documents  # only a document needs it
+
         console.show_json(documents.lineage(answer))
     elif form is Format.mermaid:
         console.show(screen.mermaid(answer))

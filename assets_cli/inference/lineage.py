@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from assets_cli.inference.catalog import Columns
 from assets_cli.inference.parsing import unmasked
@@ -12,18 +12,6 @@ from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.spelling import nearest
 
 _MOST_KNOWN = 8
-
-
-def split(name: str, assets: Collection[str]) -> tuple[str, str | None]:
-    """An asset and a column of `asset.column`: the longest asset name wins. A name that holds none is left whole."""
-    if name in assets:
-        return name, None
-    head = name
-    while dot := head.rfind(".") + 1:
-        head = head[: dot - 1]
-        if head in assets:
-            return head, name[dot:] or None
-    return name, None
 
 
 def require(columns: Columns, asset: str, column: str) -> str:

@@ -1,14 +1,26 @@
-"""What changed between two lists of columns. Pure."""
+"""Whose a column is by its name, and what changed between two lists of columns. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 Typed = tuple[str, str]
 """A column's name and type."""
 
 _MOST_NAMED = 8
+
+
+def split(name: str, assets: Collection[str]) -> tuple[str, str | None]:
+    """An asset and a column of `asset.column`: the longest asset name wins. A name that holds none is left whole."""
+    if name in assets:
+        return name, None
+    head = name
+    while dot := head.rfind(".") + 1:
+        head = head[: dot - 1]
+        if head in assets:
+            return head, name[dot:] or None
+    return name, None
 
 
 class Difference(NamedTuple):

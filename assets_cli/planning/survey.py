@@ -1,16 +1,17 @@
-"""The verdicts of every asset of a project, as `list`, `why`, `show` and `impact` answer with them.
+"""The verdicts of assets, as `list`, `why`, `lineage`, `show` and `impact` answer with them.
 
+They are those of the whole-project plan, also where only some assets are asked for: `scope` says what those rest on.
 Pure. Decides nothing by itself: staleness is the plan's, age is `freshness`'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from assets_cli.graph.graph import AssetGraph
-from assets_cli.graph.selection import Facts
-from assets_cli.model.answers import Affected, AssetStatus, Impact, Shown, Status
+from assets_cli.graph.graph import Arrangement, AssetGraph
+from assets_cli.graph.selection.resolve import Facts
+from assets_cli.model.answers import Affected, AssetStatus, Impact, Lineage, Shown, Status, Why
 from assets_cli.model.history import CheckResult, Materialization, StateSnapshot
 from assets_cli.model.plan import Step
 from assets_cli.model.world import World
@@ -19,24 +20,55 @@ from assets_cli.planning.freshness import FreshnessView
 from assets_cli.planning.plan import Selection, plan
 
 
+class Scope(NamedTuple):
+    """What the verdicts of some assets rest on.
+
+    `names` are these and everything above them, which is all that has to be probed. `graph` holds besides what their
+    roots owe data to, the assets below those that have a freshness policy, and everything above that.
+    """
+
+    graph: AssetGraph
+    names: frozenset[str]
+
+
 class Survey(NamedTuple):
-    """`statuses` are of all assets, in topological order."""
+    """`statuses` are of the assets that were asked for and of everything above them, in topological order."""
 
     view: FreshnessView
     statuses: Mapping[str, AssetStatus]
 
 
-def survey(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> Survey:
-    """Every asset with its verdicts in the whole-project plan; `world` covers all of them.
+def scope(graph: AssetGraph, names: Collection[str]) -> Scope:
+    """The part of a graph in which a plan says of these assets what it says in the whole."""
+    assets = graph.assets
+    names = frozenset((*names, *graph.ancestors(names)))
+    roots = [name for name in names if not assets[name].upstreams and not assets[name].is_external]
+    owed = [name for name in graph.descendants(roots) if assets[name].freshness is not None]
+    return Scope(_part(graph, {*names, *owed, *graph.ancestors(owed)}), names)
+
+
+def _part(graph: AssetGraph, names: Collection[str]) -> AssetGraph:
+    """The graph of these assets alone, to which everything above them belongs, in the order of the whole."""
+    if len(names) == len(graph.order):
+        return graph
+    order = tuple(name for name in graph.order if name in names)
+    downstreams = {name: tuple(each for each in graph.downstreams(name) if each in names) for name in order}
+    manifest = graph.manifest._replace(assets={name: graph.assets[name] for name in order})
+    return AssetGraph(manifest, Arrangement(order, downstreams))
+
+
+def survey(seen: Scope, snapshot: StateSnapshot, world: World, now: int) -> Survey:
+    """The assets of a scope with their verdicts in the whole-project plan; `world` covers its names.
 
     Raises:
         AssetsError: as `plan`.
     """
-    whole = plan(graph, Selection(frozenset(graph.assets)), snapshot, world, now)
-    steps = {step.asset: step for step in whole.steps}
-    late = {broken.asset for broken in whole.overdue}
-    view = freshness.view(graph, snapshot, world, now)
-    return Survey(view, {name: _status(view, name, steps.get(name), is_late=name in late) for name in graph.order})
+    made = plan(seen.graph, Selection(seen.names), snapshot, world, now)
+    steps = {step.asset: step for step in made.steps}
+    late = {broken.asset for broken in made.overdue}
+    view = freshness.view(seen.graph, snapshot, world, now)
+    names = seen.graph.sort(seen.names)
+    return Survey(view, {name: _status(view, name, steps.get(name), is_late=name in late) for name in names})
 
 
 def facts(seen: Survey) -> dict[str, Facts]:
@@ -50,6 +82,23 @@ def facts(seen: Survey) -> dict[str, Facts]:
         )
         for name, status in seen.statuses.items()
     }
+
+
+def why(seen: Survey, name: str) -> Why:
+    """The causes of an asset, each followed down to its roots."""
+    known: dict[str, Why] = {}
+    for each, status in seen.statuses.items():
+        behind = dict.fromkeys(cause.upstream for cause in status.causes if cause.upstream)
+        known[each] = Why(status, tuple(known[up] for up in behind if up is not None and up in known))
+    return known[name]
+
+
+def lineage(seen: Survey, name: str, above: dict[str, int], below: dict[str, int]) -> Lineage:
+    """An asset with what is above and below it, by distance."""
+    names = {name, *above, *below}
+    nodes = {each: status for each, status in seen.statuses.items() if each in names}
+    edges = ((up, each) for each in nodes for up in seen.view.graph.upstreams(each) if up in names)
+    return Lineage(name, tuple(nodes.values()), tuple(edges), above, below)
 
 
 def impact(seen: Survey, name: str) -> Impact:

@@ -15,10 +15,11 @@ from assets_cli.graph import AssetGraph
 from assets_cli.inference import column_findings, infer
 from assets_cli.inference.catalog import Columns
 from assets_cli.inference.columns import Queries
-from assets_cli.inference.lineage import lineage, reach, split
+from assets_cli.inference.lineage import lineage, reach
 from assets_cli.inference.names import fold
 from assets_cli.inference.relations import Column, Leaf, Open, Relation, Way
 from assets_cli.model.answers import ColumnLineage
+from assets_cli.model.columns import split
 from assets_cli.model.problem import AssetsError
 from assets_cli.probing.files import FileDigests
 

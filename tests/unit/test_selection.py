@@ -17,7 +17,7 @@ from assets_cli.graph.selection import Facts, parse, show
 from assets_cli.graph.selection.parser import DEEPEST, And, Ends, Layers, Not, Or, Term, Tree
 from assets_cli.graph.selection.resolve import ATTRIBUTES, STATES
 from assets_cli.model.problem import EXPRESSION, AssetsError, Place
-from assets_cli.planning.survey import facts, survey
+from assets_cli.planning.survey import facts, scope, survey
 
 GRAPH = AssetGraph(
     manifest_of(
@@ -183,7 +183,7 @@ def test_what_is_means():
     space.fail("joined", "cancelled")
     space.fail("new")
     space.now += 2 * 3_600_000_000
-    found = facts(survey(space.graph, space.snapshot, space.world, space.now))
+    found = facts(survey(scope(space.graph, space.graph.assets), space.snapshot, space.world, space.now))
     assert found == {
         "raw": Facts(stale=True, missing=False, overdue=True, failed=False),
         "joined": Facts(stale=True, missing=False, overdue=False, failed=True),
