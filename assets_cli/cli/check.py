@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assets_cli.cli import console, documents
+from assets_cli.cli import console
 from assets_cli.cli.options import AsJson, Selection
 from assets_cli.cli.session import Session
 from assets_cli.model.event import RunEvent, StepWaiting, Warned
@@ -22,6 +22,8 @@ def command(session: Session, selection: Selection = None, as_json: AsJson = Fal
     project.recover(_tell)
     found = project.check(tuple(selection or ()), (_tell,))
     if as_json:
+        from assets_cli.cli import documents  # only a document needs it
+
         console.show_json(documents.checks(project.manifest.environment, found.run, found.assets))
     elif found.assets:
         console.show(screen.report(found.assets, console.out()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from assets_cli.cli import answer_documents, console
+from assets_cli.cli import console
 from assets_cli.cli.options import AsJson, Option, Selection
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
@@ -25,6 +25,8 @@ def command(
 
     verdicts = session.open().freshness(tuple(selection or ()))
     if as_json:
+        from assets_cli.cli import answer_documents  # only a document needs it
+
         console.show_json(answer_documents.freshness(verdicts))
     elif verdicts:
         console.show(screen.lines(verdicts, console.out(), now()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from assets_cli.cli import answer_documents, console
+from assets_cli.cli import console
 from assets_cli.cli.options import Argument, AsJson
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
@@ -22,6 +22,8 @@ def command(
 
     answer = session.open().impact(asset)
     if as_json:
+        from assets_cli.cli import answer_documents  # only a document needs it
+
         console.show_json(answer_documents.impact(answer))
     else:
         console.show(screen.lines(answer, console.out(), now(), session.command))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assets_cli.cli import console, documents
+from assets_cli.cli import console
 from assets_cli.cli.options import AsJson, Selection
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
@@ -14,6 +14,8 @@ def command(session: Session, selection: Selection = None, as_json: AsJson = Fal
 
     statuses = session.open().list(tuple(selection or ()))
     if as_json:
+        from assets_cli.cli import documents  # only a document needs it
+
         console.show_json(documents.listing(statuses))
     elif statuses:
         console.show(screen.assets(statuses, console.out(), now()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from assets_cli.cli import console, documents
+from assets_cli.cli import console
 from assets_cli.cli.options import (
     AsJson,
     Downstream,
@@ -61,6 +61,8 @@ def command(
 
         saved_plans.write(out, made, project.manifest)
     if as_json:
+        from assets_cli.cli import documents  # only a document needs it
+
         console.show_json(documents.plan(made))
         if out:
             console.remark([f"saved in {out}"])

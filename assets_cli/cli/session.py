@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from assets_cli.cli.options import Option
@@ -36,7 +35,7 @@ class Session(NamedTuple):
 
     def command(self, *words: str) -> str:
         """A command to suggest: with the global options of this call, ready to be pasted."""
-        return " ".join(("assets", *map(quote, self.typed), *map(_quote, words)))
+        return " ".join(("assets", *map(_quoted, self.typed), *map(_quoted, words)))
 
     def view(self) -> Viewpoint:
         """How files of the project are named from where the user stands; as in the project, where that is unknown."""
@@ -76,6 +75,10 @@ def begin(
     )
 
 
-def _quote(word: str) -> str:
+def _quoted(word: str) -> str:
     """Quoted for a shell where it must be; a selection such as `raw/*` must, `tag:x` and `+x` need not."""
-    return word if word and all(c.isalnum() or c in "_-./:+=@," for c in word) else quote(word)
+    if word and all(c.isalnum() or c in "_-./:+=@," for c in word):
+        return word
+    from shlex import quote  # it compiles a pattern, which few words need
+
+    return quote(word)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from assets_cli.cli import answer_documents, console
+from assets_cli.cli import console
 from assets_cli.cli.options import AsJson, OneAsset, Option
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
@@ -28,6 +28,8 @@ def command(
     answer = project.show(asset)
     beginning = project.sample(answer.name) if sample and answer.status else None
     if as_json:
+        from assets_cli.cli import answer_documents  # only a document needs it
+
         console.show_json(answer_documents.shown(answer, beginning))
         return 0
     page = screen.Page(

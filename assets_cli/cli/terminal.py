@@ -21,8 +21,9 @@ _CODES = {
     "magenta": "35",
     "cyan": "36",
 }
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Compiled by `re` when they are needed: most texts are plain.
+_ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])"
+_CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 # The signs that we use ourselves, for a terminal that cannot show them.
 _ASCII = str.maketrans(
     {
@@ -166,7 +167,7 @@ def cells(text: str) -> int:
     if text.isascii() and "\x1b" not in text:
         return len(text)
     if "\x1b" in text:
-        text = _ESCAPES.sub("", text)
+        text = re.sub(_ESCAPES, "", text)
     return sum(map(_cells, text))
 
 
@@ -195,4 +196,4 @@ def clean(text: str) -> str:
     """A text from outside without anything that would move the cursor, change colours or ring the bell."""
     if text.isascii() and text.isprintable():
         return text
-    return _CONTROLS.sub("", _ESCAPES.sub("", text.expandtabs(4)))
+    return re.sub(_CONTROLS, "", re.sub(_ESCAPES, "", text.expandtabs(4)))

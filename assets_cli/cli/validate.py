@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from assets_cli.cli import console, documents
+from assets_cli.cli import console
 from assets_cli.cli.options import AsJson, Option
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import count
@@ -34,6 +34,8 @@ def command(
     found = validate(session.directory, environment=session.environment, variables=session.variables)
     errors = any(problem.severity == "error" for problem in found.problems)
     if as_json or form is Format.json:
+        from assets_cli.cli import documents  # only a document needs it
+
         console.show_json(documents.validation(found.problems, found.assets, found.files))
     elif found.problems:
         # The findings are what was asked for: data, unlike an error of a command that wanted something else.

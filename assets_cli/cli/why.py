@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from assets_cli.cli import console, documents
+from assets_cli.cli import console
 from assets_cli.cli.options import Argument, AsJson
 from assets_cli.cli.session import Session
 from assets_cli.cli.words import now
@@ -20,6 +20,8 @@ def command(
 
     answer = session.open().why(asset)
     if as_json:
+        from assets_cli.cli import documents  # only a document needs it
+
         console.show_json(documents.why(answer))
     else:
         console.show(screen.lines(answer, console.out(), now(), session.command))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from assets_cli.model.answers import AssetStatus
 from assets_cli.model.duration import SECOND
 from assets_cli.model.duration import show as duration
+
+if TYPE_CHECKING:
+    from assets_cli.model.answers import AssetStatus
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND

@@ -6,7 +6,7 @@ import re
 
 SECOND = 1_000_000
 _UNITS = {"d": 86_400 * SECOND, "h": 3_600 * SECOND, "m": 60 * SECOND, "s": SECOND, "ms": 1_000}
-_PATTERN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_PATTERN = r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?"
 
 
 def parse(text: str) -> int:
@@ -15,7 +15,7 @@ def parse(text: str) -> int:
     Raises:
         ValueError: the text is no duration.
     """
-    match = _PATTERN.fullmatch(text.strip())
+    match = re.fullmatch(_PATTERN, text.strip())
     if not match or not any(match.groups()):
         message = f"{text!r} is not a duration"
         raise ValueError(message)

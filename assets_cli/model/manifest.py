@@ -7,7 +7,6 @@ Paths are as written: relative to the project root, posix, or absolute.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -23,6 +22,7 @@ CONNECTION_TYPES = ("duckdb", "sqlite", "postgres", "sqlalchemy")
 DataVersionMode = Literal["content", "stat", "always"]
 DEFAULT_ENVIRONMENT = "default"
 """The environment without `--env`: the manifest as it is, without an overlay."""
+_NO_IDENTIFIER = str.maketrans("./-", "___")
 CheckKind = Literal[
     "not_null",
     "unique",
@@ -38,7 +38,6 @@ CheckKind = Literal[
     "python",
     "shell",
 ]
-_NO_IDENTIFIER = re.compile(r"[./-]")
 PRIVATE = "pii"
 """The tag of a column whose values are about people: no check shows them."""
 
@@ -178,7 +177,7 @@ class Column(NamedTuple):
 
 def parameter_name(asset: str) -> str:
     """The parameter of a Python function that stands for an asset: `raw/events.daily-1` is `raw_events_daily_1`."""
-    return asset if asset.isidentifier() else _NO_IDENTIFIER.sub("_", asset)
+    return asset if asset.isidentifier() else asset.translate(_NO_IDENTIFIER)
 
 
 class Spot(NamedTuple):

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_VARS = re.compile(r"(\$\$\{)|\$\{vars\.([A-Za-z0-9_.-]+)\}")
-_ENV = re.compile(r"(\$\$\{)|\$\{env\.([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_VARS = r"(\$\$\{)|\$\{vars\.([A-Za-z0-9_.-]+)\}"
+_ENV = r"(\$\$\{)|\$\{env\.([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
 
 
 class UnknownVariableError(LookupError):
@@ -43,7 +43,7 @@ def fill_vars(text: str, values: Mapping[str, Any]) -> str:
             raise UnknownVariableError("vars." + match[2])
         return str(found).lower() if isinstance(found, bool) else str(found)
 
-    return _VARS.sub(value, text)
+    return re.sub(_VARS, value, text)
 
 
 def fill_environment(text: str, environ: Mapping[str, str]) -> str:
@@ -64,11 +64,11 @@ def fill_environment(text: str, environ: Mapping[str, str]) -> str:
             raise UnknownVariableError("env." + match[2])
         return match[3]
 
-    return _ENV.sub(value, text)
+    return re.sub(_ENV, value, text)
 
 
 def environment_names(text: str) -> list[tuple[str, bool]]:
     """The names X of each `${env.X}` in a text, and whether each has a default."""
     if "${env." not in text:
         return []
-    return [(match[2], match[3] is not None) for match in _ENV.finditer(text) if not match[1]]
+    return [(match[2], match[3] is not None) for match in re.finditer(_ENV, text) if not match[1]]

@@ -778,10 +778,13 @@ def test_a_locked_state(history: History) -> None:
     assert words(history.root, "materialize", "--force").code == 0
 
 
-# Its Python may lie where only root may go: the first call imports everything before it becomes somebody else.
+# Its Python may lie where only root may go: everything is imported before it becomes somebody else.
 AS_NOBODY = """if True:
-    import contextlib, io, os, sys
+    import contextlib, importlib, io, os, pkgutil, shlex, sys, traceback
+    import assets_cli
     from assets_cli.__main__ import main
+    for each in pkgutil.walk_packages(assets_cli.__path__, "assets_cli."):
+        importlib.import_module(each.name)
     root, *arguments = sys.argv[1:]
     for call in (["-C", root, "plan"], ["-C", root, "materialize"]):
         sys.argv = ["assets", *call]

@@ -693,8 +693,11 @@ def test_a_newer_or_foreign_file_is_refused(shop):
 
 # Everything is used once, so imported, as ourselves: the interpreter may be where nobody else may look.
 AS_NOBODY = """
-import json, os, sys
+import importlib, json, os, pkgutil, shlex, sys, traceback
+import assets_cli
 from assets_cli.cli.main import run
+for each in pkgutil.walk_packages(assets_cli.__path__, "assets_cli."):
+    importlib.import_module(each.name)
 calls = json.loads(sys.argv[1])
 out = calls.pop()
 for words in calls:

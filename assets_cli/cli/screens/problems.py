@@ -13,8 +13,8 @@ from assets_cli.cli.words import count, some, tally
 from assets_cli.model.problem import EXPRESSION, Place, Problem
 
 MOST = 50
-_TOKEN = re.compile(r"\"[^\"]*\"?|'[^']*'?|\$\{[^}]*\}?|[^\s:,\[\]{}#]+|.")
-_TERM = re.compile(r"\"[^\"]*\"?|'[^']*'?|[^\s()+\"']+|.")
+_WORD = r"\"[^\"]*\"?|'[^']*'?|\$\{[^}]*\}?|[^\s:,\[\]{}#]+|."
+_TERM = r"\"[^\"]*\"?|'[^']*'?|[^\s()+\"']+|."
 _MOST_EXCERPT = 400
 
 
@@ -106,7 +106,7 @@ def _excerpt(source: str, place: Place, terminal: Terminal, colour: str) -> Iter
         sign = "…" if terminal.unicode else "..."  # the caret is to stand under what is written at last
         before = (sign + before[-lead:].lstrip()) if lead < len(before) else before
         after = terminal.fit(after, max(room - cells(before), 8)).rstrip()
-    token = (_TOKEN if place.file != EXPRESSION else _TERM).match(after)
+    token = re.match(_WORD if place.file != EXPRESSION else _TERM, after)
     length = max(cells(token[0]) if token else 1, 1)
     bar = terminal.paint("|", "blue")
     yield f" {terminal.paint(number, 'blue')} {bar} {before}{after}".rstrip()
