@@ -1,4 +1,4 @@
-"""A long past for a project whose assets were all materialized: as many rounds before the real ones as are asked for.
+"""A long past for a project whose assets were all materialized: as many rounds before the real ones as are lacking.
 
     history.py DIR --each 1000 [--seed 7]
 
@@ -53,7 +53,10 @@ def lacking(folder: Path, rows: int) -> str | None:
 
 
 def lengthen(project: Path, each: int, seed: int = 7) -> int:
-    """Give every asset of a project `each` materializations in all; how many that makes."""
+    """Give every asset of a project as many materializations in all; how many that makes.
+
+    Counted is from the number that they have on average.
+    """
     state = project / ".assets" / "state.db"
     new = state.with_name("longer.db")
     new.unlink(missing_ok=True)
@@ -68,8 +71,11 @@ def lengthen(project: Path, each: int, seed: int = 7) -> int:
     later = indexes.fetchall()
     for name, _ in later:
         connection.execute(f"DROP INDEX main.{name}")
-    count = _past(connection, each - 1, random.Random(seed))
-    _present(connection, each - 1, count)
+    (known,) = connection.execute(
+        "SELECT (SELECT count(*) FROM real.materializations) / (SELECT count(*) FROM real.latest)"
+    ).fetchone()
+    count = _past(connection, each - known, random.Random(f"{seed} {known}"))
+    _present(connection, each - known, count)
     for _, statement in later:
         connection.execute(statement)
     connection.execute("COMMIT")
@@ -92,20 +98,20 @@ def _past(connection: sqlite3.Connection, rounds: int, chance: random.Random) ->
         "JOIN real.run_steps s ON s.run_seq = a.run_seq AND s.asset = m.asset AND s.partition = m.partition"
     )
     count, began, version = connection.execute("SELECT count(*), min(started), data_version FROM base").fetchone()
-    connection.execute("CREATE TEMP TABLE rounds (number INTEGER PRIMARY KEY, version TEXT)")
+    (first,) = connection.execute("SELECT min(started) FROM real.runs").fetchone()
+    connection.execute("CREATE TEMP TABLE rounds (number INTEGER PRIMARY KEY, version TEXT, moment INTEGER)")
     for number in range(1, rounds + 1):
-        moment = -(rounds + 1 - number) * _DAY
+        moment = first - began - (rounds + 1 - number) * _DAY
         run = new_run_id(began + moment)
         old, new = (json.dumps(text)[1:-1] for text in (version, f"sha256:{number:08x}{chance.getrandbits(224):056x}"))
         known = {"number": number, "run": run, "moment": moment, "start": (number - 1) * count, "old": old, "new": new}
-        connection.execute("INSERT INTO rounds VALUES (:number, :new)", known)
+        connection.execute("INSERT INTO rounds VALUES (:number, :new, :moment)", known)
         for statement in _ROUND:
             connection.execute(statement, known)
     connection.execute(
         "INSERT INTO main.frozen_data_times (environment, asset, partition, data_version, data_time) "
-        f"SELECT environment, asset, partition, version, started - (:rounds + 1 - rounds.number) * {_DAY} "
-        "FROM (SELECT * FROM base ORDER BY environment, asset, partition) CROSS JOIN rounds",
-        {"rounds": rounds},
+        "SELECT environment, asset, partition, version, started + moment "
+        "FROM (SELECT * FROM base ORDER BY environment, asset, partition) CROSS JOIN rounds"
     )
     return int(count)
 
