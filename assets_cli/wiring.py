@@ -26,6 +26,7 @@ from assets_cli.model.manifest import Manifest
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.probing import NOTHING, Observed, ObserveSurroundings, ProbeSurroundings, look, observable, observe
+from assets_cli.probing.declared import Declarations
 from assets_cli.probing.files import FileDigests
 from assets_cli.state.locks import LockService, folder_for
 from assets_cli.state.renamed import open_renamed
@@ -134,7 +135,9 @@ class Wiring:
     @cached_property
     def probes(self) -> ProbeSurroundings:
         """What probing needs, but for the names to look at."""
-        return ProbeSurroundings(self.environ, self.files, self.locks, time.time_ns, {})
+        return ProbeSurroundings(
+            self.environ, self.files, self.locks, time.time_ns, Declarations(self.manifest, self.files.root)
+        )
 
     @contextmanager
     def surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:
@@ -224,9 +227,10 @@ class Wiring:
     def look(self, names: frozenset[str], *, observing: bool = True) -> tuple[StateSnapshot, World]:
         """What is on record, and what is there now of these assets and what they are made from."""
         snapshot = self.reader.snapshot(self.manifest.environment)
-        beside = {upstream for name in names for upstream in self.graph.upstreams(name)}
-        observed = self.outside(names | beside, snapshot) if observing else NOTHING
-        world = look(self.graph, names | beside, snapshot, self.probes, observed)
+        if len(names) < len(self.graph.order):
+            names |= {upstream for name in names for upstream in self.graph.upstreams(name)}
+        observed = self.outside(names, snapshot) if observing else NOTHING
+        world = look(self.graph, names, snapshot, self.probes, observed)
         if world.warnings:
             world = world._replace(warnings=tuple(map(self.hide, world.warnings)))
         self.files.save()
@@ -235,7 +239,7 @@ class Wiring:
     def look_within(
         self, part: AssetGraph, names: frozenset[str], *, observing: bool = True
     ) -> tuple[StateSnapshot, World]:
-        """What is on record of a part of the graph, and what is there now: of `names`, and outside of the whole part."""
+        """What is on record of a part of the graph, and what is there now: of `names`, and outside of all."""
         whole = None if len(part.order) == len(self.graph.order) else part.assets
         snapshot = self.reader.snapshot(self.manifest.environment, whole)
         observed = self.outside(part.assets, snapshot) if observing else NOTHING

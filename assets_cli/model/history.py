@@ -143,8 +143,8 @@ class Latest(NamedTuple):
 class Settled(NamedTuple):
     """The latest facts of one key in which nothing failed, is open or blocked: what it takes to see that nothing moved.
 
-    `components` and `inputs` are texts as `texts` has them. `fingerprint`, `stat` and `taken` are those of the
-    fingerprint. `time` is what the command reported as data time, else when it started.
+    `components` and `inputs` are texts as `texts` has them. `fingerprint`, `stat`, `newest` and `taken` are those of
+    the fingerprint. `time` is what the command reported as data time, else when it started.
     """
 
     record: int
@@ -152,6 +152,7 @@ class Settled(NamedTuple):
     components: str
     fingerprint: str | None
     stat: str | None
+    newest: int
     taken: int
     time: int
     inputs: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from assets_cli.model.history import Component, Fingerprint, Observation
+from assets_cli.model.history import Component, Fingerprint, Materialization, Observation
 from assets_cli.model.problem import Problem
 
 SERVER_TABLE = "exists:table"
@@ -36,9 +36,18 @@ class OutputProbe(NamedTuple):
 
 
 class World(NamedTuple):
-    """Everything that planning needs from outside. An asset without an entry in `outputs` declares no output."""
+    """Everything that planning needs from outside.
+
+    What is plainly as recorded has no entry in `code` and `outputs`: nor does an output that is not declared, or of
+    which nothing is on record.
+    """
 
     code: Mapping[str, CodeProbe]
     outputs: Mapping[str, OutputProbe]
     observations: Mapping[str, Observation]
     warnings: tuple[Problem, ...] = ()
+
+    def components(self, made: Materialization) -> Mapping[str, Component]:
+        """The code of an asset now, whose latest materialization this is."""
+        probe = self.code.get(made.asset)
+        return made.components if probe is None else probe.components

@@ -54,8 +54,9 @@ def basis(
 
 
 def _code(latest: Latest, world: World, name: str) -> Code:
-    components = world.code[name].components
-    return Code(code_version(latest.materialization, components), components)
+    made = latest.materialization
+    components = world.code[name].components if made is None else world.components(made)
+    return Code(code_version(made, components), components)
 
 
 def _recorded(latest: Latest) -> Recorded:

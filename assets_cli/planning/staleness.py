@@ -38,7 +38,7 @@ def stale_causes(
     if made is None:
         causes.append(Cause("missing", "never materialized"))
     else:
-        code = list(_code_causes(made, world.code[name].components))
+        code = list(_code_causes(made, world.components(made)))
         causes += code
         causes += _upstream_causes(asset, made, graph, snapshot, world)
     failed = latest.attempt is not None and latest.attempt.state in _FAILED

@@ -16,7 +16,7 @@ from assets_cli.connections.protocol import DatabaseError, Session
 from assets_cli.model.manifest import Connection
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.template import UnknownVariableError, fill_environment
-from assets_cli.probing.code import location
+from assets_cli.probing.declared import location
 from assets_cli.probing.tables import PATIENCE, DatabaseLocks
 
 

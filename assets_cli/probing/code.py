@@ -6,27 +6,25 @@ component itself, so that nothing new costs no parser. Knows nothing of which ch
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from posixpath import isabs, join, normpath, relpath
 from stat import S_ISREG
 from typing import NamedTuple
 
+from assets_cli.model import texts
 from assets_cli.model.history import Component
-from assets_cli.model.manifest import Asset, Connection, Manifest, Output, PythonCommand, ShellCommand, SqlCommand
+from assets_cli.model.manifest import Asset, Connection, Manifest, PythonCommand, ShellCommand, SqlCommand
 from assets_cli.model.problem import Place, Problem
 from assets_cli.model.template import UnknownVariableError, fill_vars
 from assets_cli.model.world import CodeProbe
 from assets_cli.probing import nearest, normalise, shell_scripts
+from assets_cli.probing.declared import FIELDS, PLAIN_SHELL, Declarations, connection_of, is_whole, joined, text_digest
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.paths import Walls
 from assets_cli.probing.python_imports import Modules
-
-FIELDS = frozenset(("compute", "command", "env", "output", "connection", "code_version"))
-"""The components that are no files. A file of such a name is kept under `./name`."""
-_PLAIN_SHELL = ShellCommand("").interpreter
+from assets_cli.state.rows import Components
 
 
 def probe_code(
@@ -34,10 +32,6 @@ def probe_code(
 ) -> CodeProbe:
     """The components of one asset's code version as they are now."""
     return CodeLook(manifest, files).probe(asset, recorded)
-
-
-Fields = tuple[tuple[str, str], ...]
-"""Components that are declared texts, by name, with their digests."""
 
 
 class Examined(NamedTuple):
@@ -50,41 +44,61 @@ class Examined(NamedTuple):
 class CodeLook:
     """Looks at the code of many assets at one moment: what they share is looked at once."""
 
-    def __init__(self, manifest: Manifest, files: FileDigests, declared: dict[str, Fields] | None = None) -> None:
-        """`declared` keeps the digests of declared texts by asset, for who looks at the same manifest again."""
+    def __init__(self, manifest: Manifest, files: FileDigests, declared: Declarations | None = None) -> None:
+        """`declared` is for who looks at the same manifest again."""
         self.manifest = manifest
         self.files = files
-        self._declared = {} if declared is None else declared
         self.modules = Modules(files)
         self.walls = Walls(files.root)
-        self._scripts: dict[shell_scripts.Script, str | None] = {}
         self.sound_entrypoints: dict[PythonCommand, tuple[str, ...]] = {}
+        self._declared = Declarations(manifest, files.root) if declared is None else declared
+        self._scripts: dict[shell_scripts.Script, str | None] = {}
         self._digests: dict[str, str] = {}
         self._globs: dict[str, list[str]] = {}
-        self._computes: dict[tuple[str, ...], str] = {}
-        self._connections: dict[str, str] = {}
+        self._further: dict[str, dict[str, Component]] = {}
 
     def probe(self, asset: Asset, recorded: Mapping[str, Component] | None) -> CodeProbe:
         """The components as they are now, with the first problem if there is one."""
         recorded = recorded or {}
-        if asset.code_version is not None:
-            raw = _digest(asset.code_version)
-            return CodeProbe({"code_version": _keep(recorded.get("code_version"), raw)})
-        files = self._files_at_a_glance(asset)
-        if recorded and files is not None and self._is_as_recorded(asset, recorded, files):
+        if recorded and self.is_as_recorded(asset, _text(recorded)):
             return CodeProbe(recorded)
-        if files is not None and not files:
-            return CodeProbe({name: _keep(recorded.get(name), raw) for name, raw in self._fields(asset)})
+        declared = self._declared.text(asset)
+        if is_whole(declared):
+            now = texts.components(declared)
+            return CodeProbe({name: _keep(recorded.get(name), each) for name, each in now.items()})
         components, problems = self.examine(asset, recorded)
         if len(components) == len(recorded) and all(recorded.get(name) is each for name, each in components.items()):
             return CodeProbe(recorded, problems[0] if problems else None)  # the very same: nothing to compare
         return CodeProbe(components, problems[0] if problems else None)
 
+    def is_as_recorded(self, asset: Asset, text: str) -> bool:
+        """Whether code is plainly the one of which this text is on record: the common case. False says nothing."""
+        declared = self._declared.text(asset)
+        if text == declared:
+            return True
+        if is_whole(declared) or not text.startswith(declared):
+            return False
+        rest = text[len(declared) :]  # of many assets that share a module it is the same
+        further = self._further.get(rest)
+        if further is None:
+            further = self._further[rest] = texts.components(f"{{{rest[1:]}") if rest[:1] == "," else {}
+        try:
+            now = self._further_at_a_glance(asset)
+        except OSError:
+            return False
+        if now is None or len(now) != len(further):
+            return False
+        return all(name in further and further[name].raw == raw for name, raw in now.items())
+
+    def declared(self, asset: Asset) -> str:
+        """The text of what the manifest says of an asset's code: all there is to say of it, or its beginning."""
+        return self._declared.text(asset)
+
     def examine(self, asset: Asset, recorded: Mapping[str, Component]) -> Examined:
         """The components as they are now and every problem, whether or not the manifest declares a version."""
         found = _Examination(self, asset, recorded)
-        for name, raw in self._fields(asset):
-            found.field(name, raw)
+        for name, each in self._declared.components(asset).items():
+            found.components[name] = _keep(recorded.get(name), each)
         command = asset.command
         if isinstance(command, ShellCommand):
             for path in self.scripts(command):
@@ -97,70 +111,33 @@ class CodeLook:
             found.code(index, pattern)
         return Examined(found.components, found.problems)
 
-    def _files_at_a_glance(self, asset: Asset) -> Sequence[str] | None:
-        """The files that an asset is made by, where that is plain; None says nothing."""
+    def _further_at_a_glance(self, asset: Asset) -> dict[str, str] | None:
+        """The raw digests of what counts besides the declared parts, where that is plain; None says nothing.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        command = asset.command
         if asset.code:
             return None
-        if isinstance(asset.command, ShellCommand):
-            return self.scripts(asset.command)
-        if isinstance(asset.command, PythonCommand):
-            return self.sound_entrypoints.get(asset.command)
-        return None
-
-    def _is_as_recorded(self, asset: Asset, recorded: Mapping[str, Component], files: Sequence[str]) -> bool:
-        """Whether plainly nothing changed: the common case at its least cost. False says nothing."""
-        fields = list(self._fields(asset))
-        if len(fields) + len(files) != len(recorded):
-            return False
-        try:
-            fields += [(component_name(path), self.digest(path)) for path in files]
-        except OSError:
-            return False
-        for name, raw in fields:
-            known = recorded.get(name)
-            if known is None or known.raw != raw:
-                return False
-        return True
-
-    def _fields(self, asset: Asset) -> Fields:
-        """The components that are declared texts and compared as they stand."""
-        known = self._declared.get(asset.name)
-        if known is None:
-            known = self._declared[asset.name] = tuple(self._digested(asset))
-        return known
-
-    def _digested(self, asset: Asset) -> list[tuple[str, str]]:
-        command = asset.command
+        if isinstance(command, SqlCommand):
+            return self._query_at_a_glance(command)
         if isinstance(command, ShellCommand):
-            fields = [("compute", self.compute("shell", command.interpreter)), ("command", _digest(command.run))]
-        elif isinstance(command, PythonCommand):
-            entrypoint = _digest(f"{command.module}:{command.function}")
-            fields = [("compute", self.compute("python")), ("command", entrypoint)]
+            files: Sequence[str] | None = self.scripts(command)
         else:
-            fields = [("compute", self.compute("sql"))]
-        if asset.env:
-            pairs = [each for pair in sorted(asset.env.items()) for each in pair]
-            fields.append(("env", _digest(joined(pairs))))
-        if asset.output is not None:
-            fields.append(("output", _digest(self._output(asset.output))))
-        connection = self.connection_of(asset)
-        if connection is not None:
-            fields.append(("connection", self._connection(connection)))
-        return fields
+            files = self.sound_entrypoints.get(command) if command is not None else None
+        return None if files is None else {component_name(path): self.digest(path) for path in files}
+
+    def _query_at_a_glance(self, command: SqlCommand) -> dict[str, str] | None:
+        if command.path is None:
+            return {"command": text_digest(command.query or "")}
+        path = normpath(command.path)
+        raw, kind = self.files.content_fact(path, "sql", _kind_of_sql)
+        return {component_name(path): f"sha256:{raw}"} if kind == "plain" else None
 
     def connection_of(self, asset: Asset) -> Connection | None:
         """The connection that counts as code: that of an SQL command or of a table."""
-        if isinstance(asset.command, SqlCommand) or (asset.output is not None and asset.output.table is not None):
-            return self.manifest.connection_of(asset)
-        return None
-
-    def compute(self, kind: str, interpreter: tuple[str, ...] = ()) -> str:
-        """The digest of the compute component's fields."""
-        key = (kind, *interpreter)
-        known = self._computes.get(key)
-        if known is None:
-            known = self._computes[key] = _digest(joined(("type", kind, "interpreter", *interpreter)))
-        return known
+        return connection_of(self.manifest, asset)
 
     def digest(self, path: str) -> str:
         """The digest of a file; a file that many assets share is looked at once.
@@ -175,9 +152,9 @@ class CodeLook:
 
     def scripts(self, command: ShellCommand) -> list[str]:
         """The files of the project that a shell command runs, as paths relative to the root, that are there."""
-        if command.interpreter == _PLAIN_SHELL and shell_scripts.runs_no_file(command.run):
+        if command.interpreter == PLAIN_SHELL and shell_scripts.runs_no_file(command.run):
             return []
-        key = _digest(joined((*command.interpreter, command.run)))
+        key = text_digest(joined((*command.interpreter, command.run)))
         named = self.files.fact(
             f"shell:{key}", lambda: [list(each) for each in shell_scripts.scripts(command.interpreter, command.run)]
         )
@@ -227,28 +204,6 @@ class CodeLook:
             self._globs[pattern] = known
         return known
 
-    def _output(self, output: Output) -> str:
-        fields = ["materialization", output.materialization]
-        if output.path is not None:
-            fields += ("path", output.path)
-        if output.table is not None:
-            fields += ("table", output.table)
-        if output.unique_key:
-            fields += ("unique_key", joined(output.unique_key))
-        if output.time_column is not None:
-            fields += ("time_column", output.time_column)
-        # Naming the default connection says nothing new; where it is counts as a component of its own.
-        if output.connection is not None and output.connection != self.manifest.default_connection:
-            fields += ("connection", output.connection)
-        return joined(fields)
-
-    def _connection(self, connection: Connection) -> str:
-        known = self._connections.get(connection.name)
-        if known is None:
-            place = location(connection, self.files.root)
-            known = self._connections[connection.name] = _digest(joined(("type", connection.type, "location", place)))
-        return known
-
     def dialect(self, asset: Asset) -> str | None:
         """The SQL dialect of an asset's connection; None where it has none, or one that is not installed."""
         from pathlib import Path
@@ -277,16 +232,11 @@ class _Examination:
         self.components: dict[str, Component] = {}
         self.problems: list[Problem] = []
 
-    def field(self, name: str, raw: str) -> None:
-        """A part that is declared, by its digest."""
-        known = self.recorded.get(name)
-        self.components[name] = known if known is not None and known.raw == raw else Component(raw)
-
     def sql(self, command: SqlCommand) -> None:
         """The query, or its file."""
         if command.path is None:
             query = command.query or ""
-            self.components["command"] = self._sql_component("command", query, _digest(query))
+            self.components["command"] = self._sql_component("command", query, text_digest(query))
         else:
             self.sql_file(normpath(command.path))
 
@@ -316,7 +266,7 @@ class _Examination:
             hint = f"declare it under vars: in {self.look.manifest.file}, or pass --var {unknown.name[5:]}=…"
             self._problem("A0303", f"{path} uses ${{{unknown.name}}}, which has no value", where, hint)
         else:
-            self.components[name] = self._sql_component(name, filled, _digest(filled))
+            self.components[name] = self._sql_component(name, filled, text_digest(filled))
 
     def python(self, command: PythonCommand) -> None:
         """The entrypoint's module and the modules that this imports."""
@@ -428,31 +378,6 @@ def component_name(path: str) -> str:
     return f"./{path}" if path in FIELDS else path
 
 
-def location(connection: Connection, root: str) -> str:
-    """Where a connection leads, without credentials; `${env.X}` as written, so that a rotated secret is no change.
-
-    A path below the project root is relative to it: a project that was moved has not changed.
-    """
-    path = connection.options.get("path")
-    if path is None:
-        from pathlib import Path
-
-        from assets_cli.connections import open_database  # servers know what of their address is a credential
-        from assets_cli.connections.protocol import DatabaseError
-
-        try:
-            return open_database(connection.type, connection.options, Path(root)).location
-        except (DatabaseError, ImportError):
-            return ""
-    path = normpath(path) if path and ":memory:" not in path else path
-    return path[len(root) + 1 :] if path.startswith(f"{root}/") else path
-
-
-def joined(fields: Iterable[str]) -> str:
-    """Fields as one text, each behind its length, so that no two lists of fields give the same."""
-    return "".join([f"{len(field)}:{field};" for field in fields])
-
-
 def _remembered(files: FileDigests, raw: str, known: Component | None) -> Component | None:
     """A component as the normaliser of the recorded one saw it, which may be an older version than the one here now."""
     if known is None or known.normaliser is None:
@@ -461,12 +386,12 @@ def _remembered(files: FileDigests, raw: str, known: Component | None) -> Compon
     return Component(raw, normalised, known.normaliser) if isinstance(normalised, str) else None
 
 
-def _keep(known: Component | None, raw: str) -> Component:
-    return known if known is not None and known.raw == raw else Component(raw)
+def _keep(known: Component | None, now: Component) -> Component:
+    return known if known is not None and known.raw == now.raw else now
 
 
-def _digest(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+def _text(recorded: Mapping[str, Component]) -> str:
+    return recorded.text if isinstance(recorded, Components) else texts.of_components(recorded)
 
 
 def _kind_of_sql(data: bytes) -> str:

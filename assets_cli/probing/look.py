@@ -13,15 +13,16 @@ from typing import NamedTuple
 from assets_cli.connections import open_database
 from assets_cli.connections.protocol import Database, DatabaseError
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.history import Component, Latest, StateSnapshot
+from assets_cli.model.history import Component, Fingerprint, Latest, Settled, StateSnapshot
 from assets_cli.model.manifest import Asset, Connection
 from assets_cli.model.problem import Problem
 from assets_cli.model.template import UnknownVariableError, fill_environment
 from assets_cli.model.world import CodeProbe, OutputProbe, World
-from assets_cli.probing.code import CodeLook, Fields
+from assets_cli.probing.code import CodeLook
+from assets_cli.probing.declared import Declarations
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.observing import NOTHING, Observed
-from assets_cli.probing.paths import Walls, probe_path
+from assets_cli.probing.paths import Walls, is_file_as_left, probe_path
 from assets_cli.probing.tables import AskedTable, DatabaseCache, DatabaseLocks, cache_file, probe_tables
 
 
@@ -35,7 +36,7 @@ class ProbeSurroundings(NamedTuple):
     files: FileDigests
     locks: DatabaseLocks | None
     now_ns: Callable[[], int]
-    declared: dict[str, Fields] | None = None
+    declared: Declarations | None = None
 
 
 class _Group(NamedTuple):
@@ -55,28 +56,41 @@ def look(
 ) -> World:
     """What is there now of these assets: code, outputs, observations. Every output not probed has a warning.
 
+    An output of which nothing is on record could not have drifted: nobody looks at it.
+
     Of external assets that were not `observed` just now, or could not be, the last observation on record stands.
     The cache of files is saved at the end; a read-only disk is no problem.
     """
     assets = graph.manifest.assets
     looking = _Look(graph, surroundings)
-    code: dict[str, CodeProbe] = {}
+    settled = snapshot.settled
     for name in names:
         asset = assets[name]
         if asset.command is None:
             continue
-        latest = snapshot.of(name)
-        made = latest.materialization
-        code[name] = looking.code.probe(asset, made.components if made else None)
-        if latest.attempt is not None and latest.attempt.state == "open":
-            if asset.output is not None and (asset.output.path or asset.output.table):
-                looking.not_probed(asset, f"in use by run {latest.attempt.run}")
-        else:
-            looking.output(asset, latest)
+        known = settled.get(name)
+        if known is None:
+            looking.at(asset, snapshot.of(name))
+            continue
+        if not looking.code.is_as_recorded(asset, known.components):
+            looking.at_code(asset, snapshot.of(name))
+        if not looking.is_as_left(asset, known):
+            looking.output(asset, _fingerprint(known))
     looking.tables()
     surroundings.files.save()
+    outputs = {name: probe for name, probe in looking.outputs.items() if not _is_as_recorded(probe, settled.get(name))}
     observations = {**snapshot.observations, **observed.observations}
-    return World(code, looking.outputs, observations, (*observed.failures.values(), *looking.warnings))
+    return World(looking.probes, outputs, observations, (*observed.failures.values(), *looking.warnings))
+
+
+def _fingerprint(known: Settled) -> Fingerprint | None:
+    if known.fingerprint is None:
+        return None
+    return Fingerprint(known.fingerprint, known.stat, known.newest, known.taken)
+
+
+def _is_as_recorded(probe: OutputProbe, known: Settled | None) -> bool:
+    return known is not None and probe.fingerprint is not None and probe.fingerprint.digest == known.fingerprint
 
 
 def look_at_one(
@@ -89,7 +103,9 @@ def look_at_one(
     looking = _Look(graph, surroundings._replace(locks=None))
     made = latest.materialization
     code = looking.code.probe(asset, made.components if made else None)
-    looking.output(asset, latest)
+    if made is None and asset.output is not None and asset.output.table is not None:
+        return code, OutputProbe("unknown", detail="never materialized")  # no database is opened for that
+    looking.output(asset, made.fingerprint if made else None)
     looking.tables()
     return code, looking.outputs.get(asset.name)
 
@@ -107,7 +123,7 @@ def look_at_output(
 ) -> OutputProbe | None:
     """The output alone, also where nothing is on record, as after a step; locks as for `look_at_one`."""
     looking = _Look(graph, surroundings._replace(locks=None))
-    looking.output(asset, latest, even_unrecorded=True)
+    looking.output(asset, latest.materialization.fingerprint if latest.materialization else None)
     looking.tables()
     return looking.outputs.get(asset.name)
 
@@ -119,6 +135,7 @@ class _Look:
         self.manifest = graph.manifest
         self.surroundings = surroundings
         self.walls = Walls(surroundings.files.root)
+        self.probes: dict[str, CodeProbe] = {}
         self.outputs: dict[str, OutputProbe] = {}
         self.warnings: list[Problem] = []
         self._databases: dict[str, Database | str] = {}
@@ -129,34 +146,62 @@ class _Look:
         """The look at code; only outputs are asked for after a step."""
         return CodeLook(self.manifest, self.surroundings.files, self.surroundings.declared)
 
-    def output(self, asset: Asset, latest: Latest, *, even_unrecorded: bool = False) -> None:
-        """Look at an output that is a path; one that is a table is asked for by `tables`.
+    def at(self, asset: Asset, latest: Latest) -> None:
+        """Look at an asset in which somebody is at work, or failed, or of which nothing is on record."""
+        self.at_code(asset, latest)
+        output = asset.output
+        if latest.attempt is not None and latest.attempt.state == "open":
+            if output is not None and (output.path or output.table):
+                self.not_probed(asset, f"in use by run {latest.attempt.run}")
+        elif latest.materialization is not None:
+            self.output(asset, latest.materialization.fingerprint)
+        elif output is not None and output.path is not None and "${" in output.path:
+            self._filled(asset, output.path)
 
-        A table of which nothing is on record could not have drifted: no database is opened for it.
-        """
+    def at_code(self, asset: Asset, latest: Latest) -> None:
+        """Look at the code of an asset; where it is as recorded there is nothing to say of it."""
+        made = latest.materialization
+        probe = self.code.probe(asset, made.components if made else None)
+        if made is None or probe.problem is not None or probe.components is not made.components:
+            self.probes[asset.name] = probe
+
+    def is_as_left(self, asset: Asset, known: Settled) -> bool:
+        """Whether an output is plainly as recorded. False says nothing."""
+        output = asset.output
+        if output is None:
+            return True
+        path, digest, stat = output.path, known.fingerprint, known.stat
+        if path is None or digest is None or stat is None or "$" in path:
+            return path is None and output.table is None
+        return is_file_as_left(path, (digest, stat, known.taken), self.surroundings.files.root, self.walls)
+
+    def output(self, asset: Asset, recorded: Fingerprint | None) -> None:
+        """Look at an output that is a path; one that is a table is asked for by `tables`."""
         output = asset.output
         if output is None:
             return
         if output.path is not None:
-            made = latest.materialization
-            path = output.path
-            if "${" in path:
-                try:
-                    path = fill_environment(path, self.surroundings.environ)
-                except UnknownVariableError as unknown:
-                    self.not_probed(asset, _unset(unknown))
-                    return
-            recorded = made.fingerprint if made else None
+            path = self._filled(asset, output.path)
+            if path is None:
+                return
             probe = probe_path(path, recorded, self.surroundings.files, self.walls)
             self.outputs[asset.name] = probe
             if probe.state == "unknown":
                 self.not_probed(asset, probe.detail or "")
-        elif output.table is not None and latest.materialization is None and not even_unrecorded:
-            self.outputs[asset.name] = OutputProbe("unknown", detail="never materialized")
         elif output.table is not None:
-            self._ask_for(asset, output.table, latest)
+            self._ask_for(asset, output.table, recorded)
 
-    def _ask_for(self, asset: Asset, table: str, latest: Latest) -> None:
+    def _filled(self, asset: Asset, path: str) -> str | None:
+        """A path with its variables filled in; None where one is not set, of which a warning tells."""
+        if "${" not in path:
+            return path
+        try:
+            return fill_environment(path, self.surroundings.environ)
+        except UnknownVariableError as unknown:
+            self.not_probed(asset, _unset(unknown))
+            return None
+
+    def _ask_for(self, asset: Asset, table: str, recorded: Fingerprint | None) -> None:
         connection = self.manifest.connection_of(asset)
         if connection is None:
             self.not_probed(asset, "nothing says which connection its table is in")
@@ -167,9 +212,8 @@ class _Look:
             return
         key = (connection.type, str(database.file) if database.file else connection.name)
         group = self._groups.setdefault(key, _Group(database, {}, {}))
-        made = latest.materialization
         view = asset.output is not None and asset.output.materialization == "view"
-        group.tables[table] = AskedTable(made.fingerprint if made else None, view)
+        group.tables[table] = AskedTable(recorded, view)
         group.assets.setdefault(table, []).append(asset.name)
 
     def _database(self, connection: Connection) -> Database | str:

@@ -99,6 +99,24 @@ def probe_path(path: str, recorded: Fingerprint | None, files: FileDigests, wall
     return OutputProbe("present", Fingerprint("exists:special"))  # a device or a pipe has no content to compare
 
 
+def is_file_as_left(path: str, then: tuple[str, str, int], root: str, walls: Walls) -> bool:
+    """Whether what is at a declared path is plainly the file that it was: one call of the system. False says nothing.
+
+    `then` are digest and gate of the recorded fingerprint, and when it was taken.
+    """
+    if path[:1] == "/":
+        full = path
+    else:
+        full = f"{root}/{path}"
+        if not walls.contain_folder_of(full):
+            return False
+    try:
+        stat = os.lstat(full)
+    except (OSError, ValueError):
+        return False
+    return S_ISREG(stat.st_mode) and _is_as_left(stat, *then)
+
+
 def data_version_of_path(fingerprint: Fingerprint, mode: Literal["content", "stat"]) -> str:
     """The data version that a fingerprint of a path gives: its content, or sizes, mtimes and inodes only."""
     if mode == "content":
@@ -107,18 +125,22 @@ def data_version_of_path(fingerprint: Fingerprint, mode: Literal["content", "sta
 
 
 def _probe_file(path: str, stat: os.stat_result, recorded: Fingerprint | None, files: FileDigests) -> OutputProbe:
-    if (
-        recorded is not None
-        and recorded.stat == f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
-        and recorded.digest.startswith("sha256:")
-        # No write can hide in an empty file: its size would move.
-        and (recorded.digest == _EMPTY_FILE or not is_racy(stat.st_mtime_ns, recorded.taken))
-    ):
+    if recorded is not None and _is_as_left(stat, recorded.digest, recorded.stat, recorded.taken):
         return OutputProbe("present", recorded)
     content = files.content(path, stat)
     return OutputProbe(
         "present",
         Fingerprint(f"{FILE}:{content.digest}", gate(content.stat), content.stat.st_mtime_ns, content.taken),
+    )
+
+
+def _is_as_left(stat: os.stat_result, digest: str, gate_then: str | None, taken: int) -> bool:
+    """Whether a regular file is the one of a recorded fingerprint, by its gate."""
+    return (
+        gate_then == f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
+        and digest.startswith("sha256:")
+        # No write can hide in an empty file: its size would move.
+        and (digest == _EMPTY_FILE or not is_racy(stat.st_mtime_ns, taken))
     )
 
 

@@ -40,15 +40,15 @@ class Components(Mapping[str, Component]):
     A snapshot of ten thousand assets holds most of its bytes here, and many of its readers never look.
     """
 
-    __slots__ = ("_decoded", "_text")
+    __slots__ = ("_decoded", "text")
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
         self._decoded: dict[str, Component] | None = None
 
     def _all(self) -> dict[str, Component]:
         if self._decoded is None:
-            self._decoded = texts.components(self._text)
+            self._decoded = texts.components(self.text)
         return self._decoded
 
     def __getitem__(self, name: str) -> Component:

@@ -21,13 +21,13 @@ _new = tuple.__new__
 # First what tells whether an asset is settled, then the fields of `Settled`, then all the rest.
 _COLUMNS = (
     "l.asset, l.observation, a.run_seq, l.usable, a.state, m.seq, m.data_version, m.components, m.fingerprint, "
-    "m.fingerprint_stat, m.fingerprint_taken, coalesce(m.data_time, m.started), m.inputs, m.run, m.attempt, m.started, "
-    "m.finished, m.code_version, m.fingerprint_newest, m.data_time, m.unchanged, m.blocked, m.metadata, l.durations, "
+    "m.fingerprint_stat, m.fingerprint_newest, m.fingerprint_taken, coalesce(m.data_time, m.started), m.inputs, m.run, "
+    "m.attempt, m.started, m.finished, m.code_version, m.data_time, m.unchanged, m.blocked, m.metadata, l.durations, "
     "a.seq, a.number, a.started, a.finished, a.exit_code, a.reason, a.log"
 )
 _NEVER = Input(None, None)
 _ASSET, _OBSERVATION, _RUN_SEQ, _USABLE, _STATE, _SEQ, _VERSION = range(7)
-_INPUTS = 12
+_INPUTS = 13
 _SETTLED = slice(_SEQ, _INPUTS + 1)
 
 
@@ -86,9 +86,8 @@ class LatestOfRows(Mapping[str, Latest]):
         return name in self._rows
 
     def _latest(self, name: str, row: rows.Row) -> Latest:
-        _, _, run_seq, usable, state, seq, version, components, digest, stat, taken, _, inputs, run, *rest = row
-        attempt, started, finished, code_version, newest, data_time, unchanged, blocked, metadata, *tried = rest
-        durations, *tried = tried
+        _, _, run_seq, usable, state, seq, version, components, digest, stat, newest, taken, _, inputs, *rest = row
+        run, attempt, started, finished, code_version, data_time, unchanged, blocked, metadata, durations, *tried = rest
         made = None
         if seq is not None:
             made = Materialization(

@@ -30,7 +30,8 @@ from assets_cli.model.problem import Place, Problem
 from assets_cli.model.world import CodeProbe
 from assets_cli.planning.versions import component_changes
 from assets_cli.probing import normalise
-from assets_cli.probing.code import joined, probe_code
+from assets_cli.probing.code import probe_code
+from assets_cli.probing.declared import joined
 from assets_cli.probing.files import FileDigests
 
 PLACE = Place("assets.yml", 4, 5)

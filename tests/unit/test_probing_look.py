@@ -12,7 +12,8 @@ import pytest
 
 from assets_cli.connections import sqlite as sqlite_connections
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.history import Attempt, Latest, Materialization, Observation, StateSnapshot
+from assets_cli.model import texts
+from assets_cli.model.history import Attempt, Fingerprint, Latest, Materialization, Observation, Settled, StateSnapshot
 from assets_cli.model.manifest import Asset, Connection, Manifest, Output, ShellCommand, SqlCommand
 from assets_cli.model.problem import Place, Problem
 from assets_cli.model.world import OutputProbe, World
@@ -81,6 +82,14 @@ EMPTY = Latest()
 RECORDED = Latest(Materialization(1, "x", "r", 1, 0, 0, "", {}, "", None, None, {}))
 
 
+def settled(known: Latest) -> Settled:
+    """The same facts as a snapshot has them where nothing is the matter."""
+    made = known.materialization
+    assert made is not None
+    print_ = made.fingerprint or Fingerprint("")
+    return Settled(1, "", texts.of_components(made.components), *print_, time=0, inputs="{}")
+
+
 def test_one_world(tmp_path: Path) -> None:
     """Code of what has a command, outputs of what declares one, observations on record, nothing that isn't named."""
     (tmp_path / "out").write_text("x")
@@ -92,7 +101,7 @@ def test_one_world(tmp_path: Path) -> None:
         asset("ext", command=None, output=Output(path="out")),
         asset("other"),
     )
-    before = snapshot()._replace(observations={"ext": observation})
+    before = snapshot(a=RECORDED, c=RECORDED)._replace(observations={"ext": observation})
     world = look(graph(tmp_path, *assets), ["a", "b", "c", "ext"], before, surroundings(tmp_path))
     assert sorted(world.code) == ["a", "b", "c"]
     assert {name: probe.state for name, probe in world.outputs.items()} == {"a": "present", "c": "missing"}
@@ -100,15 +109,37 @@ def test_one_world(tmp_path: Path) -> None:
     assert world.warnings == ()
 
 
-def test_nothing_new_is_the_recorded_values_themselves(tmp_path: Path) -> None:
-    """A second look gives the recorded components and fingerprints, the same objects."""
+def test_of_what_is_as_recorded_nothing_is_said(tmp_path: Path) -> None:
+    """No entry for code and outputs that are as they were; of one asset alone it is the recorded values themselves."""
     (tmp_path / "out").write_text("x")
     house = graph(tmp_path, asset("a", output=Output(path="out")))
-    first = made("a", look(house, ["a"], snapshot(), surroundings(tmp_path)))
-    again = look(house, ["a"], snapshot(a=first), surroundings(tmp_path))
+    code, output = look_at_one(house, house.assets["a"], EMPTY, surroundings(tmp_path))
+    first = made("a", World({"a": code}, {"a": output} if output else {}, {}))
     assert first.materialization is not None
-    assert again.code["a"].components is first.materialization.components
-    assert again.outputs["a"].fingerprint is first.materialization.fingerprint
+    before = snapshot(a=first)._replace(settled={"a": settled(first)})
+    again = look(house, ["a"], before, surroundings(tmp_path))
+    assert (again.code, again.outputs) == ({}, {})
+    code, output = look_at_one(house, house.assets["a"], first, surroundings(tmp_path))
+    assert code.components is first.materialization.components
+    assert output is not None
+    assert output.fingerprint is first.materialization.fingerprint
+
+
+@pytest.mark.parametrize("what", ["code", "output", "both"])
+def test_of_what_is_not_as_recorded_all_is_said(tmp_path: Path, what: str) -> None:
+    """Code and output are looked at each for itself."""
+    (tmp_path / "out").write_text("x")
+    house = graph(tmp_path, asset("a", output=Output(path="out")))
+    code, output = look_at_one(house, house.assets["a"], EMPTY, surroundings(tmp_path))
+    first = made("a", World({"a": code}, {"a": output} if output else {}, {}))
+    before = snapshot(a=first)._replace(settled={"a": settled(first)})
+    if what != "output":
+        house = graph(tmp_path, asset("a", command=ShellCommand("true"), output=Output(path="out")))
+    if what != "code":
+        (tmp_path / "out").write_text("y")
+    again = look(house, ["a"], before, surroundings(tmp_path))
+    assert sorted(again.code) == (["a"] if what != "output" else [])
+    assert sorted(again.outputs) == (["a"] if what != "code" else [])
 
 
 def test_what_a_live_run_makes_is_not_probed(tmp_path: Path) -> None:
@@ -137,11 +168,12 @@ def test_variables_in_paths(tmp_path: Path) -> None:
     """A variable is filled in at the look; one that is not set is why nothing could be seen."""
     (tmp_path / "out").write_text("x")
     house = graph(tmp_path, asset("a", output=Output(path="${env.WHERE}")))
-    seen = look(house, ["a"], snapshot(), surroundings(tmp_path, {"WHERE": "out"}))
+    seen = look(house, ["a"], snapshot(a=RECORDED), surroundings(tmp_path, {"WHERE": "out"}))
     assert seen.outputs["a"].state == "present"
-    unseen = look(house, ["a"], snapshot(), surroundings(tmp_path))
-    assert unseen.outputs == {"a": OutputProbe("unknown", detail="the environment variable WHERE is not set")}
-    assert [problem.code for problem in unseen.warnings] == ["A0309"]
+    for before in (snapshot(a=RECORDED), snapshot()):
+        unseen = look(house, ["a"], before, surroundings(tmp_path))
+        assert unseen.outputs == {"a": OutputProbe("unknown", detail="the environment variable WHERE is not set")}
+        assert [problem.code for problem in unseen.warnings] == ["A0309"]
 
 
 def table(name: str, materialization: Any = "table") -> Asset:
@@ -203,8 +235,9 @@ def test_a_table_without_a_record_is_not_asked_for(tmp_path: Path) -> None:
     fill(tmp_path / "w.db")
     house = graph(tmp_path, table("t"))
     world = look(house, ["t"], snapshot(), surroundings(tmp_path))
-    assert world.outputs == {"t": OutputProbe("unknown", detail="never materialized")}
-    assert world.warnings == ()
+    assert (world.outputs, world.warnings) == ({}, ())
+    _, one = look_at_one(house, house.assets["t"], EMPTY, surroundings(tmp_path))
+    assert one == OutputProbe("unknown", detail="never materialized")
     after = look_at_output(house, house.assets["t"], EMPTY, surroundings(tmp_path))
     assert after is not None
     assert after.state == "present"
