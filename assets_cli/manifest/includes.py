@@ -13,23 +13,22 @@ def matches(paths: Paths, pattern: str) -> Iterator[tuple[str, str | None]]:
     if how := paths.leaving(pattern):
         yield pattern, how
         return
-    import glob  # only where something is included; not Path.glob, which finds hidden files, such as a `.venv`
+    from assets_cli.manifest.globbing import matching  # only where something is included
 
-    for name in sorted(glob.iglob(pattern, root_dir=paths.root, recursive=True)):  # noqa: PTH207 - as above
+    for name in sorted(matching(paths.root, pattern)):
         if not os.path.isdir(os.path.join(paths.root, name)):  # noqa: PTH112, PTH118 - `name` may be absolute
             yield os.path.normpath(name), paths.leaving(name)
 
 
 def once(paths: Paths, root: str, names: Iterable[str]) -> list[str]:
-    """Each file once, however many names it has, and the root file never; in order of their names."""
-    real = {paths.resolve(root)}
-    found: list[str] = []
+    """Each file once, by its own name rather than a link's, and the root file never; in order of their names."""
+    found: dict[str, str] = {}
     for name in sorted(set(names)):
-        resolved = paths.resolve(name)
-        if resolved not in real:
-            real.add(resolved)
-            found.append(name)
-    return found
+        real = paths.resolve(name)
+        if real not in found or os.path.join(paths.root, name) == real:  # noqa: PTH118 - as above
+            found[real] = name
+    found.pop(paths.resolve(root), None)
+    return sorted(found.values())
 
 
 def included(paths: Paths, root: str, patterns: Sequence[str]) -> list[str] | None:
