@@ -61,7 +61,12 @@ TABLE: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("init", "Begin", "write a small working project", (), "directories"),
-        Entry("validate", "Begin", "find what is wrong without running anything", ("--strict", "--format", "--json")),
+        Entry(
+            "validate",
+            "Begin",
+            "find what is wrong without running anything",
+            ("--strict", "--format", "--all", "--json"),
+        ),
         Entry(
             "plan",
             "Run",
@@ -100,7 +105,7 @@ TABLE: dict[str, Entry] = {
             "freshness",
             "Understand",
             "show which promises are kept, and who holds data back",
-            ("--exit-code", "--json"),
+            ("--all", "--exit-code", "--json"),
             "assets",
         ),
         Entry(

@@ -14,6 +14,7 @@ def command(
     session: Session,
     selection: Selection = None,
     *,
+    everything: Annotated[bool, Option("--all", text="List every promise, however many.")] = False,
     exit_code: Annotated[bool, Option("--exit-code", text="Exit with 3 when a promise is broken.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -29,7 +30,7 @@ def command(
 
         console.show_json(answer_documents.freshness(verdicts))
     elif verdicts:
-        console.show(screen.lines(verdicts, console.out(), now()))
+        console.show(screen.lines(verdicts, console.out(), now(), everything=everything))
         console.remark(["", screen.totals(verdicts)])
     else:
         about = "no selected asset" if selection else "no asset"

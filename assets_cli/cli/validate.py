@@ -22,6 +22,7 @@ def command(
     session: Session,
     strict: Annotated[bool, Option("--strict", text="Exit with 2 on warnings, too.")] = False,
     form: Annotated[Format, Option("--format", text="How to print the findings.")] = Format.text,
+    everything: Annotated[bool, Option("--all", text="Print every finding, however many.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Find everything that is wrong with the project without running anything.
@@ -39,7 +40,7 @@ def command(
         console.show_json(documents.validation(found.problems, found.assets, found.files))
     elif found.problems:
         # The findings are what was asked for: data, unlike an error of a command that wanted something else.
-        console.show(screen.report(found.problems, console.out(), session.view()))
+        console.show(screen.report(found.problems, console.out(), session.view(), everything=everything))
     else:
         console.show([f"ok: {count(found.assets, 'asset')} in {count(found.files, 'file')}, nothing wrong"])
     return 2 if errors or (strict and found.problems) else 0

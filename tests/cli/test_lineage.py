@@ -84,7 +84,7 @@ def test_a_hub_is_not_poured_over_the_screen(assets: CommandLine) -> None:
     lines = assets("lineage", "hub").out.splitlines()
     assert (len(lines), lines[51], lines[-1]) == (
         54,
-        "  └─ … and 250 more (--depth, --json)",
+        "  └─ … and 250 more: 250 up to date (--depth, --json)",
         "0 ancestors, 300 descendants",
     )
     assert len(assets("lineage", "hub", "--depth", "1").out.splitlines()) == 303

@@ -202,18 +202,6 @@ warning[A0305]: nothing will refresh 'raw'
     )
 
 
-def test_many_problems_are_counted(assets: CommandLine) -> None:
-    """Fifty are shown, the rest is counted by code."""
-    assets.open(plan=AssetsError(*(PROBLEMS[number % 2] for number in range(10_000))))
-    tail = assets("plan").err.splitlines()[-4:]
-    assert tail == [
-        "… and 9,950 more: 4,975 of A0102 and 4,975 of A0201",
-        "  hint: assets validate --json lists them all",
-        "",
-        "10,000 errors in 2 files",
-    ]
-
-
 def test_paths_are_named_from_where_one_stands(assets: CommandLine, tmp_path: Path) -> None:
     """Elsewhere than in the project's folder, a place is relative to the working directory."""
     (tmp_path / "shop" / "sql").mkdir(parents=True)

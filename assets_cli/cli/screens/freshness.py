@@ -14,6 +14,8 @@ from assets_cli.model.duration import show as duration
 COLOURS: dict[VerdictStatus, str] = {"fail": "red", "warn": "yellow", "unknown": "yellow", "pass": "green"}
 _WORST_FIRST = tuple(COLOURS)
 _MOST_HOLDERS = 3
+_MOST = 50
+_MOST_HOLDING = 10
 _COLUMNS = (
     Column("asset", least=16, worth=9),
     Column("status", worth=8),
@@ -23,9 +25,35 @@ _COLUMNS = (
 )
 
 
-def lines(verdicts: Sequence[Verdict], terminal: Terminal, now: int) -> Iterator[str]:
-    """A row for each promise, the worst first; below one that is not kept, who holds it back."""
+def lines(verdicts: Sequence[Verdict], terminal: Terminal, now: int, *, everything: bool = False) -> Iterator[str]:
+    """A row for each promise, the worst first; below one that is not kept, who holds it back.
+
+    Of very many, on a screen, those that are not kept, up to a number, and who holds most of them back.
+    """
     ordered = sorted(verdicts, key=lambda one: (_WORST_FIRST.index(one.status), one.broken_at or 0))
+    if len(verdicts) <= _MOST or everything or not terminal.wraps:
+        yield from _rows(ordered, terminal, now)
+        return
+    broken = [one for one in ordered if one.status != "pass"]
+    if not broken:
+        yield f"all {len(verdicts):,} are kept (--all lists them)"
+        return
+    yield from _rows(broken[:_MOST], terminal, now)
+    left = ordered[len(broken[:_MOST]) :]
+    yield from terminal.wrap(f"… and {len(left):,} more: {_counted(left)} (--all lists them)", terminal.width)
+    holders = tally(holder.asset for one in broken for holder in one.held_by)
+    if len(broken) > _MOST and holders:
+        yield ""
+        yield terminal.paint("Who holds most back", "bold")
+        most = sorted(holders.items(), key=lambda item: -item[1])
+        width = len(f"{most[0][1]:,}")
+        for name, number in most[:_MOST_HOLDING]:
+            yield f"  {number:>{width},}  {name}"
+        if len(most) > _MOST_HOLDING:
+            yield f"  … and {count(len(most) - _MOST_HOLDING, 'other')}"
+
+
+def _rows(ordered: Sequence[Verdict], terminal: Terminal, now: int) -> Iterator[str]:
     rows = [
         (
             one.asset,
@@ -47,9 +75,12 @@ def lines(verdicts: Sequence[Verdict], terminal: Terminal, now: int) -> Iterator
 
 def totals(verdicts: Sequence[Verdict]) -> str:
     """`4 promises: 1 fail, 1 warn, 2 pass`."""
+    return f"{count(len(verdicts), 'promise')}: {_counted(verdicts)}"
+
+
+def _counted(verdicts: Sequence[Verdict]) -> str:
     counts = tally(verdict.status for verdict in verdicts)
-    told = ", ".join(f"{counts[status]:,} {status}" for status in _WORST_FIRST if status in counts)
-    return f"{count(len(verdicts), 'promise')}: {told}"
+    return ", ".join(f"{counts[status]:,} {status}" for status in _WORST_FIRST if status in counts)
 
 
 def held_by(verdict: Verdict, now: int) -> str:

@@ -8,10 +8,12 @@ from assets_cli.cli.screens.freshness import COLOURS
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal, clean
-from assets_cli.cli.words import ago, colour_of, count, promise, state
+from assets_cli.cli.words import ago, colour_of, count, promise, some, state
 from assets_cli.model.answers import Affected, Impact, Verdict
 
 _MOST = 40
+_MOST_OWNERS = 20
+_MOST_ROWS = 200
 _REACHED = (
     Column("asset", least=16, worth=9),
     Column("state", worth=8),
@@ -39,10 +41,13 @@ def lines(impact: Impact, terminal: Terminal, now: int, command: Callable[..., s
         for owner in one.status.asset.owners or ("(no owner)",):
             owners.setdefault(owner, []).append(one)
     # Everybody who can be told first; the nearest of each first.
-    for owner in sorted(owners, key=lambda name: (name == "(no owner)", owners[name][0].distance)):
+    ordered = sorted(owners, key=lambda name: (name == "(no owner)", owners[name][0].distance))
+    told = ordered[:_MOST_OWNERS] if terminal.wraps else ordered
+    most = min(_MOST_ROWS // len(told), _MOST)
+    for owner in told:
         yield ""
         yield f"{terminal.paint(owner, 'bold', 'cyan')}: {count(len(owners[owner]), 'asset')}"
-        shown = owners[owner][:_MOST] if terminal.wraps else owners[owner]
+        shown = owners[owner][:most] if terminal.wraps else owners[owner]
         narrower = terminal._replace(width=terminal.width - 2)
         if impact.column is None:
             rows = table(_COLUMNS, [_row(one, terminal, now) for one in shown], narrower)
@@ -52,6 +57,12 @@ def lines(impact: Impact, terminal: Terminal, now: int, command: Callable[..., s
             yield f"  {line}"
         if len(shown) < len(owners[owner]):
             yield f"  … and {len(owners[owner]) - len(shown):,} more (--json)"
+    if len(told) < len(ordered):
+        rest = ordered[len(told) :]
+        number = sum(len(owners[owner]) for owner in rest)
+        yield ""
+        more = f"… and {count(len(rest), 'more owner')} with {count(number, 'asset')} (--json)"
+        yield from terminal.wrap(f"{more}: {some(rest, _MOST_OWNERS)}", terminal.width)
     yield ""
     yield from terminal.pack(_summary(impact, owners, now), terminal.width)
     yield ""

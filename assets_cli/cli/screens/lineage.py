@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from assets_cli.cli.screens.tree import Bounds, Drawing
 from assets_cli.cli.terminal import Terminal
-from assets_cli.cli.words import colour_of, count, state
+from assets_cli.cli.words import colour_of, count, state, tally
 from assets_cli.model.answers import AssetStatus, Lineage
 
 _HINT = "--depth, --json"
@@ -38,17 +38,31 @@ def tree(lineage: Lineage, terminal: Terminal, *, bounded: bool = True) -> Itera
     def text(name: str) -> list[str]:
         return [f"{name}  {_verdict(statuses.get(name), terminal)}".rstrip()]
 
-    yield from Drawing(terminal, lambda name: above.get(name, ()), text, bounds=bounds, hint=_HINT).above(
-        lineage.asset, "  "
-    )
+    def rest(names: Sequence[str]) -> str:
+        counts = tally(state(statuses[name]) for name in names if name in statuses)
+        return ": " + ", ".join(f"{number:,} {word}" for word, number in counts.items())
+
+    def drawing(edges: Mapping[str, Sequence[str]]) -> Drawing:
+        def neighbours(name: str) -> Sequence[str]:
+            found = edges.get(name, ())
+            # Where not all have room, those that are as they should be can be left out best.
+            return sorted(found, key=lambda each: _is_well(statuses.get(each))) if len(found) > bounds.wide else found
+
+        return Drawing(terminal, neighbours, text, bounds=bounds, hint=_HINT, rest=rest)
+
+    yield from drawing(above).above(lineage.asset, "  ")
     marker = terminal.paint("▶", "bold", "cyan")
     name = terminal.paint(lineage.asset, "bold")
     yield f"{marker} {name}  {_verdict(statuses.get(lineage.asset), terminal)}".rstrip()
-    yield from Drawing(terminal, lambda name: below.get(name, ()), text, bounds=bounds, hint=_HINT).below(
-        lineage.asset, "  "
-    )
+    yield from drawing(below).below(lineage.asset, "  ")
     yield ""
     yield f"{count(len(up_names) - 1, 'ancestor')}, {count(len(down_names) - 1, 'descendant')}"
+
+
+def _is_well(status: AssetStatus | None) -> bool:
+    if status is None:
+        return True
+    return status.status in {"up_to_date", "external"} and not status.tentative and not status.overdue
 
 
 def _verdict(status: AssetStatus | None, terminal: Terminal) -> str:

@@ -5,10 +5,11 @@ A reader of the `Plan` value: it orders, aligns and counts, and decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
-from assets_cli.cli.screens.problems import HERE, Viewpoint, block
+from assets_cli.cli.screens.problems import HERE, Viewpoint, blocks
 from assets_cli.cli.terminal import Terminal, cells, clean
 from assets_cli.cli.words import about, count, some, tally
 from assets_cli.model.duration import show as duration
@@ -20,6 +21,7 @@ _MOST_ROOTS = 10
 _MOST_GROUPS = 20
 _MOST_CAUSES = 5
 _MOST_NAMED = 20
+_MOST_WARNINGS = 10
 _NARROWEST_CAUSE = 30
 _SKIP_WORDS = {"up_to_date": "up to date", "external": "external", "not_selected_upstream": "not selected"}
 # What a step does to its asset: the sign and the word say the same, so that colour need say nothing.
@@ -83,9 +85,7 @@ def lines(plan: Plan, page: Page) -> Iterator[str]:
     if plan.removed:
         yield from _removed(plan, page)
         yield ""
-    for warning in plan.warnings:
-        yield from block(warning, page.terminal, page.view)
-        yield ""
+    yield from blocks(plan.warnings, page.terminal, page.view, everything=page.everything, most=_MOST_WARNINGS)
     yield from _end(plan, page)
 
 
@@ -222,9 +222,13 @@ def _grouped(plan: Plan, page: Page) -> Iterator[str]:
     terminal = page.terminal
     roots = [step for step in plan.steps if not step.is_tentative and not step.after]
     yield terminal.paint("Where it starts", "bold")
-    yield from _steps(roots[:_MOST_ROOTS], page)
-    if len(roots) > _MOST_ROOTS:
-        yield f"  … and {len(roots) - _MOST_ROOTS:,} more"
+    shown = _of_each(roots)
+    yield from _steps(shown, page)
+    if len(roots) > len(shown):
+        rest = tally(map(word, roots))
+        for step in shown:
+            rest[word(step)] -= 1
+        yield f"  … and {len(roots) - len(shown):,} more" + (f": {_counts(rest)}" if len(rest) > 1 else "")
     yield ""
     yield terminal.paint("Why", "bold")
     causes = tally(step.causes[0].kind for step in plan.steps)
@@ -233,6 +237,21 @@ def _grouped(plan: Plan, page: Page) -> Iterator[str]:
         yield f"  {number:>{width},}  {_KINDS[kind]}"
     yield ""
     yield from _groups(plan, page)
+
+
+def _of_each(roots: Sequence[Step]) -> list[Step]:
+    """As many as are shown, of each kind in turn: a thousand tables to be created hide no change of code."""
+    kinds: dict[str, list[Step]] = {}
+    for step in roots:
+        kinds.setdefault(word(step), []).append(step)
+    in_turn = (step for each in zip_longest(*kinds.values()) for step in each if step is not None)
+    chosen = {step.asset for step in islice(in_turn, _MOST_ROOTS)}
+    return [step for step in roots if step.asset in chosen]
+
+
+def _counts(numbers: Mapping[str, int]) -> str:
+    """`34 create, 66 may change`."""
+    return ", ".join(f"{numbers[verb]:,} {verb}" for verb in _SIGNS if numbers.get(verb))
 
 
 def _groups(plan: Plan, page: Page) -> Iterator[str]:
@@ -248,7 +267,7 @@ def _groups(plan: Plan, page: Page) -> Iterator[str]:
     longest = max(cells(group) for group, _ in ordered[:_MOST_GROUPS])
     yield terminal.paint("Groups", "bold")
     for group, row in ordered[:_MOST_GROUPS]:
-        counts = ", ".join(f"{row[verb]:,} {verb}" for verb in _SIGNS if verb in row)
+        counts = _counts(row)
         name = terminal.fit(group, min(longest, max(terminal.width - cells(counts) - 4, 12)))
         yield f"  {name}  {counts}"
     if len(ordered) > _MOST_GROUPS:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets_cli.cli.terminal import Terminal, cells, clean
-from assets_cli.cli.words import count, some, tally
+from assets_cli.cli.words import count
 from assets_cli.model.problem import EXPRESSION, Place, Problem
 
 MOST = 50
+_MOST_ALIKE = 5
 _WORD = r"\"[^\"]*\"?|'[^']*'?|\$\{[^}]*\}?|[^\s:,\[\]{}#]+|."
 _TERM = r"\"[^\"]*\"?|'[^']*'?|[^\s()+\"']+|."
 _MOST_EXCERPT = 400
@@ -38,18 +39,49 @@ class Viewpoint(NamedTuple):
 HERE = Viewpoint()
 
 
-def report(problems: Sequence[Problem], terminal: Terminal, view: Viewpoint = HERE) -> Iterator[str]:
-    """All problems up to `MOST`, the rest counted by code, and a last line that counts them all."""
-    for problem in problems[:MOST]:
-        yield from block(problem, terminal, view)
-        yield ""
-    if len(problems) > MOST:
-        rest = tally(problem.code for problem in problems[MOST:])
-        yield f"… and {len(problems) - MOST:,} more: " + some([f"{n:,} of {code}" for code, n in rest.items()], 5)
-        yield "  hint: assets validate --json lists them all"
+def report(
+    problems: Sequence[Problem], terminal: Terminal, view: Viewpoint = HERE, *, everything: bool = False
+) -> Iterator[str]:
+    """All problems up to `MOST`, of more the first ones of each code, and a last line that counts them all."""
+    yield from blocks(problems, terminal, view, everything=everything)
+    if len(problems) > MOST and not everything:
+        yield "  hint: assets validate --all lists them all"
         yield ""
     if problems:
         yield totals(problems, terminal)
+
+
+def blocks(
+    problems: Sequence[Problem],
+    terminal: Terminal,
+    view: Viewpoint = HERE,
+    *,
+    everything: bool = False,
+    most: int = MOST,
+) -> Iterator[str]:
+    """A block and an empty line for each problem; of more than `most` by code, the first ones of each and how many.
+
+    Errors come before warnings, then whatever there is least of: ten thousand of one kind hide none of another.
+    """
+    if len(problems) <= most or everything:
+        for problem in problems:
+            yield from block(problem, terminal, view)
+            yield ""
+        return
+    kinds: dict[tuple[bool, str], list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault((problem.severity != "error", problem.code), []).append(problem)
+    some_of_each = min(max(most // len(kinds), 1), _MOST_ALIKE)
+    for (_, code), alike in sorted(kinds.items(), key=lambda item: (item[0][0], len(item[1]))):
+        shown = alike if len(alike) == some_of_each + 1 else alike[:some_of_each]
+        for problem in shown:
+            yield from block(problem, terminal, view)
+            yield ""
+        if len(shown) < len(alike):
+            files = {problem.place.file for problem in alike[len(shown) :] if problem.place}
+            where = f" in {count(len(files), 'file')}" if files else ""
+            yield terminal.paint(f"… and {len(alike) - len(shown):,} more of {code}{where}", "bold")
+            yield ""
 
 
 def totals(problems: Sequence[Problem], terminal: Terminal) -> str:

@@ -25,7 +25,7 @@ class Bounds(NamedTuple):
 class Drawing:
     """One tree. `children` gives the nodes below a node; `text` the lines that stand for it.
 
-    `hint` names the options that show what was left out.
+    `hint` names the options that show what was left out, and `rest` says what that is: ": 3 stale, 247 up to date".
 
     Nodes of one `identity` lead to the same: only the first is followed.
     """
@@ -39,6 +39,7 @@ class Drawing:
         bounds: Bounds = Bounds(),
         identity: Callable[[str], str] = str,
         hint: str = "--json",
+        rest: Callable[[Sequence[str]], str] = lambda _: "",
     ) -> None:
         self._terminal = terminal
         self._children = children
@@ -46,6 +47,7 @@ class Drawing:
         self._bounds = bounds
         self._identity = identity
         self._hint = hint
+        self._rest = rest
         self._drawn: set[str] = set()
         # Beyond this there is no room left for names, and Python's stack is no place for a chain of ten thousand.
         self._deepest = bounds.deep or max((terminal.width - _ROOM_FOR_TEXT) // 3, 3)
@@ -76,8 +78,9 @@ class Drawing:
         room = self._bounds.most - len(self._drawn)
         shown = children[: max(min(self._bounds.wide, room), 1)]
         hidden = len(children) - len(shown)
+        more = f"… and {hidden:,} more{self._rest(children[len(shown) :])} ({self._hint})" if hidden else ""
         if hidden and upwards:
-            yield f"{prefix}┌─ … and {hidden:,} more ({self._hint})"
+            yield f"{prefix}┌─ {more}"
         for number, child in enumerate(shown):
             if upwards:
                 edge = number == 0 and not hidden
@@ -88,7 +91,7 @@ class Drawing:
             further = prefix + ("   " if edge else "│  ")
             yield self._node(child, prefix + corner, further, upwards=upwards, level=level)
         if hidden and not upwards:
-            yield f"{prefix}└─ … and {hidden:,} more ({self._hint})"
+            yield f"{prefix}└─ {more}"
 
     def _lines(self, node: str, prefix: str) -> list[str]:
         """The text of a node in the room that is left; what is not its first line is dimmed."""
