@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +54,7 @@ class Loading:
         self.documents: list[Document] = []
         self.problems: list[Problem] = []
         self.environments: Mapping[str, Place] = {}
+        self._explained: Callable[[Problem], Problem] = lambda problem: problem
         self._digests: list[tuple[str, str]] = []
         self._patterns: tuple[str, ...] = ()
         self._types: set[str] = set()
@@ -76,6 +77,7 @@ class Loading:
         self.environments = environments.apply(document, environment)
         variables = Variables(document, self.overrides)
         self.problems += variables.problems
+        self._explained = variables.explained
         root = self._source(document, "manifest", variables, {})
         if not isinstance(document.values, dict):
             return Loaded(None, self._sorted([]))
@@ -236,7 +238,7 @@ class Loading:
             place = problem.place
             return (order.get(place.file, -1), place.line, place.column) if place else (-1, 0, 0)
 
-        return tuple(sorted(problems, key=position))
+        return tuple(map(self._explained, sorted(problems, key=position)))
 
 
 def _written(definition: Definition) -> Mapping[str, Any]:

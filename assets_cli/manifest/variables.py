@@ -13,7 +13,7 @@ from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.scalars import Ambiguous, resolve
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import subject
-from assets_cli.model.problem import Problem
+from assets_cli.model.problem import Problem, Related
 from assets_cli.model.template import UnknownVariableError, fill_vars
 
 _ROOM: Final = 1 << 25
@@ -22,6 +22,11 @@ _MALFORMED = re.compile(
     r"\$\$\{|(\$\{vars\.(?![A-Za-z0-9_.-]+\})[^}\s]{0,40}\}?)"
     r"|(\$\{env\.(?![A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})[^}\s]{0,40}\}?)"
 )
+_VALUE = re.compile(r"\"[^\"]*|'[^']*|(?![{\[])(?:\$\{[^}]*\}|:(?!\s)|[^,}\]#:])*")
+"""What is written at a place, up to its end or that of its line; nothing where a list or a mapping begins."""
+_NAMED = re.compile(r"(?<!\$)\$\{vars\.([A-Za-z0-9_.-]+)\}")
+_OWN: Final = frozenset(("A0118", "A0132", "A0133", "A0136"))
+"""The codes of what is wrong with references themselves."""
 
 
 class Variables:
@@ -31,6 +36,8 @@ class Variables:
         declared = document.values.get("vars") if isinstance(document.values, dict) else None
         self.values: dict[str, Any] = _copy(declared) if isinstance(declared, dict) else {}
         self.problems: list[Problem] = []
+        self._document = document
+        self._overridden = frozenset(overrides)
         self._room = _ROOM
         names = [".".join(path) for path, _ in _texts(self.values)]
         self._spelling = Spelling(names)
@@ -88,6 +95,32 @@ class Variables:
                     filled = self._fill(document, (*path, key), value)
                     if filled is not None:
                         node[key] = filled
+
+    def explained(self, problem: Problem) -> Problem:
+        """A problem of a value, with where the variables that it is made from have theirs."""
+        if problem.excerpt is None or problem.place is None or "${vars." not in problem.excerpt or problem.code in _OWN:
+            return problem
+        written = _VALUE.match(problem.excerpt, problem.place.column - 1)
+        found: dict[str, Related | None] = {}
+        self._trace(written[0] if written else "", found)
+        hints = [problem.hint or ""]
+        hints += [f"'{name}' has the value of --var" for name, place in found.items() if place is None]
+        hint = "; ".join(filter(None, hints)) or None
+        return problem._replace(hint=hint, related=(*problem.related, *filter(None, found.values())))
+
+    def _trace(self, text: str, found: dict[str, Related | None]) -> None:
+        """Find where the variables of a text are set, and those that they are made from; None on the command line."""
+        for name in _NAMED.findall(text):
+            path = ("vars", *name.split("."))
+            offset, depth = self._document.find(path)
+            if name in found or depth < len(path):
+                continue
+            if name in self._overridden:
+                found[name] = None
+                continue
+            found[name] = Related(self._document.place_at(offset), f"variable '{name}' is set here")
+            value = _holder(self._document.values, path)[path[-1]]
+            self._trace(value if isinstance(value, str) else "", found)
 
     def _fill(self, document: Document, path: tuple[Key, ...], text: str) -> str | None:
         try:
