@@ -5,7 +5,7 @@ Values; the command line shows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from assets_cli.model.history import CheckResult, Latest, Materialization, Observation, RunRecord
@@ -141,7 +141,7 @@ class Verdict(NamedTuple):
     max_lag: int
     warn_lag: int | None
     broken_at: int | None
-    held_by: tuple[Holder, ...]
+    held_by: Sequence[Holder]
 
 
 class Affected(NamedTuple):

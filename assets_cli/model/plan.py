@@ -5,7 +5,7 @@ A value made by `planning.plan`; showing it, saving it, applying it and simulati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from assets_cli.model.history import AttemptState, Component, Observation
@@ -52,7 +52,7 @@ class Promise(NamedTuple):
     """What a freshness policy asks of a root: data at least as new as `bound` (microseconds), asked by these assets."""
 
     bound: int
-    asked_by: tuple[str, ...]
+    asked_by: Sequence[str]
 
 
 class Step(NamedTuple):
@@ -102,7 +102,7 @@ class Overdue(NamedTuple):
     data_time: int
     bound: int
     max_lag: int
-    held_by: tuple[str, ...]
+    held_by: Sequence[str]
 
 
 class Code(NamedTuple):

@@ -7,7 +7,7 @@ superseded since counts with the data time that it had just before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
@@ -16,21 +16,28 @@ from assets_cli.model.history import Input, Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, FreshnessPolicy
 from assets_cli.model.plan import Overdue, Promise
 from assets_cli.model.world import World
-from assets_cli.planning.versions import current_input
+from assets_cli.planning.members import Members
+from assets_cli.planning.versions import current_input, readers_of_today
 
 
 class FreshnessView(NamedTuple):
-    """What questions of freshness are answered from. `times` holds the data time of every asset, None for unknown."""
+    """What questions of freshness are answered from. `times` holds the data time of every asset, None for unknown.
+
+    `current` are assets that have read of each of their upstreams what is there now (`versions.readers_of_today`).
+    """
 
     graph: AssetGraph
     snapshot: StateSnapshot
     world: World
     now: int
     times: Mapping[str, int | None]
+    current: frozenset[str]
 
     def contribution(self, asset: Asset, upstream: str) -> int | None:
         """The data time that an upstream lends to an asset, through the version of it that the asset has read."""
         times = self.times.__getitem__
+        if asset.name in self.current:
+            return times(upstream)
         return _contribution(asset, upstream, self.graph, self.snapshot, self.world, self.now, times)
 
 
@@ -57,8 +64,7 @@ def data_time(
     if not asset.upstreams:
         return min(made.started if made.data_time is None else made.data_time, now)
     times = [_contribution(asset, upstream, graph, snapshot, world, now, time_of) for upstream in asset.upstreams]
-    known = [time for time in times if time is not None]
-    return min(known) if len(known) == len(times) else None
+    return _oldest(times)
 
 
 def _contribution(
@@ -94,57 +100,97 @@ def _time_observed(seen: Observation, now: int) -> int:
 
 def view(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> FreshnessView:
     """The data times of all assets; the cost is one look at every edge, whatever the history's length."""
+    current = readers_of_today(graph, snapshot, world.observations)
     times: dict[str, int | None] = {}
     for name in graph.order:
-        times[name] = data_time(graph.assets[name], graph, snapshot, world, now, times.__getitem__)
-    return FreshnessView(graph, snapshot, world, now, times)
+        asset = graph.assets[name]
+        if name in current:
+            oldest = _oldest([times[upstream] for upstream in asset.upstreams])
+            times[name] = oldest if asset.upstreams else min(snapshot.settled[name].time, now)
+        else:
+            times[name] = data_time(asset, graph, snapshot, world, now, times.__getitem__)
+    return FreshnessView(graph, snapshot, world, now, times, current)
+
+
+def _oldest(times: list[int | None]) -> int | None:
+    known = [time for time in times if time is not None]
+    return min(known, default=None) if len(known) == len(times) else None
+
+
+_Asked = tuple[int, Members[str]]
+"""The fields of a `Promise`."""
 
 
 def promises(seen: FreshnessView) -> dict[str, Promise]:
     """What freshness policies ask of roots with a command: `need(X, now - max_lag)` for every policy.
 
-    One walk from the sinks up: of several bounds the strictest goes on, for what it needs includes what the others do.
+    One walk up from those that are not kept: of several bounds the strictest goes on, for what it needs includes what
+    the others do.
     """
     graph = seen.graph
-    asked: dict[str, Promise] = {}
+    broken = {name for name, policy in _policies(graph) if not _is_kept(seen, name, policy)}
+    if not broken:
+        return {}
+    askers: list[str] = []
+    asked: dict[str, _Asked] = {}
     found: dict[str, Promise] = {}
     for name in reversed(graph.order):
+        if name not in broken and name not in asked:
+            continue
         asset = graph.assets[name]
         if asset.freshness is not None:
-            _ask(asked, name, Promise(seen.now - asset.freshness.max_lag, (name,)))
-        promise = asked.get(name)
-        if promise is None or asset.is_external:
+            askers.append(name)
+            _ask(asked, name, (seen.now - asset.freshness.max_lag, Members(askers, len(askers) - 1)))
+        promise = asked.pop(name)
+        bound = promise[0]
+        if asset.is_external:
             continue
         if not asset.upstreams:
             time = seen.times[name]
-            if time is not None and time < promise.bound:
-                found[name] = promise
+            if time is not None and time < bound:
+                found[name] = Promise(*promise)
             continue
         for upstream in asset.upstreams:
             time = seen.contribution(asset, upstream)
-            if time is not None and time < promise.bound:
+            if time is not None and time < bound:
                 _ask(asked, upstream, promise)
     return found
 
 
-def _ask(asked: dict[str, Promise], name: str, promise: Promise) -> None:
+def _policies(graph: AssetGraph) -> Iterator[tuple[str, FreshnessPolicy]]:
+    """The assets that have one, in topological order."""
+    for name in graph.order:
+        policy = graph.assets[name].freshness
+        if policy is not None:
+            yield name, policy
+
+
+def _is_kept(seen: FreshnessView, name: str, policy: FreshnessPolicy) -> bool:
+    time = seen.times[name]
+    return time is not None and seen.now - time <= policy.max_lag
+
+
+def _ask(asked: dict[str, _Asked], name: str, promise: _Asked) -> None:
     before = asked.get(name)
-    if before is None:
-        asked[name] = promise
-    else:
-        by = tuple(dict.fromkeys((*before.asked_by, *promise.asked_by)))
-        asked[name] = Promise(max(before.bound, promise.bound), by)
+    asked[name] = promise if before is None else (max(before[0], promise[0]), before[1] | promise[1])
 
 
-def overdue(seen: FreshnessView, names: Collection[str]) -> tuple[Overdue, ...]:
+def overdue(seen: FreshnessView, names: Container[str]) -> tuple[Overdue, ...]:
     """The broken promises of these assets, in topological order; equal to the limit still passes."""
-    found = []
-    for verdict in verdicts(seen, names):
-        policy = seen.graph.assets[verdict.asset].freshness
-        if verdict.status == "fail" and policy is not None and verdict.data_time is not None:
-            held = tuple(holder.asset for holder in verdict.held_by)
-            found.append(Overdue(verdict.asset, verdict.data_time, seen.now - policy.max_lag, policy.max_lag, held))
-    return tuple(found)
+    late: dict[str, tuple[int, FreshnessPolicy]] = {}
+    limits: dict[int, list[str]] = {}  # who holds back is asked for all with the same limit at once
+    for name, policy in _policies(seen.graph):
+        time = seen.times[name]
+        if name in names and time is not None and seen.now - time > policy.max_lag:
+            late[name] = time, policy
+            limits.setdefault(policy.max_lag, []).append(name)
+    held: dict[str, Members[str]] = {}
+    for lag, those in limits.items():
+        held.update(_held_by(seen, those, seen.now - lag)[1])
+    return tuple(
+        Overdue(name, time, seen.now - policy.max_lag, policy.max_lag, held[name])
+        for name, (time, policy) in late.items()
+    )
 
 
 def verdicts(seen: FreshnessView, names: Iterable[str]) -> tuple[Verdict, ...]:
@@ -163,10 +209,15 @@ def verdicts(seen: FreshnessView, names: Iterable[str]) -> tuple[Verdict, ...]:
         status, lag = judged[name]
         if status != "pass":
             limits.setdefault(None if lag is None else seen.now - lag, []).append(name)
-    holders: dict[str, tuple[Holder, ...]] = {}
+    holders: dict[str, Sequence[Holder]] = {}
     known: dict[str, Holder] = {}
     for bound, late in limits.items():
-        holders.update(_held_by(seen, late, bound, known))
+        names_of, held = _held_by(seen, late, bound)
+        for name in names_of:
+            if name not in known:
+                known[name] = Holder(name, seen.times[name], _reason(seen, name))
+        told = [known[name] for name in names_of]
+        holders.update((name, members.among(told)) for name, members in held.items())
     return tuple(_verdict(seen, name, status, holders.get(name, ())) for name, (status, _) in judged.items())
 
 
@@ -181,7 +232,7 @@ def _judge(age: int | None, policy: FreshnessPolicy) -> tuple[VerdictStatus, int
     return "pass", None
 
 
-def _verdict(seen: FreshnessView, name: str, status: VerdictStatus, held_by: tuple[Holder, ...]) -> Verdict:
+def _verdict(seen: FreshnessView, name: str, status: VerdictStatus, held_by: Sequence[Holder]) -> Verdict:
     policy, time = seen.graph.assets[name].freshness, seen.times[name]
     assert policy is not None  # noqa: S101 - for mypy: only assets with a policy are judged
     return Verdict(
@@ -210,56 +261,46 @@ def _reason(seen: FreshnessView, name: str) -> HolderReason:
 
 
 def _held_by(
-    seen: FreshnessView, names: Collection[str], bound: int | None, known: dict[str, Holder]
-) -> dict[str, tuple[Holder, ...]]:
-    """Who keeps each of these assets older than `bound`, or unknown where that is None; `known` gathers holders.
+    seen: FreshnessView, names: Collection[str], bound: int | None
+) -> tuple[list[str], dict[str, Members[str]]]:
+    """Who keeps these assets older than `bound`, or unknown where that is None: all of them, and those of each asset.
 
-    Roots and externals, or an asset that has yet to read a newer version. One walk down over everything above them; the
-    holders of an asset are the bits of an integer, so that handing them on costs next to nothing, however many.
+    Roots and externals, or an asset that has yet to read a newer version. One walk down over everything above them.
     """
 
     def is_behind(time: int | None) -> bool:
         return time is None if bound is None else time is not None and time < bound
 
     graph = seen.graph
-    masks: dict[str, int] = {}
+    holders: list[str] = []
+    held: dict[str, Members[str]] = {}
     for name in graph.sort({*names, *graph.ancestors(names)}):
         if not is_behind(seen.times[name]):
             continue
         asset = graph.assets[name]
         late = [up for up in asset.upstreams if is_behind(seen.contribution(asset, up))]
+        found: Members[str] | None = None
         # Nothing above is to blame, or something there is newer than what was read: it is this asset's turn.
-        its_turn = not late or any(not is_behind(seen.times[up]) for up in late)
-        mask = 1 << graph.position[name] if its_turn else 0
+        if not late or any(not is_behind(seen.times[up]) for up in late):
+            holders.append(name)
+            found = Members(holders, len(holders) - 1)
         for upstream in late:
-            mask |= masks.get(upstream, 0)
-        masks[name] = mask
-    found = {mask: tuple(graph.order[bit] for bit in _bits(mask)) for mask in {masks[name] for name in names}}
-    for each in {each for held in found.values() for each in held}:
-        known.setdefault(each, Holder(each, seen.times[each], _reason(seen, each)))
-    shared = {mask: tuple([known[each] for each in held]) for mask, held in found.items()}
-    return {name: shared[masks[name]] for name in names}
-
-
-def _bits(mask: int) -> Iterator[int]:
-    """The positions of the bits that are set, rising."""
-    text = f"{mask:b}"[::-1]
-    bit = text.find("1")
-    while bit >= 0:
-        yield bit
-        bit = text.find("1", bit + 1)
+            if upstream in held:
+                found = held[upstream] if found is None else found | held[upstream]
+        if found is not None:
+            held[name] = found
+    return holders, {name: held[name] for name in names}
 
 
 def never_refreshed(graph: AssetGraph) -> tuple[str, ...]:
     """Roots with a command that no policy covers, on them or below: only a change of code runs them again."""
+    assets = graph.assets
+    bare = [name for name, asset in assets.items() if not asset.upstreams and asset.freshness is None and asset.command]
+    if not bare:
+        return ()
     covered: set[str] = set()
     for name in reversed(graph.order):
-        asset = graph.assets[name]
+        asset = assets[name]
         if asset.freshness is not None or name in covered:
-            covered.add(name)
             covered.update(asset.upstreams)
-    return tuple(
-        name
-        for name in graph.order
-        if not (asset := graph.assets[name]).upstreams and asset.command and name not in covered
-    )
+    return tuple(graph.sort(name for name in bare if name not in covered))

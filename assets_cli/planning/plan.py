@@ -17,7 +17,7 @@ from assets_cli.model.plan import FULL_REFRESH, Cause, Overdue, Plan, Promise, S
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.planning import freshness, growth, schedule
-from assets_cli.planning.staleness import drift_causes, name_some, stale_causes
+from assets_cli.planning.staleness import drift_causes, name_some, stale_causes, unmoved
 
 _DOES = {"materialize": "materialized", "check": "checked again"}
 
@@ -42,8 +42,11 @@ class _Situation(NamedTuple):
     world: World
     now: int
     promises: Mapping[str, Promise]
+    unmoved: frozenset[str]
 
     def causes(self, name: str) -> list[Cause]:
+        if name in self.unmoved and name not in self.promises:
+            return []
         return stale_causes(name, self.graph, self.snapshot, self.world, self.promises, self.now)
 
 
@@ -61,7 +64,7 @@ def plan(
     _refuse_unreadable_code(selection, world)
     view = freshness.view(graph, snapshot, world, now)
     promises = freshness.promises(view)
-    situation = _Situation(graph, snapshot, world, now, promises)
+    situation = _Situation(graph, snapshot, world, now, promises, unmoved(view.current, world))
     steps = _steps(situation, selection)
     overdue = freshness.overdue(view, selection.names)
     warnings = [*world.warnings, *_unselected_upstreams(situation, selection, steps)]
@@ -113,12 +116,12 @@ def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
         asset = graph.assets[name]
         if name not in names or asset.is_external:
             continue
+        after = tuple([upstream for upstream in asset.upstreams if upstream in steps]) if steps else ()
         causes = situation.causes(name)
         if name in selection.anew:
             causes.append(Cause("forced", FULL_REFRESH))
         elif name in selection.forced:
             causes.append(Cause("forced", "forced by --force"))
-        after = tuple(upstream for upstream in asset.upstreams if upstream in steps)
         causes += [
             Cause("upstream_stale", f"upstream {upstream} is to be {_DOES[steps[upstream].kind]}", upstream=upstream)
             for upstream in after
@@ -142,8 +145,9 @@ def _kind(causes: Iterable[Cause]) -> Literal["materialize", "check"]:
 def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], uncovered: frozenset[str]) -> list[Skip]:
     skips: list[Skip] = []
     beside: set[str] = set()
+    names = selection.names
     for name in graph.order:
-        if name not in selection.names:
+        if name not in names:
             continue
         asset = graph.assets[name]
         if asset.is_external:
@@ -151,7 +155,8 @@ def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], u
         elif name not in steps:
             detail = "nothing will refresh it: no freshness policy on it or below" if name in uncovered else ""
             skips.append(Skip(name, "up_to_date", detail))
-        beside.update(upstream for upstream in asset.upstreams if upstream not in selection.names)
+        if len(names) < len(graph.order):
+            beside.update([upstream for upstream in asset.upstreams if upstream not in names])
     for name in graph.sort(beside):
         external = graph.assets[name].is_external
         skips.append(Skip(name, "external" if external else "not_selected_upstream"))

@@ -5,7 +5,8 @@ Pure. Versions decide, never clocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration
@@ -21,6 +22,15 @@ _FAILED = {
     "cancelled": "the last attempt was cancelled",
     "crashed": "the last attempt was cut off when its run died",
 }
+
+
+def unmoved(readers_of_today: frozenset[str], world: World) -> frozenset[str]:
+    """Of `versions.readers_of_today` those of which `stale_causes` has nothing to say, unless a promise asks for it.
+
+    They are settled: nothing of them is missing, failed or blocked. They have read what is there now, and the world
+    says nothing of them.
+    """
+    return readers_of_today - world.code.keys() - world.outputs.keys()
 
 
 def stale_causes(
@@ -123,12 +133,12 @@ def _overdue_causes(name: str, snapshot: StateSnapshot, promises: Mapping[str, P
         yield Cause("overdue", f"overdue: its data is {age} old, {who} asks for at most {allowed}")
 
 
-def name_some(names: Iterable[str], most: int = 3) -> str:
+def name_some(names: Collection[str], most: int = 3) -> str:
     """A few names for a sentence: `a, b and 4 more`."""
-    listed = list(names)
-    if len(listed) <= most:
+    listed = list(islice(names, most))
+    if len(names) <= most:
         return " and ".join([", ".join(listed[:-1]), listed[-1]]) if len(listed) > 1 else "".join(listed)
-    return f"{', '.join(listed[:most])} and {len(listed) - most} more"
+    return f"{', '.join(listed)} and {len(names) - most} more"
 
 
 def left_stale(

@@ -9,7 +9,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from assets_cli.graph.graph import AssetGraph
+from assets_cli.model import texts
 from assets_cli.model.history import Component, Input, Materialization, Observation, StateSnapshot
+from assets_cli.model.manifest import Asset
 
 DECLARED = "code_version"
 """The component that stands alone where the manifest declares a version."""
@@ -72,6 +75,53 @@ def current_input(
     """The version of an upstream that a downstream would read now: its latest record that is not blocked."""
     found = observations.get(upstream) if external else snapshot.of(upstream).usable
     return Input(found.data_version, found.seq) if found else Input(None, None)
+
+
+def readers_of_today(
+    graph: AssetGraph, snapshot: StateSnapshot, observations: Mapping[str, Observation]
+) -> frozenset[str]:
+    """The settled assets that have read of each of their upstreams the version there now, and of nothing else.
+
+    One look at each edge. What was read is compared as one text; it is taken apart only where the same version is on
+    record anew, or where something moved.
+    """
+    assets, settled = graph.assets, snapshot.settled
+    seen = {*observations, *snapshot.observations}
+    parts = dict(snapshot.readable)
+    found: set[str] = set()
+    for name in graph.order:
+        asset = assets[name]
+        if asset.command is None or name in seen:
+            parts[name] = _readable(asset, snapshot, observations)
+        known = settled.get(name)
+        if known is None:
+            continue
+        if known.inputs == texts.of_inputs([parts.get(upstream, "") for upstream in asset.upstreams]):
+            found.add(name)
+            continue
+        inputs = texts.inputs(known.inputs)
+        if inputs.keys() == set(asset.upstreams) and all(
+            read.data_version == _version_now(assets[upstream], snapshot, observations)
+            for upstream, read in inputs.items()
+        ):
+            found.add(name)
+    return frozenset(found)
+
+
+def _readable(asset: Asset, snapshot: StateSnapshot, observations: Mapping[str, Observation]) -> str:
+    """As in `StateSnapshot.readable`, of an asset that is observed, or was."""
+    name, external = asset.name, asset.is_external
+    now, known = current_input(name, snapshot, observations, external=external), snapshot.observations.get(name)
+    if external and known is not None and known.data_version == now.data_version:
+        now = Input(known.data_version, known.seq)  # seen again: those who read it have the record of then
+    return texts.of_input(name, now)
+
+
+def _version_now(asset: Asset, snapshot: StateSnapshot, observations: Mapping[str, Observation]) -> str | None:
+    known = None if asset.is_external else snapshot.settled.get(asset.name)
+    if known is not None:
+        return known.data_version
+    return current_input(asset.name, snapshot, observations, external=asset.is_external).data_version
 
 
 def short(digest: str | None) -> str:
