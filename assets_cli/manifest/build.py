@@ -108,8 +108,8 @@ class Checker:
         self.locator = locator
         self._spelling = Spelling(surroundings.declared)
         self._pools = Spelling(surroundings.pools)
-        self._unknown: set[tuple[str, int]] = set()
-        """Where an unknown pool was reported: the file and the offset in it."""
+        self._told: set[tuple[str, int, str]] = set()
+        """What was reported: the file, the offset in it and the message."""
 
     def report(
         self,
@@ -123,21 +123,23 @@ class Checker:
         related: tuple[Related, ...] = (),
     ) -> None:
         """Add a problem at a value of an asset; with an error the asset is left out of the manifest."""
-        document, offset = self.locator.find(asset, keys)
-        problem = document.problem_at(offset, code, f"asset '{asset}': {message}", hint)
-        self.problems.append(problem._replace(asset=asset, related=related, severity="warning" if warning else "error"))
         if not warning:
             self.broken.add(asset)
+        document, offset = self.locator.find(asset, keys)
+        told = (document.file, offset, message)
+        if told in self._told:  # one mistake in `defaults`, however many assets have it from there
+            return
+        self._told.add(told)
+        problem = document.problem_at(offset, code, f"asset '{asset}': {message}", hint)
+        self.problems.append(problem._replace(asset=asset, related=related, severity="warning" if warning else "error"))
 
     def check(self, asset: Asset, written: Mapping[str, Any]) -> None:
         """Everything that is wrong with one asset by itself. `written` are its own keys, without defaults."""
         name = asset.name
-        if name in _RESERVED:
-            self.report(name, ("name",), "A0124", f"'{name}' is a word of selections", "give it another name")
-        elif "." in name and any(part in (".", "..") for part in name.split("/")):
-            self.report(name, ("name",), "A0124", "a part of its name is '.' or '..'", "give it another name")
+        if name in _RESERVED or "." in name:
+            self._name(name)
         if asset.output is not None:
-            self._output(asset, written.get("output", {}))
+            self._output(asset, asset.output, written.get("output", {}))
         elif isinstance(asset.command, SqlCommand):
             hint = (
                 "write `output: {table: name}`, or `output: {materialization: script}` for statements run as they stand"
@@ -156,10 +158,19 @@ class Checker:
             self._pool(asset, asset.pool)
         if asset.timeout == 0:
             self.report(name, ("timeout",), "A0129", "timeout must be more than 0s", "remove it for no limit")
-        leaving = self.surroundings.paths.leaving
+        if asset.code:
+            self._code(asset)
+
+    def _code(self, asset: Asset) -> None:
         for index, pattern in enumerate(asset.code):
-            if how := leaving(pattern):
-                self._leaves(name, ("code", index), pattern, how)
+            if how := self.surroundings.paths.leaving(pattern):
+                self._leaves(asset.name, ("code", index), pattern, how)
+
+    def _name(self, name: str) -> None:
+        if name in _RESERVED:
+            self.report(name, ("name",), "A0124", f"'{name}' is a word of selections", "give it another name")
+        elif any(part in (".", "..") for part in name.split("/")):
+            self.report(name, ("name",), "A0124", "a part of its name is '.' or '..'", "give it another name")
 
     def _command(self, asset: Asset, written: Mapping[str, Any]) -> None:
         name, command = asset.name, asset.command
@@ -230,10 +241,8 @@ class Checker:
         if asset.output is None or asset.output.table is None:
             self._needs_connection(asset, keys, "a SQL command")
 
-    def _output(self, asset: Asset, written: Mapping[str, Any]) -> None:
-        name, output = asset.name, asset.output
-        if output is None:
-            return
+    def _output(self, asset: Asset, output: Output, written: Mapping[str, Any]) -> None:
+        name = asset.name
         is_sql = isinstance(asset.command, SqlCommand)
         if output.path is not None and output.table is not None:
             hint = "keep one of the two, or make two assets of it"
@@ -257,11 +266,12 @@ class Checker:
             self._needs_connection(asset, ("output", "table"), "output.table")
         if output.path is not None:
             self._output_path(name, output.path)
-        if output.atomic:
-            self._atomic(asset, output)
+        self._atomic(asset, output)
 
     def _atomic(self, asset: Asset, output: Output) -> None:
         """Only what a shell command writes to one path is published by us; the rest is whole already, or cannot be."""
+        if not output.atomic:
+            return
         name, keys, command = asset.name, ("output", "atomic"), asset.command
         if command is None:
             hint = "remove it, or add a command"
@@ -314,12 +324,6 @@ class Checker:
         name = asset.name
         if pool in self.surroundings.pools:
             return
-        document, offset = self.locator.find(name, ("pool",))
-        place = (document.file, offset)
-        if place in self._unknown:  # one mistake in `defaults`, however many assets have it from there
-            self.broken.add(name)
-            return
-        self._unknown.add(place)
         declared = self.surroundings.pools
         hint = self._pools.hint(pool) or f"declare it in the manifest: `pools: {{{pool[:80]}: 4}}`"
         if declared and not self._pools.nearest(pool):

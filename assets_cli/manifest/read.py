@@ -149,7 +149,8 @@ class _Reader:
         in_mapping = False
         stack: list[tuple[Any, list[int], Any, bool]] = []
         # Equal texts are one: the same few keys stand in every asset, and names wherever they are used.
-        share: Callable[[str, str], str] = {}.setdefault
+        texts: dict[str, str] = {}
+        share = texts.setdefault
         while True:
             event = get()
             kind = event.__class__

@@ -6,7 +6,7 @@ Cycles are the graph's business.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from posixpath import normpath
 
 from assets_cli.manifest.build import Checker, Definition
@@ -27,22 +27,8 @@ def check_references(definitions: Mapping[str, Definition], checker: Checker) ->
         asset = definition.asset
         if asset is None:
             continue
-        upstreams = asset.upstreams
-        is_plain = distinct and len(set(upstreams)) == len(upstreams)
-        for index, upstream in enumerate(upstreams):
-            if upstream not in definitions:
-                is_plain = False
-                near = spelling.nearest(upstream)
-                hint = "declare an asset with this name; one without a command is external"
-                if near is not None and near != name:
-                    hint = f"did you mean '{near}'?"
-                checker.report(name, ("upstreams", index), "A0202", f"unknown upstream '{upstream[:80]}'", hint)
-            elif upstream == name:
-                checker.report(
-                    name, ("upstreams", index), "A0203", "it is its own upstream", "remove it from its upstreams"
-                )
-        if not is_plain:
-            _clashes(asset, checker)
+        if asset.upstreams and not _are_plain(asset.upstreams, definitions, name, distinct=distinct):
+            _upstreams(asset, definitions, spelling, checker)
         if asset.checks:
             _relationships(asset, definitions, checker)
         if asset.output is not None:
@@ -56,6 +42,26 @@ def check_references(definitions: Mapping[str, Definition], checker: Checker) ->
             outer = around[folder] = _outer(folder, paths, checker)
         for each in outer:
             _inside(name, each, paths.get(each), definitions, checker)
+
+
+def _are_plain(upstreams: Sequence[str], definitions: Mapping[str, Definition], name: str, *, distinct: bool) -> bool:
+    """Whether nothing can be wrong with these upstreams: known, each once, and no two names of one variable."""
+    return distinct and name not in upstreams and len(definitions.keys() & upstreams) == len(upstreams)
+
+
+def _upstreams(asset: Asset, definitions: Mapping[str, Definition], spelling: Spelling, checker: Checker) -> None:
+    name = asset.name
+    for index, upstream in enumerate(asset.upstreams):
+        if upstream not in definitions:
+            near = spelling.nearest(upstream)
+            hint = "declare an asset with this name; one without a command is external"
+            if near is not None and near != name:
+                hint = f"did you mean '{near}'?"
+            checker.report(name, ("upstreams", index), "A0202", f"unknown upstream '{upstream[:80]}'", hint)
+        elif upstream == name:
+            hint = "remove it from its upstreams"
+            checker.report(name, ("upstreams", index), "A0203", "it is its own upstream", hint)
+    _clashes(asset, checker)
 
 
 def _relationships(asset: Asset, definitions: Mapping[str, Definition], checker: Checker) -> None:

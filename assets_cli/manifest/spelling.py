@@ -18,6 +18,7 @@ class Spelling:
     def __init__(self, names: Iterable[str]) -> None:
         self._names = sorted(set(names))
         self._searches = 0
+        self._found: dict[str, str | None] = {}
 
     @cached_property
     def _index(self) -> dict[str, list[str]]:
@@ -29,6 +30,11 @@ class Spelling:
 
     def nearest(self, name: str) -> str | None:
         """The most similar name, or None where none is similar."""
+        if name not in self._found:  # ten thousand assets may have the same mistake from one place
+            self._found[name] = self._nearest(name)
+        return self._found[name]
+
+    def _nearest(self, name: str) -> str | None:
         # difflib is imported on use: most manifests hold no mistake.
         from difflib import SequenceMatcher, get_close_matches
 
