@@ -26,6 +26,7 @@ from assets_cli.model.manifest import Asset, Manifest
 from assets_cli.model.memory import collector_paused
 from assets_cli.model.packing import FORM, pack, unpack
 from assets_cli.model.problem import AssetsError, Place, Problem
+from assets_cli.probing.declared import declared_texts
 from assets_cli.probing.files import FileDigests
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _MAGIC: Final = b"assets manifest 1\n"
 _DIGEST: Final = 32
 _OTHERS: Final = 0o022
 """The permissions by which somebody else could have written a file."""
-_MAKERS: Final = ("manifest", "inference", "graph", "model", "")
+_MAKERS: Final = ("manifest", "inference", "probing", "connections", "graph", "model", "")
 """The folders of our own code that decide what is made of the same files."""
 
 
@@ -56,10 +57,11 @@ class Asked(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """A manifest with all its upstreams, and the arrangement of its assets."""
+    """A manifest with all its upstreams, the arrangement of its assets, and what it says of their code as texts."""
 
     manifest: Manifest
     arrangement: Arrangement
+    declared: Mapping[str, str]
 
 
 def compiled(asked: Asked, files: FileDigests, further: Sequence[Problem] = ()) -> Compiled:
@@ -94,7 +96,7 @@ def _anew(asked: Asked, files: FileDigests, further: Sequence[Problem]) -> Compi
         raise AssetsError(*problems, *manifests.quote(manifest.root, error.problems)) from None
     if problems:
         raise AssetsError(*problems)
-    found = Compiled(manifest, arrangement)
+    found = Compiled(manifest, arrangement, declared_texts(manifest))
     _keep(asked, found, loading.basis(), sources, environ)
     return found
 
@@ -241,7 +243,7 @@ def _keep(asked: Asked, found: Compiled, basis: Basis, sources: Sources, environ
 
 def _packed(found: Compiled) -> tuple[Any, ...]:
     """A manifest and its arrangement as plain values."""
-    manifest, (order, downstreams) = found
+    manifest, (order, downstreams), declared = found
     plain = manifest._replace(assets={}, connections={}, environments={}, warnings=(), locate=_nowhere)
     return (
         [None if value is _nowhere else value for value in plain],
@@ -252,6 +254,7 @@ def _packed(found: Compiled) -> tuple[Any, ...]:
         pack(manifest.warnings),
         pack(order),
         pack(tuple(downstreams.values())),
+        pack(tuple([declared.get(name, "") for name in manifest.assets])),
     )
 
 
@@ -261,17 +264,18 @@ def _nowhere(*_: Any) -> Place:
 
 
 def _unpacked(body: Any, asked: Asked) -> Compiled:
-    plain, assets, connections, environments, declared, warnings, order, downstreams = body
+    plain, assets, connections, environments, overlaid, warnings, order, downstreams, declared = body
     by_name = {asset.name: asset for asset in unpack(assets)}
     manifest = Manifest(*plain)._replace(
         assets=by_name,
         connections={each.name: each for each in unpack(connections)},
-        environments=dict(zip(unpack(environments), unpack(declared), strict=True)),
+        environments=dict(zip(unpack(environments), unpack(overlaid), strict=True)),
         warnings=tuple(unpack(warnings)),
         locate=_Reread(asked, by_name),
     )
     arrangement = Arrangement(tuple(unpack(order)), dict(zip(by_name, unpack(downstreams), strict=True)))
-    return Compiled(manifest, arrangement)
+    texts = {name: text for name, text in zip(by_name, unpack(declared), strict=True) if text}
+    return Compiled(manifest, arrangement, texts)
 
 
 class _Reread:

@@ -49,11 +49,15 @@ def clock() -> int:
 
 
 class Declared(NamedTuple):
-    """A project as its files have it: the graph, the variables of the environment with those of `.env`, digests."""
+    """A project as its files have it: the graph, the variables of the environment with those of `.env`, digests.
+
+    `texts` are what it says of the code of assets, for `Declarations`.
+    """
 
     graph: AssetGraph
     environ: Mapping[str, str]
     files: FileDigests
+    texts: Mapping[str, str]
 
 
 def read(
@@ -70,7 +74,9 @@ def read(
     file = dotenv.read(root)
     known = file.under(environ)
     files = FileDigests(root, time.time_ns)
-    manifest, arrangement = compiled(Asked(root, path.name, environment, variables, known), files, file.problems)
+    manifest, arrangement, declared = compiled(
+        Asked(root, path.name, environment, variables, known), files, file.problems
+    )
     chosen = state or environ.get("ASSETS_STATE")
     if chosen:
         # What is typed is relative to where it is typed; what the manifest says, to the manifest.
@@ -78,7 +84,7 @@ def read(
     elif chosen := file.values.get("ASSETS_STATE"):
         manifest = manifest._replace(state=str(Path(root, chosen)))
     vocabulary.keep(manifest, began)
-    return Declared(AssetGraph(manifest, arrangement), known, files)
+    return Declared(AssetGraph(manifest, arrangement), known, files, texts)
 
 
 class Wiring:
@@ -89,6 +95,7 @@ class Wiring:
         self.manifest = declared.graph.manifest
         self.environ = dict(declared.environ)  # os.environ decodes every variable anew whenever it is asked
         self.files = declared.files
+        self._texts = declared.texts
         self.state = Path(self.manifest.root, self.manifest.state)
         self._sighted: Observed | None = None
 
@@ -135,9 +142,8 @@ class Wiring:
     @cached_property
     def probes(self) -> ProbeSurroundings:
         """What probing needs, but for the names to look at."""
-        return ProbeSurroundings(
-            self.environ, self.files, self.locks, time.time_ns, Declarations(self.manifest, self.files.root)
-        )
+        declarations = Declarations(self.manifest, self.files.root, self._texts)
+        return ProbeSurroundings(self.environ, self.files, self.locks, time.time_ns, declarations)
 
     @contextmanager
     def surroundings(self, listeners: tuple[Listener, ...], *, settling: bool = True) -> Iterator[Surroundings]:

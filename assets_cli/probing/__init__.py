@@ -4,7 +4,6 @@ Code digests, output fingerprints and observations end in one `World` value.
 """
 
 from assets_cli.probing.files import FileDigests
-from assets_cli.probing.findings import findings
 from assets_cli.probing.look import ProbeSurroundings, look, look_at_code, look_at_one, look_at_output
 from assets_cli.probing.observing import NOTHING, Observed, ObserveSurroundings, observable, observe
 
@@ -14,7 +13,6 @@ __all__ = [
     "ObserveSurroundings",
     "Observed",
     "ProbeSurroundings",
-    "findings",
     "look",
     "look_at_code",
     "look_at_one",

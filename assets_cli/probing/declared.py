@@ -99,9 +99,18 @@ class Declarations:
 
 
 def declared_texts(manifest: Manifest) -> dict[str, str]:
-    """What `Declarations.text` says of each asset with a command."""
+    """What `Declarations.text` says of assets with a command, as far as it follows from the manifest alone.
+
+    Where a connection leads may be for a driver to say that is not installed yet.
+    """
     declarations = Declarations(manifest, manifest.root)
-    return {name: declarations.text(asset) for name, asset in manifest.assets.items() if asset.command is not None}
+    unknown = {name for name, each in manifest.connections.items() if not location(each, manifest.root)}
+    kept: dict[str, str] = {}
+    for name, asset in manifest.assets.items():
+        connection = connection_of(manifest, asset) if unknown else None
+        if asset.command is not None and (connection is None or connection.name not in unknown):
+            kept[name] = declarations.text(asset)
+    return kept
 
 
 def is_whole(text: str) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from _thread import allocate_lock  # threading is a millisecond of every start
 from functools import cache
-from threading import Lock
 
 PYTHON = f"python-ast/{sys.version_info.major}.{sys.version_info.minor}"
-_WARNINGS = Lock()
+_WARNINGS = allocate_lock()
 
 
 @cache

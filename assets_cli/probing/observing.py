@@ -15,7 +15,6 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.history import Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, PathProbe
 from assets_cli.model.problem import Problem
-from assets_cli.model.secrets import mask, mask_version
 from assets_cli.model.template import UnknownVariableError, fill_environment
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.paths import Walls, probe_path

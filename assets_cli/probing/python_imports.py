@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from _thread import allocate_lock  # threading is a millisecond of every start
 from collections.abc import Iterable, Iterator
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assets_cli.probing.files import FileDigests
@@ -17,7 +17,7 @@ from assets_cli.probing.files import FileDigests
 if TYPE_CHECKING:
     import ast
 
-_WARNINGS = Lock()
+_WARNINGS = allocate_lock()
 # Calls that may bind names which no statement shows.
 _UNSEEN = frozenset(("exec", "globals", "setattr", "locals", "vars"))
 

@@ -17,8 +17,8 @@ Script = tuple[str, ...]
 """The paths at which a file that counts may be, in the order of trying: relative to the root or absolute."""
 
 _DEPTH = 8
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[^]]*\])?\+?=")
-_PATHS = re.compile(r"[\w./@%+~-]+")
+_ASSIGNMENT = r"[A-Za-z_][A-Za-z0-9_]*(\[[^]]*\])?\+?="
+_PATHS = r"[\w./@%+~-]+"
 # One command, no quotes, expansions or operators: its first word decides, without reading the rest.
 _PLAIN = re.compile(r"[ \t]*([A-Za-z0-9_.:+-]+)(?:[ \t][^;&|()`'\"\\\n$#{}]*)?")
 _KEYWORDS = frozenset(("if", "then", "elif", "else", "do", "while", "until", "{", "}", "!", "fi", "done", "esac"))
@@ -122,7 +122,7 @@ _WRAPPERS: dict[str, _Wrapper] = {
     ),
     "bundle": _Wrapper(subcommand="exec"),
 }
-_VERSIONED = re.compile(r"(python|pypy|ruby|perl|php|lua|node|julia|tclsh)[\d.]*[wt]?")
+_VERSIONED = r"(python|pypy|ruby|perl|php|lua|node|julia|tclsh)[\d.]*[wt]?"
 
 
 def scripts(interpreter: Sequence[str], text: str) -> tuple[Script, ...]:
@@ -151,7 +151,7 @@ def mentions(text: str) -> tuple[str, ...]:
 def _name(program: str) -> str | None:
     """The interpreter, wrapper or builtin that a program is, by its last part and without a version."""
     name = program.rpartition("/")[2]
-    if match := _VERSIONED.fullmatch(name):
+    if match := re.fullmatch(_VERSIONED, name):
         name = match[1]
     return name if name in _INTERPRETERS or name in _WRAPPERS or name in _KEYWORDS or name == "cd" else None
 
@@ -193,7 +193,7 @@ def _changed(folder: str | None, arguments: tuple[Word, ...]) -> str | None:
 
 def _of_command(command: SimpleCommand, folder: str | None, depth: int) -> Iterator[Script]:
     words = command.words
-    while words and _ASSIGNMENT.match(words[0].text):
+    while words and re.match(_ASSIGNMENT, words[0].text):
         words = words[1:]
     if not words or not words[0].literal or depth > _DEPTH:
         return
@@ -224,7 +224,7 @@ def _of_wrapped(wrapper: _Wrapper, command: SimpleCommand, folder: str | None, d
             if words and words[0].text in ("-m", "--module") and wrapper.scripts:
                 yield from _of_interpreter(_PYTHON, command._replace(words=tuple(words)), folder, depth)
                 return
-        elif _ASSIGNMENT.match(word):
+        elif re.match(_ASSIGNMENT, word):
             del words[0]
         elif skips:
             skips -= 1
@@ -355,6 +355,6 @@ def _mentions(text: str, depth: int) -> Iterator[str]:
             if word.literal:
                 value = word.text.partition("=")[2] if word.text.startswith("-") else word.text
                 yield normpath(value) if value else "."
-                yield from (normpath(found) for found in _PATHS.findall(word.text) if found != value)
+                yield from (normpath(found) for found in re.findall(_PATHS, word.text) if found != value)
     for inner in reading.substitutions:
         yield from _mentions(inner, depth + 1)
