@@ -61,7 +61,7 @@ def said(asked: Asked, how: object = None) -> str:
         for name in manifest.assets
         for keys in ((), ("name",), ("owner",), ("upstreams", 0), ("command", "sql"))
     ]
-    return "\n".join(map(repr, (manifest._replace(locate=len), found.arrangement, places)))
+    return "\n".join(map(repr, (manifest._replace(locate=len), *found[1:], places)))
 
 
 def wrong(asked: Asked) -> list[str]:
