@@ -7,7 +7,6 @@ nothing of the terminal.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from assets_cli import vocabulary
 from assets_cli.compiled import Asked, compiled
 from assets_cli.graph import AssetGraph
 from assets_cli.manifest import dotenv
-from assets_cli.model.event import RunEvent
 from assets_cli.model.history import RunRecord, StateSnapshot
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.problem import AssetsError, Problem
@@ -29,17 +27,16 @@ from assets_cli.probing import NOTHING, Observed, ObserveSurroundings, ProbeSurr
 from assets_cli.probing.declared import Declarations
 from assets_cli.probing.files import FileDigests
 from assets_cli.state.locks import LockService, folder_for
-from assets_cli.state.renamed import open_renamed
-from assets_cli.state.run_ids import new_run_id
 from assets_cli.state.store import StateReader, open_reader
 
 if TYPE_CHECKING:
     from assets_cli.inference.catalog import Columns
+    from assets_cli.model.event import RunEvent
     from assets_cli.running.probes import Probes
     from assets_cli.running.repair import Repair
     from assets_cli.running.surroundings import Surroundings
 
-Listener = Callable[[RunEvent], None]
+Listener = Callable[["RunEvent"], None]
 _LISTS = (list, tuple)
 
 
@@ -74,9 +71,8 @@ def read(
     file = dotenv.read(root)
     known = file.under(environ)
     files = FileDigests(root, time.time_ns)
-    manifest, arrangement, declared = compiled(
-        Asked(root, path.name, environment, variables, known), files, file.problems
-    )
+    asked = Asked(root, path.name, environment, variables, known)
+    manifest, arrangement, texts = compiled(asked, files, file.problems)
     chosen = state or environ.get("ASSETS_STATE")
     if chosen:
         # What is typed is relative to where it is typed; what the manifest says, to the manifest.
@@ -110,6 +106,8 @@ class Wiring:
     def reader(self) -> StateReader:
         """The history, to be read; under today's names, also where a rename is not written yet."""
         if self._renames:
+            from assets_cli.state.renamed import open_renamed  # only a manifest with `moved:` needs it
+
             return open_renamed(self.state, self.manifest.environment, self._renames)
         return open_reader(self.state)
 
@@ -253,6 +251,10 @@ class Wiring:
 
     def run_record(self, selection: Sequence[str], jobs: int, started: int) -> RunRecord:
         """The record of a run that this process begins."""
+        from socket import gethostname  # only deeds need these
+
+        from assets_cli.state.run_ids import new_run_id
+
         return RunRecord(
             id=new_run_id(started),
             environment=self.manifest.environment,
@@ -261,7 +263,7 @@ class Wiring:
             finished=None,
             jobs=jobs,
             selection=tuple(selection),
-            host=socket.gethostname(),
+            host=gethostname(),
             pid=os.getpid(),
             counts={},
         )
