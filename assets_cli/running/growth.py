@@ -21,6 +21,10 @@ from assets_cli.running import commands
 from assets_cli.state.record import Recorder
 
 
+class UnknownError(Exception):
+    """Whether an attempt's rows have arrived cannot be asked now. The message is a sentence."""
+
+
 class RefusedError(commands.CannotStartError):
     """Rows would be added to others that they do not belong to."""
 
@@ -70,7 +74,11 @@ def attempt_id(attempt: Attempt) -> str:
 
 
 def has_arrived(manifest: Manifest, asset: Asset, attempt: Attempt, environ: Mapping[str, str]) -> bool:
-    """Whether the rows of an attempt are in the table; the caller holds the database's mutex."""
+    """Whether the rows of an attempt are in the table; the caller holds the database's mutex.
+
+    Raises:
+        UnknownError: the database is out of reach for a reason that may pass.
+    """
     connection, output = manifest.connection_of(asset), asset.output
     if connection is None or output is None or output.table is None:
         return False
@@ -78,14 +86,23 @@ def has_arrived(manifest: Manifest, asset: Asset, attempt: Attempt, environ: Map
         database = commands.database(manifest, connection.name, environ)
         with closing(database.open(read_only=True)) as session:
             return session.attempt_of(output.table) == attempt_id(attempt)
-    except (DatabaseError, commands.CannotStartError):
-        return False  # if they are there all the same, the next step finds out before it adds any
+    except DatabaseError as error:
+        if error.lost or error.in_use:
+            message = f"whether the rows of run {attempt.run} have arrived cannot be asked: {error}"
+            raise UnknownError(f"{message} ({error.hint})" if error.hint else message) from None
+        return False  # what keeps us from asking keeps everybody from adding
+    except commands.CannotStartError:
+        return False
 
 
 def committed(
     manifest: Manifest, asset: Asset, attempt: Attempt, recorder: Recorder, environ: Mapping[str, str]
 ) -> Materialization | None:
-    """What an attempt that ended badly had committed all the same; the caller holds the database's mutex."""
+    """What an attempt that ended badly had committed all the same; the caller holds the database's mutex.
+
+    Raises:
+        UnknownError: as `has_arrived`.
+    """
     prepared = recorder.prepared(attempt.seq)
     if prepared is None or not has_arrived(manifest, asset, attempt, environ):
         return None

@@ -96,7 +96,10 @@ def _is_published(prepared: Materialization, attempt: Attempt, graph: AssetGraph
         return False
     asset = graph.assets[prepared.asset]
     if growth.grows(asset):
-        return growth.has_arrived(graph.manifest, asset, attempt, surroundings.environ)
+        try:
+            return growth.has_arrived(graph.manifest, asset, attempt, surroundings.environ)
+        except growth.UnknownError:
+            return False  # the next step of the asset asks again before it adds any
     output = look_at_output(graph, graph.assets[prepared.asset], Latest(), surroundings.probes)
     found = output.fingerprint if output else None
     return found is not None and found.digest == prepared.fingerprint.digest

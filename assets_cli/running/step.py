@@ -129,8 +129,7 @@ class _Performance:
         self.places: Places | None = None
 
     async def carry_out(self) -> StepOutcome:
-        made = await self._committed(self.context.ledger.snapshot.of(self.asset.name).attempt)
-        if made is not None:
+        if (made := await self._committed(self.context.ledger.snapshot.of(self.asset.name).attempt)) is not None:
             self.context.ledger.record(made)
             self._warn(f"the rows of run {made.run} had arrived although it failed; it counts as done")
         skipped = await self._look_again()
@@ -148,9 +147,6 @@ class _Performance:
             self.around.emit(event.StepRetrying(self.asset.name, self.around.clock(), number, outcome.detail, delay))
             if await loop.ready({self.context.cancellation.fileno(): select.POLLIN}, delay / duration.SECOND):
                 return outcome._replace(result="cancelled", detail=f"interrupted; {outcome.detail}")
-            made = await self._committed(self.context.ledger.snapshot.of(self.asset.name).attempt)
-            if made is not None:
-                return await self._arrived(made, self._target(self._log(str(number)), number), outcome.detail)
             # Somebody may have mended the code meanwhile: what is recorded is what runs.
             _, self.before = await self._look()
 
@@ -251,9 +247,16 @@ class _Performance:
         return delay_before_next(self.asset.retries, number, state, exit_code, self.around.chance())
 
     async def _attempt(self, number: int) -> tuple[StepOutcome, AttemptState, int | None]:
-        name = self.asset.name
+        name, log = self.asset.name, self._log(str(number))
+        newest = self.context.ledger.snapshot.of(name).attempt
+        try:  # rows are not added where those of the attempt before may be
+            made = await self._committed(newest, must_know=True)
+        except growth.UnknownError as error:
+            self.started = True  # it may be known in a while
+            return StepOutcome(name, "failed", detail=self.around.hide(str(error))), "failed", None
+        if made is not None and newest is not None:
+            return await self._arrived(made, self._target(log, number), newest.reason), "succeeded", None
         started = self.around.clock()
-        log = self._log(str(number))
         seq = self.around.recorder.open_attempt(self.context.run, name, number, started, log)
         attempt = Attempt(seq, self.context.run, name, number, "open", started, log=log)
         self.context.ledger.note_attempt(attempt)
@@ -281,8 +284,7 @@ class _Performance:
             outputs.forget_databases(self.touched, stats, self.around)
             _remove(target.result)
             reason = heard.exception if outcome.state == "failed" else None
-            made = await self._committed(attempt)
-            if made is not None:
+            if (made := await self._committed(attempt)) is not None:
                 return await self._arrived(made, target, outcome.reason), "succeeded", outcome.exit_code
             return await self._failed(attempt, outcome.state, reason or outcome.reason or "failed", outcome.exit_code)
         return await self._take_in(attempt, target, outcome, heard, stats)
@@ -407,12 +409,17 @@ class _Performance:
         said = "; ".join(filter(None, (change, checking.summary(checks))))
         return StepOutcome(made.asset, result, unchanged, said, took, log, (), left.rows, checks, change)
 
-    async def _committed(self, attempt: Attempt | None) -> Materialization | None:
+    async def _committed(self, attempt: Attempt | None, *, must_know: bool = False) -> Materialization | None:
         """What an attempt that ended badly had committed, as its end, or what cut us off from it, came after that."""
         if attempt is None or attempt.state == "succeeded" or not growth.grows(self.asset):
             return None
         manifest, environ, recorder = self.context.graph.manifest, self.around.environ, self.around.recorder
-        return await loop.in_thread(lambda: growth.committed(manifest, self.asset, attempt, recorder, environ))
+        try:
+            return await loop.in_thread(lambda: growth.committed(manifest, self.asset, attempt, recorder, environ))
+        except growth.UnknownError:
+            if must_know:
+                raise
+            return None
 
     async def _arrived(self, made: Materialization, target: commands.Target, reason: str | None) -> StepOutcome:
         """Record what was committed before its command ended badly: adding it again would have it there twice."""
@@ -421,8 +428,7 @@ class _Performance:
             made = made._replace(blocked=checking.blocks(results))
         checks = results or ()
         self.context.ledger.record(made, checks)
-        arrived = f"its rows had arrived before its end: {reason}"
-        said = "; ".join(filter(None, (arrived, checking.summary(checks))))
+        said = "; ".join(filter(None, (f"its rows had arrived before its end: {reason}", checking.summary(checks))))
         result: Result = "failed" if made.blocked else "succeeded"
         took, log = made.finished - made.started, self._if_there(self._log(str(target.number)))
         return StepOutcome(made.asset, result, detail=said, duration=took, log=log, checks=checks)

@@ -273,7 +273,10 @@ class Narrator:
         project = puppets.opened(self.stage)
         self._compare_run(project, kept)
         for name, _ in kept.steps:
-            self._compare_made(project, name)
+            spec = self.stage.specs.get(name)
+            # What was recovered meanwhile was no step: its versions have no name yet, and this one may have read it.
+            for each in (*(spec.upstreams if spec else ()), name):
+                self._compare_made(project, each)
         found = project.runs(len(self.runs) + 1)
         same([(each.id, each.status) for each in found], [(each.run, each.status) for each in reversed(self.runs)])
 
