@@ -7,10 +7,14 @@ Knows nothing of files or of what the commands mean.
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _OPERATORS = ("&&", "||", ";;", "|&", "\n", ";", "&", "|", "(", ")")
 _REDIRECTIONS = ("<<<", "<<-", "<<", "<&", "<>", "<", "&>>", "&>", ">>", ">&", ">|", ">")
+_ORDINARY = re.compile(r"[^ \t\r\n;&|()<>\\'\"$`]+")
+"""Characters of a word that mean nothing but themselves."""
 
 
 class Word(NamedTuple):
@@ -43,6 +47,7 @@ class Reading(NamedTuple):
     substitutions: tuple[str, ...]
 
 
+@lru_cache(maxsize=16)  # whoever asks what a text runs also asks what it writes and what it names
 def read(text: str) -> Reading:
     """The simple commands of a shell text, in order."""
     return _Reader(text.replace("\\\n", "")).read()
@@ -68,14 +73,14 @@ class _Reader:
                 self.at += 1
             elif char == "#":
                 self._skip_to("\n")
-            elif operator := self._operator():
+            elif char in "&|;\n()" and (operator := self._operator()):
                 self._finish()
                 self.at += len(operator)
                 self.depth += {"(": 1, ")": -1}.get(operator, 0)
                 if operator == "\n":
                     self._skip_heredocs()
-            elif redirection := next((each for each in _REDIRECTIONS if text.startswith(each, self.at)), None):
-                self._redirect(redirection)
+            elif char in "<>&":
+                self._redirect(next(each for each in _REDIRECTIONS if text.startswith(each, self.at)))
             else:
                 self._argument()
         self._finish()
@@ -123,6 +128,10 @@ class _Reader:
         parts: list[str] = []
         literal, quoted = True, False
         while self.at < end:
+            if ordinary := _ORDINARY.match(text, self.at):
+                parts.append(ordinary[0])
+                self.at = ordinary.end()
+                continue
             char = text[self.at]
             if char in " \t\r\n;&|()<>" and not (self.at == start and char in "<>"):
                 break
