@@ -36,9 +36,8 @@ def of_inputs(parts: Iterable[str]) -> str:
     return f'{{"{joined}}}' if joined else "{}"
 
 
-def of_input(name: str, read: Input) -> str:
+def of_input(name: str, version: str | None, record: int | None) -> str:
     """One input within the text of all, without the quotation mark that it begins with."""
-    version, record = read
     kept = "null" if version is None else _quoted(version)
     return f"{_quoted(name)[1:]}:[{kept},{'null' if record is None else record}]"
 

@@ -114,7 +114,7 @@ def _readable(asset: Asset, snapshot: StateSnapshot, observations: Mapping[str, 
     now, known = current_input(name, snapshot, observations, external=external), snapshot.observations.get(name)
     if external and known is not None and known.data_version == now.data_version:
         now = Input(known.data_version, known.seq)  # seen again: those who read it have the record of then
-    return texts.of_input(name, now)
+    return texts.of_input(name, *now)
 
 
 def _version_now(asset: Asset, snapshot: StateSnapshot, observations: Mapping[str, Observation]) -> str | None:

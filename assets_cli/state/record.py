@@ -390,7 +390,7 @@ class Recorder(StateWriter):
                 value.data_version,
                 *fingerprint,
                 value.data_time,
-                texts.of_inputs(texts.of_input(name, read) for name, read in value.inputs.items()),
+                texts.of_inputs(texts.of_input(name, *read) for name, read in value.inputs.items()),
                 value.unchanged,
                 value.blocked,
                 rows.dump(dict(value.metadata)),

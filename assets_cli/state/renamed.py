@@ -125,12 +125,12 @@ def _settled(facts: Settled, moves: Mapping[str, str]) -> Settled:
     if not any(f"{json.dumps(name)}:" in facts.inputs for name in moves):
         return facts
     read = moving.renamed_keys(texts.inputs(facts.inputs), moves)
-    return facts._replace(inputs=texts.of_inputs(texts.of_input(*each) for each in read.items()))
+    return facts._replace(inputs=texts.of_inputs(texts.of_input(name, *each) for name, each in read.items()))
 
 
 def _part(part: str, moves: Mapping[str, str]) -> str:
     ((name, read),) = texts.inputs(texts.of_inputs([part])).items()
-    return texts.of_input(moves[name], read)
+    return texts.of_input(moves[name], *read)
 
 
 def _latest(facts: Latest, moves: Mapping[str, str]) -> Latest:

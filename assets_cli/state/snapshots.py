@@ -1,4 +1,4 @@
-"""Reads the latest facts of one environment: one pass over rows, values made of them when somebody asks for one.
+"""Reads the latest facts of one environment: what most questions need of all assets at once, the rest when it is asked.
 
 Costs what the assets cost, never what the history costs. Knows no planning.
 """
@@ -8,31 +8,60 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from assets_cli.model import texts
 from assets_cli.model.history import Attempt, Input, Latest, Materialization, Observation, Settled, StateSnapshot
-from assets_cli.state import rows
+from assets_cli.model.problem import AssetsError
+from assets_cli.state import failures, rows
 
 DeadAmong = Callable[[Iterable[tuple[str, str]]], frozenset[str]]
 """Of runs with their recorded status, those that can finish nothing any more."""
-
+# What tells whether an asset is settled, then the fields of `Settled`.
+_COLUMNS = (
+    "l.asset, l.observation, l.usable, l.attempt, l.durations, a.state, m.seq, m.data_version, m.components, "
+    "m.fingerprint, m.fingerprint_stat, m.fingerprint_newest, m.fingerprint_taken, coalesce(m.data_time, m.started), "
+    "m.inputs"
+)
+_ASSET, _OBSERVATION, _USABLE, _ATTEMPT, _DURATIONS, _STATE, _SEQ, _VERSION = range(8)
+_INPUTS = 14
+_REST = (
+    "m.seq, m.run, m.attempt, m.started, m.finished, m.code_version, m.data_time, m.unchanged, m.blocked, m.metadata"
+)
+_MADE = "materializations m ON m.seq = wanted.seq"
+_ALONE = 16
+"""So many assets may be asked for one by one; then the rest of all is read at once."""
 # Half the price of calling the class.
 _new = tuple.__new__
-# First what tells whether an asset is settled, then the fields of `Settled`, then all the rest.
-_COLUMNS = (
-    "l.asset, l.observation, a.run_seq, l.usable, a.state, m.seq, m.data_version, m.components, m.fingerprint, "
-    "m.fingerprint_stat, m.fingerprint_newest, m.fingerprint_taken, coalesce(m.data_time, m.started), m.inputs, m.run, "
-    "m.attempt, m.started, m.finished, m.code_version, m.data_time, m.unchanged, m.blocked, m.metadata, l.durations, "
-    "a.seq, a.number, a.started, a.finished, a.exit_code, a.reason, a.log"
-)
-_NEVER = Input(None, None)
-_ASSET, _OBSERVATION, _RUN_SEQ, _USABLE, _STATE, _SEQ, _VERSION = range(7)
-_INPUTS = 13
-_SETTLED = slice(_SEQ, _INPUTS + 1)
+
+
+class Rest(NamedTuple):
+    """What is not read at first: columns of materializations by sequence number, older ones, and attempts."""
+
+    made: dict[int | None, rows.Row]
+    older: dict[int | None, Materialization]
+    tried: dict[int | None, Attempt]
+
+
+Later = Callable[[Callable[[sqlite3.Connection], Rest]], Rest]
+"""Reads in a transaction of its own."""
+
+
+class Reader(NamedTuple):
+    """Who reads a file: which runs are dead, and how to come back for more.
+
+    Only what is never written again is left for later, of materializations and of attempts that succeeded; what a
+    rename changes in them is not taken from there.
+    """
+
+    path: Path
+    dead_among: DeadAmong
+    later: Later
 
 
 def read(
-    connection: sqlite3.Connection, environment: str, assets: Collection[str] | None, dead_among: DeadAmong
+    connection: sqlite3.Connection, environment: str, assets: Collection[str] | None, reader: Reader
 ) -> StateSnapshot:
     """The latest facts of an environment, of all its assets or of those given."""
     where, key = "l.environment = ?1 AND l.partition = ''", [environment]
@@ -45,35 +74,40 @@ def read(
         f"LEFT JOIN attempts a ON a.seq = l.attempt WHERE {where}",
         key,
     ).fetchall()
+    settled = {
+        row[_ASSET]: _new(Settled, row[_SEQ:])
+        for row in found
+        if row[_USABLE] == row[_SEQ] is not None and (row[_STATE] == "succeeded" or row[_STATE] is None)
+    }
+    known = found if assets is not None else [row for row in found if row[_ASSET] not in settled]
+    rest = _rest(connection, known, reader.dead_among)
+    latest = LatestOfRows({row[_ASSET]: row for row in found}, rest, reader)
     observations = _observations(connection, found)
-    older = _older(connection, found)
-    current = _current(found, older, observations)
-    parts = {name: texts.of_input(name, read) for name, read in current.items()}
-    superseded = _superseded(found, older.values(), current, frozenset(parts.values()))
-    latest = LatestOfRows({row[_ASSET]: row for row in found}, older, _runs(connection, found, dead_among))
+    current = _current(found, rest.older, observations)
+    readable = {name: texts.of_input(name, *read) for name, read in current.items()}
+    superseded = _superseded(found, rest.older.values(), current, frozenset(readable.values()))
     frozen = _frozen(connection, environment, superseded, latest)
-    return StateSnapshot(environment, latest, observations, frozen, _settled(found), parts)
+    return StateSnapshot(environment, latest, observations, frozen, settled, readable)
 
 
 class LatestOfRows(Mapping[str, Latest]):
-    """The latest facts by asset, each made of its row when it is first asked for: most of them never are."""
+    """The latest facts by asset, each made when it is first asked for: most of them never are."""
 
-    def __init__(
-        self,
-        facts: Mapping[str, rows.Row],
-        older: Mapping[int | None, Materialization],
-        runs: Mapping[int | None, tuple[str, bool]],
-    ) -> None:
-        """`older` are usable ones by sequence number, where they are not the newest; `runs` give id and `is_dead`."""
+    def __init__(self, facts: Mapping[str, rows.Row], rest: Rest, reader: Reader) -> None:
+        """`rest` is of those that are not settled."""
         self._rows = facts
-        self._older = older
-        self._runs = runs
+        self._rest = rest
+        self._reader = reader
+        self._asked = 0
         self._made: dict[str, Latest] = {}
 
     def __getitem__(self, name: str) -> Latest:
         known = self._made.get(name)
         if known is None:
-            known = self._made[name] = self._latest(name, self._rows[name])
+            row = self._rows[name]
+            if row[_SEQ] is not None and row[_SEQ] not in self._rest.made:
+                self._load(row)
+            known = self._made[name] = _latest(row, self._rest)
         return known
 
     def __iter__(self) -> Iterator[str]:
@@ -85,81 +119,85 @@ class LatestOfRows(Mapping[str, Latest]):
     def __contains__(self, name: object) -> bool:
         return name in self._rows
 
-    def _latest(self, name: str, row: rows.Row) -> Latest:
-        _, _, run_seq, usable, state, seq, version, components, digest, stat, newest, taken, _, inputs, *rest = row
-        run, attempt, started, finished, code_version, data_time, unchanged, blocked, metadata, durations, *tried = rest
-        made = None
-        if seq is not None:
-            made = Materialization(
-                seq=seq,
-                asset=name,
-                run=run,
-                attempt=attempt,
-                started=started,
-                finished=finished,
-                code_version=code_version,
-                components=rows.Components(components),
-                data_version=version,
-                fingerprint=rows.fingerprint(digest, stat, newest, taken),
-                data_time=data_time,
-                inputs=texts.inputs(inputs),
-                unchanged=unchanged == 1,
-                blocked=blocked == 1 and usable != seq,  # one that may be used all the same was unblocked since
-                metadata=json.loads(metadata),
-            )
-        known = made if usable == seq else self._older.get(usable)
-        return Latest(made, known, self._attempt(name, run_seq, state, *tried), tuple(json.loads(durations)))
-
-    def _attempt(
-        self, name: str, run_seq: int | None, state: str, seq: int, number: int, *rest: object
-    ) -> Attempt | None:
-        if run_seq not in self._runs:
-            return None
-        run, is_dead = self._runs[run_seq]
-        ended = "crashed" if state == "open" and is_dead else state
-        return _new(Attempt, (seq, run, name, number, ended, *rest, ""))
+    def _load(self, row: rows.Row) -> None:
+        self._asked += 1
+        wanted = [row] if self._asked <= _ALONE else list(self._rows.values())
+        more = self._reader.later(lambda connection: _rest(connection, wanted, self._reader.dead_among))
+        if any(row[_SEQ] is not None and row[_SEQ] not in more.made for row in wanted):
+            raise AssetsError(failures.replaced(self._reader.path))
+        # What was read with the rest of the snapshot stands.
+        made, older, tried = self._rest
+        self._rest = Rest({**more.made, **made}, {**more.older, **older}, {**more.tried, **tried})
 
 
-def _settled(found: Sequence[rows.Row]) -> dict[str, Settled]:
-    return {
-        row[_ASSET]: _new(Settled, row[_SETTLED])
-        for row in found
-        if row[_USABLE] == row[_SEQ] is not None and (row[_STATE] == "succeeded" or row[_STATE] is None)
-    }
+def _latest(row: rows.Row, rest: Rest) -> Latest:
+    name, _, usable, tried, durations, _, seq, version, components, digest, stat, newest, taken, _, inputs = row
+    made = None
+    if seq is not None:
+        _, run, number, started, finished, code_version, data_time, unchanged, blocked, metadata = rest.made[seq]
+        made = Materialization(
+            seq=seq,
+            asset=name,
+            run=run,
+            attempt=number,
+            started=started,
+            finished=finished,
+            code_version=code_version,
+            components=rows.Components(components),
+            data_version=version,
+            fingerprint=rows.fingerprint(digest, stat, newest, taken),
+            data_time=data_time,
+            inputs=texts.inputs(inputs),
+            unchanged=unchanged == 1,
+            blocked=blocked == 1 and usable != seq,  # one that may be used all the same was unblocked since
+            metadata=json.loads(metadata),
+        )
+    known = made if usable == seq else rest.older.get(usable)
+    attempt = rest.tried.get(tried)
+    if attempt is not None and attempt.asset != name:  # it was renamed meanwhile
+        attempt = attempt._replace(asset=name)
+    return Latest(made, known, attempt, tuple(json.loads(durations)))
 
 
-def _by_number(connection: sqlite3.Connection, query: str, numbers: Collection[int]) -> list[rows.Row]:
-    """The rows that these sequence numbers, in a table named `wanted`, lead to."""
-    if not numbers:
+def _rest(connection: sqlite3.Connection, wanted: Sequence[rows.Row], dead_among: DeadAmong) -> Rest:
+    """The rest of these rows."""
+    made = _by_number(connection, _REST, _MADE, [row[_SEQ] for row in wanted])
+    usable = [row[_USABLE] for row in wanted if row[_USABLE] != row[_SEQ]]
+    older = rows.materializations(_by_number(connection, rows.MATERIALIZATION, _MADE, usable))
+    return Rest(
+        {row[0]: row for row in made},
+        {value.seq: value._replace(blocked=False) for value in older},
+        _attempts(connection, [row[_ATTEMPT] for row in wanted], dead_among),
+    )
+
+
+def _attempts(
+    connection: sqlite3.Connection, numbers: Sequence[int | None], dead_among: DeadAmong
+) -> dict[int | None, Attempt]:
+    """Attempts by sequence number; what is open while its run is dead has crashed."""
+    joined = "attempts a ON a.seq = wanted.seq CROSS JOIN runs r ON r.seq = a.run_seq"
+    found = _by_number(connection, f"{rows.ATTEMPT}, r.status", joined, numbers)
+    still_open = {(row[1], row[-1]) for row in found if row[4] == "open"}  # by their places in ATTEMPT
+    dead = dead_among(still_open) if still_open else ()
+    return {value.seq: value for value in rows.attempts([row[:-1] for row in found], dead)}
+
+
+def _by_number(
+    connection: sqlite3.Connection, columns: str, joined: str, numbers: Sequence[int | None]
+) -> list[rows.Row]:
+    """Columns of what these sequence numbers, in a table named `wanted`, lead to."""
+    known = [number for number in numbers if number is not None]
+    if not known:
         return []
-    wanted = "WITH wanted (seq) AS (SELECT value FROM json_each(?))"
-    return connection.execute(f"{wanted} {query}", (json.dumps(numbers),)).fetchall()
+    # CROSS JOIN, as above.
+    query = f"WITH wanted (seq) AS (SELECT value FROM json_each(?)) SELECT {columns} FROM wanted CROSS JOIN {joined}"  # noqa: S608
+    return connection.execute(query, (json.dumps(known),)).fetchall()
 
 
 def _observations(connection: sqlite3.Connection, found: Sequence[rows.Row]) -> dict[str, Observation]:
-    numbers = [row[_OBSERVATION] for row in found if row[_OBSERVATION] is not None]
-    query = f"SELECT {rows.OBSERVATION} FROM wanted CROSS JOIN observations o ON o.seq = wanted.seq"  # noqa: S608
-    return {seen.asset: seen for seen in rows.observations(_by_number(connection, query, numbers))}
-
-
-def _older(connection: sqlite3.Connection, found: Sequence[rows.Row]) -> dict[int | None, Materialization]:
-    """The usable materializations that are not the newest of their assets, by sequence number."""
-    numbers = [row[_USABLE] for row in found if row[_USABLE] != row[_SEQ] and row[_USABLE] is not None]
-    query = f"SELECT {rows.MATERIALIZATION} FROM wanted CROSS JOIN materializations m ON m.seq = wanted.seq"  # noqa: S608
-    kept = rows.materializations(_by_number(connection, query, numbers))
-    return {value.seq: value._replace(blocked=False) for value in kept}
-
-
-def _runs(
-    connection: sqlite3.Connection, found: Sequence[rows.Row], dead_among: DeadAmong
-) -> dict[int | None, tuple[str, bool]]:
-    """The runs of the newest attempts by sequence number: their ids, and whether they left one open when they died."""
-    numbers = {row[_RUN_SEQ] for row in found if row[_RUN_SEQ] is not None}
-    query = "SELECT r.seq, r.id, r.status FROM wanted CROSS JOIN runs r ON r.seq = wanted.seq"
-    runs = _by_number(connection, query, list(numbers))
-    still_open = {row[_RUN_SEQ] for row in found if row[_STATE] == "open"}
-    dead = dead_among((run, status) for seq, run, status in runs if seq in still_open) if still_open else ()
-    return {seq: (run, run in dead) for seq, run, _ in runs}
+    joined = "observations o ON o.seq = wanted.seq"
+    kept = _by_number(connection, rows.OBSERVATION, joined, [row[_OBSERVATION] for row in found])
+    return {seen.asset: seen for seen in rows.observations(kept)}
 
 
 def _current(
@@ -183,18 +221,19 @@ def _superseded(
     found: Sequence[rows.Row],
     older: Iterable[Materialization],
     current: Mapping[str, Input],
-    parts: frozenset[str],
+    readable: frozenset[str],
 ) -> set[tuple[str, str]]:
-    """All versions that were read and are not the current ones; `parts` are the texts of these."""
+    """All versions that were read and are not the current ones, of which `readable` are the texts."""
     superseded: set[tuple[str, str]] = set()
     read = [value.inputs for value in older]
     for row in found:
         text = row[_INPUTS]
-        if text and text != "{}" and not parts.issuperset(texts.parts_of_inputs(text)):
+        if text and text != "{}" and not readable.issuperset(texts.parts_of_inputs(text)):
             read.append(texts.inputs(text))
     for inputs in read:
         for upstream, (version, _) in inputs.items():
-            if version is not None and version != current.get(upstream, _NEVER).data_version:
+            now = current.get(upstream)
+            if version is not None and (now is None or version != now.data_version):
                 superseded.add((upstream, version))
     return superseded
 

@@ -79,7 +79,8 @@ class StateReader:
         materialization read and that is no longer its upstream's current one; None where its data time is unknown.
         """
         with _without_collector() if assets is None else nullcontext():
-            return self._read(lambda connection: snapshots.read(connection, environment, assets, self._dead_among))
+            reader = snapshots.Reader(self.path, self._dead_among, self._read)
+            return self._read(lambda connection: snapshots.read(connection, environment, assets, reader))
 
     def runs(
         self, limit: int, environment: str | None = None, before: str | None = None, asset: str | None = None
