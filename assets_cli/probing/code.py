@@ -152,14 +152,18 @@ class CodeLook:
 
     def scripts(self, command: ShellCommand) -> list[str]:
         """The files of the project that a shell command runs, as paths relative to the root, that are there."""
+        found = map(self.script, self.named_scripts(command))
+        return list(dict.fromkeys(path for path in found if path is not None))
+
+    def named_scripts(self, command: ShellCommand) -> list[shell_scripts.Script]:
+        """The scripts that a shell command runs, whether they are there or not."""
         if command.interpreter == PLAIN_SHELL and shell_scripts.runs_no_file(command.run):
             return []
         key = text_digest(joined((*command.interpreter, command.run)))
         named = self.files.fact(
             f"shell:{key}", lambda: [list(each) for each in shell_scripts.scripts(command.interpreter, command.run)]
         )
-        found = (self.script(tuple(each)) for each in named)
-        return list(dict.fromkeys(path for path in found if path is not None))
+        return [tuple(each) for each in named]
 
     def script(self, script: shell_scripts.Script) -> str | None:
         """The file that a script's name stands for, relative to the root; None where it is no file of the project."""

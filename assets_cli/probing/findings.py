@@ -61,7 +61,6 @@ class _Outputs:
 def _shell_findings(
     look: CodeLook, asset: Asset, command: ShellCommand, counted: Mapping[str, object], outputs: _Outputs
 ) -> Iterator[Problem]:
-    place = look.manifest.locate(asset.name, "command", "shell")
     root = look.files.root
     named = []
     for word in shell_scripts.mentions(command.run):
@@ -75,8 +74,9 @@ def _shell_findings(
         message = f"the command of {asset.name} names {_listed(named)}, which {verb} no part of its code version"
         pronoun = "it" if len(named) == 1 else "them"
         hint = f"list {pronoun} under code:, or make {pronoun} an asset and an upstream"
+        place = look.manifest.locate(asset.name, "command", "shell")
         yield Problem("A0312", message, "warning", place, hint=hint, asset=asset.name)
-    for script in shell_scripts.scripts(command.interpreter, command.run):
+    for script in look.named_scripts(command):
         missing = script[0]
         elsewhere = missing.startswith(("/", "../")) or os.path.lexists(f"{root}/{missing}")
         # A script that the command writes first, or that an asset makes, will be there in time; and a module
@@ -86,6 +86,7 @@ def _shell_findings(
             continue
         hint = nearest.hint(missing, nearest.files(root, "")) or "create it, or correct the command"
         message = f"the command of {asset.name} runs {missing}, which does not exist"
+        place = look.manifest.locate(asset.name, "command", "shell")
         yield Problem("A0313", message, "warning", place, hint=hint, asset=asset.name)
 
 
