@@ -135,6 +135,8 @@ class _Reader:
         self.anchors: dict[str, _Anchor] = {}
         self.merging: list[dict[str, Any]] = []
         self.broken: dict[int, dict[str, Any]] = {}
+        self.texts: dict[str, str] = {}
+        """The plain scalars that are texts wherever they stand: a few keys, and names. Equal ones become one."""
         self.expanded = 0
         self.aliased = False
 
@@ -148,27 +150,15 @@ class _Reader:
         key: Any = _NO_KEY
         in_mapping = False
         stack: list[tuple[Any, list[int], Any, bool]] = []
-        # Equal texts are one: the same few keys stand in every asset, and names wherever they are used.
-        texts: dict[str, str] = {}
-        share = texts.setdefault
+        known = self.texts.get
         while True:
             event = get()
             kind = event.__class__
             if kind is ScalarEvent:
-                value = event.value
-                value = share(value, value)
                 offset = event.start_mark.index
-                if len(value) > SCALAR:
-                    value = self.too_large(value, offset)
-                if event.tag is not None:
-                    value = self.tagged(event, value, offset)
-                elif not event.style:
-                    if value in WORDS or value[0] in NUMERIC:
-                        value = self.plain(value, offset, is_key=in_mapping and key is _NO_KEY)
-                elif "\0" in value:
-                    value = self.null_character(value, offset)
-                if event.anchor is not None:
-                    self.anchors[event.anchor] = _Anchor(value, offset)
+                value = known(event.value)
+                if value is None or event.style or event.tag is not None or event.anchor is not None:
+                    value = self.scalar(event, offset, is_key=in_mapping and key is _NO_KEY)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 offset = event.start_mark.index
                 child: Any = {} if kind is MappingStartEvent else []
@@ -235,6 +225,25 @@ class _Reader:
             self.document.values, self.document.start = root[0], marks[0]
 
     # What one scalar means
+
+    def scalar(self, event: Any, offset: int, *, is_key: bool) -> Any:
+        """The value of a scalar that was not met before as a plain text."""
+        value: Any = event.value
+        if len(value) > SCALAR:
+            value = self.too_large(value, offset)
+        if event.tag is not None:
+            value = self.tagged(event, value, offset)
+        elif not event.style:
+            text = value
+            if text in WORDS or text[0] in NUMERIC:
+                value = self.plain(text, offset, is_key=is_key)
+            if value is text and text not in WORDS and offset not in self.document.flagged:
+                self.texts[text] = text
+        elif "\0" in value:
+            value = self.null_character(value, offset)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = _Anchor(value, offset)
+        return value
 
     def plain(self, text: str, offset: int, *, is_key: bool = False) -> Any:
         if is_key and text in _LETTERS:

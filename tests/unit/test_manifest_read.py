@@ -352,3 +352,16 @@ def test_no_text_raises_and_every_container_has_places(data: bytes) -> None:
         assert problem.place is not None
         assert problem.place.line >= 1
         assert problem.place.column >= 1
+
+
+def test_what_is_said_of_a_scalar_is_said_each_time() -> None:
+    """A text that was met before is not resolved again; one that readers disagree about is, wherever it stands."""
+    document = read(b"- 010\n- 010\n- y\n- {y: x}\n- y\n- 1h\n- 1h\n- ''\n- x\n- !!int x\n- 7\n- 7\n", "f.yml")
+    assert document.values == ["010", "010", "y", {"y": "x"}, "y", "1h", "1h", "", "x", "x", 7, 7]
+    assert [(problem.code, problem.place.line) for problem in document.problems if problem.place] == [
+        ("A0113", 1),
+        ("A0113", 2),
+        ("A0113", 3),
+        ("A0113", 5),
+        ("A0114", 10),
+    ]
