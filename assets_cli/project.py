@@ -26,6 +26,7 @@ from assets_cli.planning.plan import plan as make_plan
 from assets_cli.probing import NOTHING, observable
 
 if TYPE_CHECKING:
+    from assets_cli.graph.selection.resolve import Facts
     from assets_cli.model.answers import (
         AssetStatus,
         Checks,
@@ -97,9 +98,7 @@ class Project:
         with self._parts.looking_once():
             named = self._named(selection, observing=observe)
             chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
-            if full_refresh:
-                chosen = self._anew(chosen, named)
-            return self._plan(chosen, jobs, observing=observe)
+            return self._plan(self._anew(chosen, named) if full_refresh else chosen, jobs, observing=observe)
 
     def propose(
         self,
@@ -115,9 +114,7 @@ class Project:
         with self._parts.looking_once():
             named = self._named(selection, observing=observe)
             chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
-            if full_refresh:
-                chosen = self._anew(chosen, named)
-            return self._plan(chosen, observing=observe, resting=True)
+            return self._plan(self._anew(chosen, named) if full_refresh else chosen, observing=observe, resting=True)
 
     def why(self, asset: str) -> Why:
         """The causes of an asset, each followed down to its roots in the whole-project plan."""
@@ -454,9 +451,13 @@ class Project:
 
     def _named(self, expressions: Sequence[str], *, observing: bool = True) -> frozenset[str]:
         """The assets that selections name. The whole project is looked at only where one has an `is:`."""
-        from assets_cli.planning.survey import facts  # as above
 
-        return select(expressions, self.graph, lambda: facts(self._survey(self.graph.assets, observing=observing)))
+        def states() -> Mapping[str, Facts]:
+            from assets_cli.planning.survey import facts  # as above
+
+            return facts(self._survey(self.graph.assets, observing=observing))
+
+        return select(expressions, self.graph, states)
 
     def _select(
         self, expressions: Sequence[str], named: frozenset[str], *, upstream: bool, downstream: bool, force: bool

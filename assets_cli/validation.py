@@ -19,8 +19,8 @@ from assets_cli.manifest.audit import audit, within
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.planning import freshness
-from assets_cli.probing import findings
 from assets_cli.probing.files import FileDigests
+from assets_cli.probing.findings import findings
 
 
 class Validation(NamedTuple):

@@ -58,21 +58,31 @@ def begin(
     Raises:
         AssetsError: one makes no sense.
     """
-    from assets_cli.cli.usage import parse_variables, require_directory
+    try:
+        where = directory.absolute()
+    except FileNotFoundError:  # the current directory was removed
+        where = directory
+    if directory != Path() or where == directory:
+        from assets_cli.cli.usage import require_directory  # most calls are from where the project is
 
-    require_directory(directory)
+        require_directory(directory)
     typed = [] if directory == Path() else ["-C", str(directory)]
     typed += [] if environment == "default" else ["--env", environment]
     typed += [word for one in variable or () for word in ("--var", one)]
     typed += ["--state", state] if state else []
-    where = directory.absolute()
     return Session(
         directory=where,
         environment=environment,
-        variables=parse_variables(variable or ()),
+        variables=_variables(variable) if variable else {},
         state=os.path.normpath(where / state) if state else None,
         typed=tuple(typed),
     )
+
+
+def _variables(pairs: list[str]) -> dict[str, str]:
+    from assets_cli.cli.usage import parse_variables  # as above
+
+    return parse_variables(pairs)
 
 
 def _quoted(word: str) -> str:

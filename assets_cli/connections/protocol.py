@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from assets_cli.model.answers import Rows
 from assets_cli.model.growth import Growth
 from assets_cli.model.world import SERVER_TABLE
+
+if TYPE_CHECKING:
+    from assets_cli.model.answers import Rows
 
 __all__ = [
     "SERVER_TABLE",

@@ -16,13 +16,14 @@ from typing import Final, NamedTuple
 from assets_cli.model.problem import Place, Problem
 
 FILE: Final = ".env"
-_START = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
-_SINGLE = re.compile(r"'([^']*)'")
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_BARE = re.compile(r"(?!['\"])[^\n]*?(?=[ \t]*(?:\n|$)|[ \t]+#)")
-_REST = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\n|$)")
-_IDLE = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\n|$)")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+# Compiled by `re` when there is a file: few projects have one.
+_START = r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*"
+_SINGLE = r"'([^']*)'"
+_DOUBLE = r'(?s)"((?:[^"\\]|\\.)*)"'
+_BARE = r"(?!['\"])[^\n]*?(?=[ \t]*(?:\n|$)|[ \t]+#)"
+_REST = r"[ \t]*(?:#[^\n]*)?(?=\n|$)"
+_IDLE = r"[ \t]*(?:#[^\n]*)?(?=\n|$)"
+_ESCAPE = r"(?s)\\(.)"
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _LARGEST: Final = 1 << 20
 
@@ -84,7 +85,7 @@ def parse(text: str) -> Variables:
         start = position
         while text[position : position + 1] in (" ", "\t"):
             position += 1
-        idle = _IDLE.match(text, position)
+        idle = re.compile(_IDLE).match(text, position)
         position = idle.end() if idle else _variable(text, position, line, values, problems)
         position += 1  # the line break
         line += text.count("\n", start, position)
@@ -96,12 +97,12 @@ def _variable(text: str, position: int, line: int, values: dict[str, str], probl
     end = text.find("\n", position)
     end = len(text) if end < 0 else end
     column = position - (text.rfind("\n", 0, position) + 1) + 1
-    name = _START.match(text, position, end)
+    name = re.compile(_START).match(text, position, end)
     if name is None:
         problems.append(_problem(line, column, "this line is not of the form NAME=value", "write NAME=value"))
         return end
     value = _value(text, name.end())
-    rest = _REST.match(text, value[1]) if value else None
+    rest = re.compile(_REST).match(text, value[1]) if value else None
     if value is None or rest is None:
         what = "the quote is not closed" if value is None else "something follows the closing quote"
         hint = (
@@ -120,11 +121,11 @@ def _value(text: str, position: int) -> tuple[str, int] | None:
     """The value that begins here and where it ends; None for a quote that is not closed."""
     if text[position : position + 1] == "#" and text[position - 1] in " \t":
         return "", position  # a comment, and nothing before it
-    if match := _SINGLE.match(text, position):
+    if match := re.compile(_SINGLE).match(text, position):
         return match[1], match.end()
-    if match := _DOUBLE.match(text, position):
-        return _ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[1]), match[1]), match.end()
-    if match := _BARE.match(text, position):
+    if match := re.compile(_DOUBLE).match(text, position):
+        return re.sub(_ESCAPE, lambda escape: _ESCAPES.get(escape[1], escape[1]), match[1]), match.end()
+    if match := re.compile(_BARE).match(text, position):
         return match[0], match.end()
     return None
 

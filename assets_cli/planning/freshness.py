@@ -7,11 +7,10 @@ superseded since counts with the data time that it had just before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.answers import Holder, HolderReason, Verdict, VerdictStatus
 from assets_cli.model.history import Input, Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, FreshnessPolicy
 from assets_cli.model.plan import Overdue, Promise
@@ -19,11 +18,15 @@ from assets_cli.model.world import World
 from assets_cli.planning.members import Members
 from assets_cli.planning.versions import current_input, readers_of_today
 
+if TYPE_CHECKING:
+    from assets_cli.model.answers import Holder, HolderReason, Verdict, VerdictStatus
+
 
 class FreshnessView(NamedTuple):
     """What questions of freshness are answered from. `times` holds the data time of every asset, None for unknown.
 
-    `current` are assets that have read of each of their upstreams what is there now (`versions.readers_of_today`).
+    `current` are assets that have read of each of their upstreams what is there now (`versions.readers_of_today`);
+    `broken` those whose data is older than their policy allows, or nobody knows how old, in topological order.
     """
 
     graph: AssetGraph
@@ -32,6 +35,7 @@ class FreshnessView(NamedTuple):
     now: int
     times: Mapping[str, int | None]
     current: frozenset[str]
+    broken: tuple[str, ...]
 
     def contribution(self, asset: Asset, upstream: str) -> int | None:
         """The data time that an upstream lends to an asset, through the version of it that the asset has read."""
@@ -100,21 +104,27 @@ def _time_observed(seen: Observation, now: int) -> int:
 
 def view(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> FreshnessView:
     """The data times of all assets; the cost is one look at every edge, whatever the history's length."""
+    assets, settled = graph.assets, snapshot.settled
     current = readers_of_today(graph, snapshot, world.observations)
     times: dict[str, int | None] = {}
+    broken: list[str] = []
     for name in graph.order:
-        asset = graph.assets[name]
-        if name in current:
-            oldest = _oldest([times[upstream] for upstream in asset.upstreams])
-            times[name] = oldest if asset.upstreams else min(snapshot.settled[name].time, now)
+        asset = assets[name]
+        if name not in current:
+            time = data_time(asset, graph, snapshot, world, now, times.__getitem__)
+        elif upstreams := asset.upstreams:
+            time = _oldest([times[upstream] for upstream in upstreams])
         else:
-            times[name] = data_time(asset, graph, snapshot, world, now, times.__getitem__)
-    return FreshnessView(graph, snapshot, world, now, times, current)
+            time = min(settled[name].time, now)
+        times[name] = time
+        policy = asset.freshness
+        if policy is not None and (time is None or now - time > policy.max_lag):
+            broken.append(name)
+    return FreshnessView(graph, snapshot, world, now, times, current, tuple(broken))
 
 
 def _oldest(times: list[int | None]) -> int | None:
-    known = [time for time in times if time is not None]
-    return min(known, default=None) if len(known) == len(times) else None
+    return None if None in times else min(times)  # type: ignore[type-var]
 
 
 _Asked = tuple[int, Members[str]]
@@ -127,8 +137,7 @@ def promises(seen: FreshnessView) -> dict[str, Promise]:
     One walk up from those that are not kept: of several bounds the strictest goes on, for what it needs includes what
     the others do.
     """
-    graph = seen.graph
-    broken = {name for name, policy in _policies(graph) if not _is_kept(seen, name, policy)}
+    graph, broken = seen.graph, set(seen.broken)
     if not broken:
         return {}
     askers: list[str] = []
@@ -157,19 +166,6 @@ def promises(seen: FreshnessView) -> dict[str, Promise]:
     return found
 
 
-def _policies(graph: AssetGraph) -> Iterator[tuple[str, FreshnessPolicy]]:
-    """The assets that have one, in topological order."""
-    for name in graph.order:
-        policy = graph.assets[name].freshness
-        if policy is not None:
-            yield name, policy
-
-
-def _is_kept(seen: FreshnessView, name: str, policy: FreshnessPolicy) -> bool:
-    time = seen.times[name]
-    return time is not None and seen.now - time <= policy.max_lag
-
-
 def _ask(asked: dict[str, _Asked], name: str, promise: _Asked) -> None:
     before = asked.get(name)
     asked[name] = promise if before is None else (max(before[0], promise[0]), before[1] | promise[1])
@@ -179,9 +175,9 @@ def overdue(seen: FreshnessView, names: Container[str]) -> tuple[Overdue, ...]:
     """The broken promises of these assets, in topological order; equal to the limit still passes."""
     late: dict[str, tuple[int, FreshnessPolicy]] = {}
     limits: dict[int, list[str]] = {}  # who holds back is asked for all with the same limit at once
-    for name, policy in _policies(seen.graph):
-        time = seen.times[name]
-        if name in names and time is not None and seen.now - time > policy.max_lag:
+    for name in seen.broken:
+        policy, time = seen.graph.assets[name].freshness, seen.times[name]
+        if name in names and time is not None and policy is not None:
             late[name] = time, policy
             limits.setdefault(policy.max_lag, []).append(name)
     held: dict[str, Members[str]] = {}
@@ -199,6 +195,8 @@ def verdicts(seen: FreshnessView, names: Iterable[str]) -> tuple[Verdict, ...]:
     Equal to a limit still passes. Who holds back is asked for all assets with the same limit at once, so that the cost
     follows the assets and their edges.
     """
+    from assets_cli.model.answers import Holder  # a plan without promises does without answers
+
     judged: dict[str, tuple[VerdictStatus, int | None]] = {}
     limits: dict[int | None, list[str]] = {}
     for name in seen.graph.sort(names):
@@ -233,6 +231,8 @@ def _judge(age: int | None, policy: FreshnessPolicy) -> tuple[VerdictStatus, int
 
 
 def _verdict(seen: FreshnessView, name: str, status: VerdictStatus, held_by: Sequence[Holder]) -> Verdict:
+    from assets_cli.model.answers import Verdict  # as above
+
     policy, time = seen.graph.assets[name].freshness, seen.times[name]
     assert policy is not None  # noqa: S101 - for mypy: only assets with a policy are judged
     return Verdict(

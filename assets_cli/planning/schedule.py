@@ -6,7 +6,6 @@ same rule starts the real steps.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -73,6 +72,8 @@ def left(steps: Mapping[str, Step], length: Mapping[str, int], jobs: int, begun:
         jobs: how many run at once.
         begun: those that run already, each with what is left of it.
     """
+    import heapq  # only where there are steps
+
     readers: dict[str, list[str]] = {name: [] for name in steps}
     waiting: dict[str, int] = {}
     for name, step in steps.items():

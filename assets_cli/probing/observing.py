@@ -104,6 +104,8 @@ def observe(
     graph: AssetGraph, assets: Iterable[Asset], snapshot: StateSnapshot, around: ObserveSurroundings
 ) -> Observed:
     """Look at external assets, at several at once where commands do it."""
+    from assets_cli.model.secrets import mask, mask_version  # only what was seen may hold one
+
     walls = Walls(graph.manifest.root)
     answers: dict[str, Answer | ProbeError] = {}
     commands = []

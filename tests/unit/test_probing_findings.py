@@ -11,7 +11,8 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.codes import CODES
 from assets_cli.model.manifest import Asset, Connection, Manifest, Output, PythonCommand, ShellCommand, SqlCommand
 from assets_cli.model.problem import Place, Problem
-from assets_cli.probing import FileDigests, findings
+from assets_cli.probing import FileDigests
+from assets_cli.probing.findings import findings
 
 
 def place(asset: str, *keys: str | int) -> Place:

@@ -13,9 +13,8 @@ from support.space import Space, asset, manifest_of, promise
 from assets_cli.cli.screens.problems import report
 from assets_cli.cli.terminal import Terminal
 from assets_cli.graph import AssetGraph, select
-from assets_cli.graph.selection import Facts, parse, show
-from assets_cli.graph.selection.parser import DEEPEST, And, Ends, Layers, Not, Or, Term, Tree
-from assets_cli.graph.selection.resolve import ATTRIBUTES, STATES
+from assets_cli.graph.selection.parser import DEEPEST, And, Ends, Layers, Not, Or, Term, Tree, parse, show
+from assets_cli.graph.selection.resolve import ATTRIBUTES, STATES, Facts
 from assets_cli.model.problem import EXPRESSION, AssetsError, Place
 from assets_cli.planning.survey import facts, scope, survey
 

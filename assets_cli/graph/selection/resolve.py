@@ -43,24 +43,12 @@ _WILDCARDS = re.compile(r"[*?]")
 _ELSEWHERE: Final = {"name": "", "key": "", "asset": "", "status": "is:", "state": "is:", "file": "path:"}
 
 
-def select(expressions: Sequence[str], graph: AssetGraph, statuses: Statuses | None = None) -> frozenset[str]:
-    """The assets that any of the expressions names; every asset where there is no expression.
-
-    `statuses` tells what `is:` asks for, for every asset; it is called once, and only if an expression has an `is:`.
-
-    Raises:
-        AssetsError: expressions that cannot be read (A0401), that name nothing (A0402), or that ask for a state where
-            none is known (A0404); all of them.
-    """
-    if not expressions:
-        return frozenset(graph.assets)
+def resolve(expressions: Sequence[str], graph: AssetGraph, statuses: Statuses | None) -> frozenset[str]:
+    """The assets that any of these expressions names, as `select` has it."""
     resolver = _Resolver(graph, statuses)
     found: set[str] = set()
     for expression in expressions:
-        if expression in graph.assets:
-            found.add(expression)
-        else:
-            found |= resolver.resolve(expression)
+        found |= resolver.resolve(expression)
     if resolver.problems:
         raise AssetsError(*resolver.problems)
     return frozenset(found)
