@@ -110,13 +110,18 @@ def _refuse_unreadable_code(selection: Selection, world: World) -> None:
 
 def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
     graph = situation.graph
+    assets, names = graph.assets, selection.names
     steps: dict[str, Step] = {}
-    names = selection.names
+    quiet = situation.unmoved.difference(situation.promises, selection.forced, selection.anew)
     for name in graph.order:
-        asset = graph.assets[name]
-        if name not in names or asset.is_external:
+        if name not in names or (name in quiet and not steps):
             continue
-        after = tuple([upstream for upstream in asset.upstreams if upstream in steps]) if steps else ()
+        asset = assets[name]
+        if asset.is_external:
+            continue
+        after = tuple([upstream for upstream in asset.upstreams if upstream in steps])
+        if name in quiet and not after:
+            continue
         causes = situation.causes(name)
         if name in selection.anew:
             causes.append(Cause("forced", FULL_REFRESH))
@@ -145,12 +150,12 @@ def _kind(causes: Iterable[Cause]) -> Literal["materialize", "check"]:
 def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], uncovered: frozenset[str]) -> list[Skip]:
     skips: list[Skip] = []
     beside: set[str] = set()
-    names = selection.names
+    assets, names = graph.assets, selection.names
     for name in graph.order:
         if name not in names:
             continue
-        asset = graph.assets[name]
-        if asset.is_external:
+        asset = assets[name]
+        if asset.command is None:
             skips.append(Skip(name, "external", "others produce it"))
         elif name not in steps:
             detail = "nothing will refresh it: no freshness policy on it or below" if name in uncovered else ""

@@ -14,7 +14,7 @@ from assets_cli.connections import open_database
 from assets_cli.connections.protocol import Database, DatabaseError
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.history import Component, Fingerprint, Latest, Settled, StateSnapshot
-from assets_cli.model.manifest import Asset, Connection
+from assets_cli.model.manifest import Asset, Connection, Output
 from assets_cli.model.problem import Problem
 from assets_cli.model.template import UnknownVariableError, fill_environment
 from assets_cli.model.world import CodeProbe, OutputProbe, World
@@ -22,7 +22,7 @@ from assets_cli.probing.code import CodeLook
 from assets_cli.probing.declared import Declarations
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.observing import NOTHING, Observed
-from assets_cli.probing.paths import Walls, is_file_as_left, probe_path
+from assets_cli.probing.paths import Glance, Walls, probe_path
 from assets_cli.probing.tables import AskedTable, DatabaseCache, DatabaseLocks, cache_file, probe_tables
 
 
@@ -63,24 +63,33 @@ def look(
     """
     assets = graph.manifest.assets
     looking = _Look(graph, surroundings)
-    settled = snapshot.settled
-    for name in names:
-        asset = assets[name]
-        if asset.command is None:
-            continue
-        known = settled.get(name)
-        if known is None:
-            looking.at(asset, snapshot.of(name))
-            continue
-        if not looking.code.is_as_recorded(asset, known.components):
-            looking.at_code(asset, snapshot.of(name))
-        if not looking.is_as_left(asset, known):
-            looking.output(asset, _fingerprint(known))
+    settled, wanted = snapshot.settled, set(names)
+    with Glance(looking.walls) as glance:
+        for name in graph.order:
+            asset = assets[name]
+            if asset.command is None or name not in wanted:
+                continue
+            known = settled.get(name)
+            if known is None:
+                looking.at(asset, snapshot.of(name))
+                continue
+            if not looking.code.is_as_recorded(asset, known.components):
+                looking.at_code(asset, snapshot.of(name))
+            if asset.output is not None and not _is_as_left(asset.output, known, glance):
+                looking.output(asset, _fingerprint(known))
     looking.tables()
     surroundings.files.save()
     outputs = {name: probe for name, probe in looking.outputs.items() if not _is_as_recorded(probe, settled.get(name))}
     observations = {**snapshot.observations, **observed.observations}
     return World(looking.probes, outputs, observations, (*observed.failures.values(), *looking.warnings))
+
+
+def _is_as_left(output: Output, known: Settled, glance: Glance) -> bool:
+    """Whether an output is plainly as recorded. False says nothing."""
+    path, digest, stat = output.path, known.fingerprint, known.stat
+    if path is None or digest is None or stat is None or "$" in path:
+        return path is None and output.table is None
+    return glance.is_as_left(path, digest, stat, known.taken)
 
 
 def _fingerprint(known: Settled) -> Fingerprint | None:
@@ -164,16 +173,6 @@ class _Look:
         probe = self.code.probe(asset, made.components if made else None)
         if made is None or probe.problem is not None or probe.components is not made.components:
             self.probes[asset.name] = probe
-
-    def is_as_left(self, asset: Asset, known: Settled) -> bool:
-        """Whether an output is plainly as recorded. False says nothing."""
-        output = asset.output
-        if output is None:
-            return True
-        path, digest, stat = output.path, known.fingerprint, known.stat
-        if path is None or digest is None or stat is None or "$" in path:
-            return path is None and output.table is None
-        return is_file_as_left(path, (digest, stat, known.taken), self.surroundings.files.root, self.walls)
 
     def output(self, asset: Asset, recorded: Fingerprint | None) -> None:
         """Look at an output that is a path; one that is a table is asked for by `tables`."""

@@ -9,9 +9,10 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from stat import S_ISDIR, S_ISLNK, S_ISREG
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from assets_cli.model.history import Fingerprint
 from assets_cli.model.world import OutputProbe
@@ -27,9 +28,10 @@ class Walls:
     """Where the project ends, for one look: the real folder of each path is resolved once."""
 
     def __init__(self, root: str) -> None:
-        self._given = root
+        self.root = root
         self._root = _real_root(root)
         self._folders: dict[str, bool] = {}
+        self._in_root: dict[str, bool] = {}
 
     def contain(self, full: str) -> bool:
         """Whether the real path of something below the root is below the real root too."""
@@ -44,9 +46,17 @@ class Walls:
             known = self._folders[folder] = self._is_plainly_inside(folder) or self.contain(folder)
         return known
 
+    def contain_folder_in_root(self, path: str) -> bool:
+        """The same of a path that is relative to the root."""
+        folder = path[: path.rfind("/") + 1]
+        known = self._in_root.get(folder)
+        if known is None:
+            known = self._in_root[folder] = self.contain_folder_of(f"{self.root}/{folder}")
+        return known
+
     def _is_plainly_inside(self, folder: str) -> bool:
         """Whether a folder is below the root without a link on the way: the common case, at a look for each step."""
-        path = self._given
+        path = self.root
         if folder == path:
             return True
         if not folder.startswith(f"{path}/"):
@@ -99,22 +109,32 @@ def probe_path(path: str, recorded: Fingerprint | None, files: FileDigests, wall
     return OutputProbe("present", Fingerprint("exists:special"))  # a device or a pipe has no content to compare
 
 
-def is_file_as_left(path: str, then: tuple[str, str, int], root: str, walls: Walls) -> bool:
-    """Whether what is at a declared path is plainly the file that it was: one call of the system. False says nothing.
+class Glance:
+    """Looks at many files of a project, with one call of the system for each; a context, which holds its folder open."""
 
-    `then` are digest and gate of the recorded fingerprint, and when it was taken.
-    """
-    if path[:1] == "/":
-        full = path
-    else:
-        full = f"{root}/{path}"
-        if not walls.contain_folder_of(full):
+    def __init__(self, walls: Walls) -> None:
+        self._walls = walls
+        self._root: int | None = None
+
+    def __enter__(self) -> Self:
+        with suppress(OSError):
+            self._root = os.open(self._walls.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._root is not None:
+            os.close(self._root)
+            self._root = None
+
+    def is_as_left(self, path: str, digest: str, gate_then: str, taken: int) -> bool:
+        """Whether what is at a declared path is plainly the file of a recorded fingerprint. False says nothing."""
+        if self._root is None or (path[:1] != "/" and not self._walls.contain_folder_in_root(path)):
             return False
-    try:
-        stat = os.lstat(full)
-    except (OSError, ValueError):
-        return False
-    return S_ISREG(stat.st_mode) and _is_as_left(stat, *then)
+        try:
+            stat = os.lstat(path, dir_fd=self._root)
+        except (OSError, ValueError):
+            return False
+        return S_ISREG(stat.st_mode) and _is_as_left(stat, digest, gate_then, taken)
 
 
 def data_version_of_path(fingerprint: Fingerprint, mode: Literal["content", "stat"]) -> str:

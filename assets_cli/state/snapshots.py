@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets_cli.model import texts
-from assets_cli.model.history import Attempt, Input, Latest, Materialization, Observation, Settled, StateSnapshot
+from assets_cli.model.history import Attempt, Latest, Materialization, Observation, Settled, StateSnapshot
 from assets_cli.model.problem import AssetsError
 from assets_cli.state import failures, rows
 
@@ -83,10 +83,8 @@ def read(
     rest = _rest(connection, known, reader.dead_among)
     latest = LatestOfRows({row[_ASSET]: row for row in found}, rest, reader)
     observations = _observations(connection, found)
-    current = _current(found, rest.older, observations)
-    readable = {name: texts.of_input(name, *read) for name, read in current.items()}
-    superseded = _superseded(found, rest.older.values(), current, frozenset(readable.values()))
-    frozen = _frozen(connection, environment, superseded, latest)
+    readable = _readable(found, rest.older, observations)
+    frozen = _frozen(connection, environment, _superseded(found, rest.older.values(), readable), latest)
     return StateSnapshot(environment, latest, observations, frozen, settled, readable)
 
 
@@ -200,36 +198,39 @@ def _observations(connection: sqlite3.Connection, found: Sequence[rows.Row]) -> 
     return {seen.asset: seen for seen in rows.observations(kept)}
 
 
-def _current(
+def _readable(
     found: Sequence[rows.Row],
     older: Mapping[int | None, Materialization],
     observations: Mapping[str, Observation],
-) -> dict[str, Input]:
-    """What a downstream would read of each asset now."""
-    current = {name: Input(seen.data_version, seen.seq) for name, seen in observations.items()}
+) -> dict[str, str]:
+    """What a downstream that read an asset now would have on record of it."""
+    readable = {name: texts.of_input(name, seen.data_version, seen.seq) for name, seen in observations.items()}
     for row in found:
         usable = row[_USABLE]
         if usable == row[_SEQ]:
             if usable is not None:
-                current[row[_ASSET]] = _new(Input, (row[_VERSION], usable))
+                name = row[_ASSET]
+                readable[name] = texts.of_input(name, row[_VERSION], usable)
         elif usable in older:
-            current[row[_ASSET]] = Input(older[usable].data_version, usable)
-    return current
+            name = row[_ASSET]
+            readable[name] = texts.of_input(name, older[usable].data_version, usable)
+    return readable
 
 
 def _superseded(
-    found: Sequence[rows.Row],
-    older: Iterable[Materialization],
-    current: Mapping[str, Input],
-    readable: frozenset[str],
+    found: Sequence[rows.Row], older: Iterable[Materialization], readable: Mapping[str, str]
 ) -> set[tuple[str, str]]:
     """All versions that were read and are not the current ones, of which `readable` are the texts."""
-    superseded: set[tuple[str, str]] = set()
+    parts = frozenset(readable.values())
     read = [value.inputs for value in older]
     for row in found:
         text = row[_INPUTS]
-        if text and text != "{}" and not readable.issuperset(texts.parts_of_inputs(text)):
+        if text and text != "{}" and not parts.issuperset(texts.parts_of_inputs(text)):
             read.append(texts.inputs(text))
+    if not read:
+        return set()
+    current = texts.inputs(texts.of_inputs(readable.values()))
+    superseded: set[tuple[str, str]] = set()
     for inputs in read:
         for upstream, (version, _) in inputs.items():
             now = current.get(upstream)
