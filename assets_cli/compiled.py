@@ -220,12 +220,20 @@ def _digest_of(names: Sequence[str], environ: Mapping[str, str], salt: bytes) ->
 
 
 def _keep(asked: Asked, found: Compiled, basis: Basis, sources: Sources, environ: _Noted) -> None:
-    """Keep what was compiled, at once or not at all. Where nothing can be written nothing is kept."""
+    """Keep what was compiled, at once or not at all. Where nothing can be written nothing is kept.
+
+    Nor is it where a URL has its password written in it: that is hidden wherever we write, and here it cannot be.
+    """
+    from assets_cli.model.secrets import writes_password  # only what is new is kept
+
     names, salt = sorted(environ.names), os.urandom(16)
     head: Any = (tuple(basis), tuple(sources), names, salt, _digest_of(names, asked.environ, salt))
+    body = _packed(found)
     try:
-        first, rest = marshal.dumps(head), marshal.dumps(_packed(found))
+        first, rest = marshal.dumps(head), marshal.dumps(body)
     except ValueError:
+        return
+    if b"://" in rest and writes_password(repr(body)):  # in which quotes keep the texts apart
         return
     payload = b"".join((len(first).to_bytes(8, "little"), first, rest))
     target = asked.cache

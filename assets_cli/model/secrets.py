@@ -17,6 +17,7 @@ SHORTEST: Final = 6
 MASK: Final = "***"
 _IN_URL: Final = ":***@"
 _IN_QUERY = re.compile(r"(?i)(?<=[?&])((?:ssl)?password|passwd|pwd|passcode|token|secret)=([^\s&#\"'<>]+)")
+_REFERENCE = re.compile(r"\$\{env\.[A-Za-z_][A-Za-z0-9_]*\}")
 _PASSWORD = re.compile(r"(?<=://)([^\s/?#:@\"'<>]*):([^\s/?#\"'<>]+)@")
 
 
@@ -46,6 +47,11 @@ def secrets(values: Iterable[str], urls: Iterable[str] = ()) -> tuple[str, ...]:
 def has_password(text: str) -> bool:
     """Whether a URL with a password is in a text."""
     return "://" in text and (_PASSWORD.search(text) is not None or _IN_QUERY.search(text) is not None)
+
+
+def writes_password(text: str) -> bool:
+    """The same of a text as written: what `${env.X}` stands for is not in it, but a default is."""
+    return "://" in text and has_password(_REFERENCE.sub("", text))
 
 
 def cover(secret: str) -> str:

@@ -155,6 +155,17 @@ def test_secrets_are_not_kept(tmp_path: Path) -> None:
         assert secret not in data
 
 
+@pytest.mark.parametrize("where", ["vars: {url: '%s'}", "assets: [{name: a, command: {shell: 'curl %s'}}]"])
+def test_a_password_that_is_written_in_a_manifest_is_nowhere_else(tmp_path: Path, where: str) -> None:
+    """Such a manifest is compiled each time; with the password in a variable it is kept."""
+    for url, is_kept in (("https://me:pw@host/", False), ("https://me:${env.PW}@host/", True)):
+        write(tmp_path, {"assets.yml": f"version: 1\n{where % url}\n"})
+        asked = ask(tmp_path)
+        assert said(asked) == said(asked, anew)
+        assert (kept(asked) is not None) == is_kept
+        assert asked.cache.exists() == is_kept
+
+
 def test_a_link_that_leads_elsewhere_now(asked: Asked) -> None:
     """What was a folder of the project and is a link out of it now is refused, though no file was edited."""
     root = Path(asked.root)

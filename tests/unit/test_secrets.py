@@ -10,7 +10,7 @@ import pytest
 
 from assets_cli.manifest import load
 from assets_cli.model.event import StepFinished
-from assets_cli.model.secrets import has_password, mask, mask_version, secrets
+from assets_cli.model.secrets import has_password, mask, mask_version, secrets, writes_password
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.secrets import secrets_of
 from assets_cli.running.executors.logs import Masker
@@ -52,6 +52,24 @@ def test_passwords_in_urls_are_always_hidden(text: str, shown: str) -> None:
     """However short, and whoever knows them."""
     assert mask(text) == shown
     assert has_password(text) == (text != shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("postgres://me:pw@host", True),
+        ("postgres://me:${env.PW}@host", False),
+        ("postgres://me:${env.PW:-pw}@host", True),
+        ("postgres://me:a${env.PW}@host", True),
+        ("postgres://${env.USER}:${env.PW}@host?sslmode=x", False),
+        ("https://host?token=abc", True),
+        ("https://host?token=${env.T}", False),
+        ("me:pw@host", False),
+    ],
+)
+def test_a_password_from_a_variable_is_not_written(text: str, written: bool) -> None:
+    """A default is, and so is what stands beside the variable."""
+    assert writes_password(text) == written
 
 
 def test_a_known_password_is_hidden_on_its_own() -> None:
