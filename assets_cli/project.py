@@ -17,6 +17,7 @@ from assets_cli import wiring
 from assets_cli.graph import select
 from assets_cli.model.columns import split
 from assets_cli.model.history import Attempt, RunRecord, RunStatus, StepRecord
+from assets_cli.model.memory import collector_paused
 from assets_cli.model.plan import Plan, Step
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.planning import freshness
@@ -474,8 +475,8 @@ class Project:
     def _plan(
         self, selection: Selection, jobs: int | None = None, *, observing: bool = True, resting: bool = False
     ) -> Plan:
-        snapshot, world = self._parts.look(selection.names, observing=observing)
-        with wiring.quoted(self.manifest):
+        with collector_paused(), wiring.quoted(self.manifest):
+            snapshot, world = self._parts.look(selection.names, observing=observing)
             plan = make_plan(self.graph, selection, snapshot, world, wiring.clock(), jobs=jobs or os.cpu_count() or 1)
         if resting:
             from assets_cli.planning import saved  # only a plan to be saved needs it
@@ -489,8 +490,8 @@ class Project:
         from assets_cli.planning.survey import scope, survey  # as above
 
         seen = scope(self.graph, names)
-        snapshot, world = self._parts.look_within(seen.graph, seen.names, observing=observing)
-        with wiring.quoted(self.manifest):
+        with collector_paused(), wiring.quoted(self.manifest):
+            snapshot, world = self._parts.look_within(seen.graph, seen.names, observing=observing)
             return survey(seen, snapshot, world, wiring.clock())
 
 

@@ -51,7 +51,7 @@ class CodeLook:
         self.modules = Modules(files)
         self.walls = Walls(files.root)
         self.sound_entrypoints: dict[PythonCommand, tuple[str, ...]] = {}
-        self._declared = Declarations(manifest, files.root) if declared is None else declared
+        self.declared = Declarations(manifest, files.root) if declared is None else declared
         self._scripts: dict[shell_scripts.Script, str | None] = {}
         self._digests: dict[str, str] = {}
         self._globs: dict[str, list[str]] = {}
@@ -62,7 +62,7 @@ class CodeLook:
         recorded = recorded or {}
         if recorded and self.is_as_recorded(asset, _text(recorded)):
             return CodeProbe(recorded)
-        declared = self._declared.text(asset)
+        declared = self.declared.text(asset)
         if is_whole(declared):
             now = texts.components(declared)
             return CodeProbe({name: _keep(recorded.get(name), each) for name, each in now.items()})
@@ -73,7 +73,7 @@ class CodeLook:
 
     def is_as_recorded(self, asset: Asset, text: str) -> bool:
         """Whether code is plainly the one of which this text is on record: the common case. False says nothing."""
-        declared = self._declared.text(asset)
+        declared = self.declared.text(asset)
         if text == declared:
             return True
         if is_whole(declared) or not text.startswith(declared):
@@ -90,14 +90,10 @@ class CodeLook:
             return False
         return all(name in further and further[name].raw == raw for name, raw in now.items())
 
-    def declared(self, asset: Asset) -> str:
-        """The text of what the manifest says of an asset's code: all there is to say of it, or its beginning."""
-        return self._declared.text(asset)
-
     def examine(self, asset: Asset, recorded: Mapping[str, Component]) -> Examined:
         """The components as they are now and every problem, whether or not the manifest declares a version."""
         found = _Examination(self, asset, recorded)
-        for name, each in self._declared.components(asset).items():
+        for name, each in self.declared.components(asset).items():
             found.components[name] = _keep(recorded.get(name), each)
         command = asset.command
         if isinstance(command, ShellCommand):

@@ -27,7 +27,8 @@ class Declarations:
         """`known` are texts by asset that were made of the same manifest before."""
         self._manifest = manifest
         self._root = root
-        self._texts = {} if known is None else dict(known)
+        self.texts = {} if known is None else dict(known)
+        """What `text` has said until now, by asset."""
         self._computes: dict[tuple[str, ...], str] = {}
         self._connections: dict[str, str] = {}
 
@@ -36,10 +37,10 @@ class Declarations:
 
         What follows then are the files that it is made by, and the query that is written in the manifest.
         """
-        known = self._texts.get(asset.name)
+        known = self.texts.get(asset.name)
         if known is None:
             known = texts.of_components({name: Component(raw) for name, raw in self._digested(asset)})
-            known = self._texts[asset.name] = known if _is_all(asset) else known[:-1]
+            known = self.texts[asset.name] = known if _is_all(asset) else known[:-1]
         return known
 
     def components(self, asset: Asset) -> dict[str, Component]:

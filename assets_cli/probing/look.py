@@ -63,7 +63,7 @@ def look(
     """
     assets = graph.manifest.assets
     looking = _Look(graph, surroundings)
-    settled, wanted = snapshot.settled, set(names)
+    settled, texts, wanted = snapshot.settled, looking.code.declared.texts, set(names)
     with Glance(looking.walls) as glance:
         for name in graph.order:
             asset = assets[name]
@@ -73,7 +73,8 @@ def look(
             if known is None:
                 looking.at(asset, snapshot.of(name))
                 continue
-            if not looking.code.is_as_recorded(asset, known.components):
+            # The text of most; what is asked otherwise says the same of them, and costs three calls.
+            if known.components != texts.get(name) and not looking.code.is_as_recorded(asset, known.components):
                 looking.at_code(asset, snapshot.of(name))
             if asset.output is not None and not _is_as_left(asset.output, known, glance):
                 looking.output(asset, _fingerprint(known))

@@ -31,7 +31,6 @@ class Walls:
         self.root = root
         self._root = _real_root(root)
         self._folders: dict[str, bool] = {}
-        self._in_root: dict[str, bool] = {}
 
     def contain(self, full: str) -> bool:
         """Whether the real path of something below the root is below the real root too."""
@@ -44,14 +43,6 @@ class Walls:
         known = self._folders.get(folder)
         if known is None:
             known = self._folders[folder] = self._is_plainly_inside(folder) or self.contain(folder)
-        return known
-
-    def contain_folder_in_root(self, path: str) -> bool:
-        """The same of a path that is relative to the root."""
-        folder = path[: path.rfind("/") + 1]
-        known = self._in_root.get(folder)
-        if known is None:
-            known = self._in_root[folder] = self.contain_folder_of(f"{self.root}/{folder}")
         return known
 
     def _is_plainly_inside(self, folder: str) -> bool:
@@ -110,11 +101,12 @@ def probe_path(path: str, recorded: Fingerprint | None, files: FileDigests, wall
 
 
 class Glance:
-    """Looks at many files of a project, with one call of the system for each; a context, which holds its folder open."""
+    """Looks at many files of a project, one call of the system for each; a context, which holds its folder open."""
 
     def __init__(self, walls: Walls) -> None:
         self._walls = walls
         self._root: int | None = None
+        self._inside: dict[str, bool] = {}
 
     def __enter__(self) -> Self:
         with suppress(OSError):
@@ -128,13 +120,20 @@ class Glance:
 
     def is_as_left(self, path: str, digest: str, gate_then: str, taken: int) -> bool:
         """Whether what is at a declared path is plainly the file of a recorded fingerprint. False says nothing."""
-        if self._root is None or (path[:1] != "/" and not self._walls.contain_folder_in_root(path)):
+        folder = path[: path.rfind("/") + 1]
+        if self._root is None or not (self._inside.get(folder) or self._is_inside(folder)):
             return False
         try:
             stat = os.lstat(path, dir_fd=self._root)
         except (OSError, ValueError):
             return False
         return S_ISREG(stat.st_mode) and _is_as_left(stat, digest, gate_then, taken)
+
+    def _is_inside(self, folder: str) -> bool:
+        """Whether a folder, with a slash at its end, is inside; or elsewhere, since the user wrote so."""
+        inside = folder[:1] == "/" or self._walls.contain_folder_of(f"{self._walls.root}/{folder}")
+        self._inside[folder] = inside
+        return inside
 
 
 def data_version_of_path(fingerprint: Fingerprint, mode: Literal["content", "stat"]) -> str:

@@ -5,11 +5,9 @@ Every method is one read transaction, so that its answer is one consistent momen
 
 from __future__ import annotations
 
-import gc
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -22,6 +20,7 @@ from assets_cli.model.history import (
     StateSnapshot,
     StepRecord,
 )
+from assets_cli.model.memory import collector_paused
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.state import locks as kernel_locks
 from assets_cli.state import opening, rows, snapshots
@@ -78,9 +77,11 @@ class StateReader:
         Costs what the assets cost, never what the history costs. `frozen` holds each version that a latest or usable
         materialization read and that is no longer its upstream's current one; None where its data time is unknown.
         """
-        with _without_collector() if assets is None else nullcontext():
-            reader = snapshots.Reader(self.path, self._dead_among, self._read)
-            return self._read(lambda connection: snapshots.read(connection, environment, assets, reader))
+        reader = snapshots.Reader(self.path, self._dead_among, self._read)
+        with collector_paused() as made:
+            snapshot = self._read(lambda connection: snapshots.read(connection, environment, assets, reader))
+            made(len(snapshot.latest))
+        return snapshot
 
     def runs(
         self, limit: int, environment: str | None = None, before: str | None = None, asset: str | None = None
@@ -273,19 +274,3 @@ def _counts(connection: sqlite3.Connection, seq: int) -> dict[str, int]:
 def _failed(connection: sqlite3.Connection, seq: int) -> tuple[str, ...]:
     query = "SELECT asset FROM run_steps WHERE run_seq = ? AND result = 'failed' ORDER BY position"
     return tuple(name for (name,) in connection.execute(query, (seq,)))
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Many new values and no garbage among them: the cycle collector would walk them all, more than once."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        if not gc.get_freeze_count():
-            gc.freeze()  # together: what is alive counts as old from here on, without being walked
-            gc.unfreeze()
-        gc.enable()
