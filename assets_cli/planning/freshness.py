@@ -16,7 +16,7 @@ from assets_cli.model.manifest import Asset, FreshnessPolicy
 from assets_cli.model.plan import Overdue, Promise
 from assets_cli.model.world import World
 from assets_cli.planning.members import Members
-from assets_cli.planning.versions import current_input, readers_of_today
+from assets_cli.planning.versions import current_input, doubtful
 
 if TYPE_CHECKING:
     from assets_cli.model.answers import Holder, HolderReason, Verdict, VerdictStatus
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class FreshnessView(NamedTuple):
     """What questions of freshness are answered from. `times` holds the data time of every asset, None for unknown.
 
-    `current` are assets that have read of each of their upstreams what is there now (`versions.readers_of_today`);
-    `broken` those whose data is older than their policy allows, or nobody knows how old, in topological order.
+    Of what is not `doubtful` it is plain that it has read of each upstream what is there now (`versions.doubtful`).
+    `broken` are those whose data is older than their policy allows, or nobody knows how old, in topological order.
     """
 
     graph: AssetGraph
@@ -34,13 +34,13 @@ class FreshnessView(NamedTuple):
     world: World
     now: int
     times: Mapping[str, int | None]
-    current: frozenset[str]
+    doubtful: frozenset[str]
     broken: tuple[str, ...]
 
     def contribution(self, asset: Asset, upstream: str) -> int | None:
         """The data time that an upstream lends to an asset, through the version of it that the asset has read."""
         times = self.times.__getitem__
-        if asset.name in self.current:
+        if asset.name not in self.doubtful:
             return times(upstream)
         return _contribution(asset, upstream, self.graph, self.snapshot, self.world, self.now, times)
 
@@ -105,12 +105,12 @@ def _time_observed(seen: Observation, now: int) -> int:
 def view(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> FreshnessView:
     """The data times of all assets; the cost is one look at every edge, whatever the history's length."""
     assets, settled = graph.assets, snapshot.settled
-    current = readers_of_today(graph, snapshot, world.observations)
+    unsure = doubtful(graph, snapshot, world.observations)
     times: dict[str, int | None] = {}
     broken: list[str] = []
     for name in graph.order:
         asset = assets[name]
-        if name not in current:
+        if name in unsure:
             time = data_time(asset, graph, snapshot, world, now, times.__getitem__)
         elif upstreams := asset.upstreams:
             time = _oldest([times[upstream] for upstream in upstreams])
@@ -120,7 +120,7 @@ def view(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> 
         policy = asset.freshness
         if policy is not None and (time is None or now - time > policy.max_lag):
             broken.append(name)
-    return FreshnessView(graph, snapshot, world, now, times, current, tuple(broken))
+    return FreshnessView(graph, snapshot, world, now, times, unsure, tuple(broken))
 
 
 def _oldest(times: list[int | None]) -> int | None:

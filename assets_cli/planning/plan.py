@@ -17,7 +17,7 @@ from assets_cli.model.plan import FULL_REFRESH, Cause, Overdue, Plan, Promise, S
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.planning import freshness, growth, schedule
-from assets_cli.planning.staleness import drift_causes, name_some, stale_causes, unmoved
+from assets_cli.planning.staleness import drift_causes, name_some, stale_causes, suspects
 
 _DOES = {"materialize": "materialized", "check": "checked again"}
 
@@ -42,10 +42,10 @@ class _Situation(NamedTuple):
     world: World
     now: int
     promises: Mapping[str, Promise]
-    unmoved: frozenset[str]
+    suspects: frozenset[str]
 
     def causes(self, name: str) -> list[Cause]:
-        if name in self.unmoved and name not in self.promises:
+        if name not in self.suspects and name not in self.promises:
             return []
         return stale_causes(name, self.graph, self.snapshot, self.world, self.promises, self.now)
 
@@ -64,7 +64,7 @@ def plan(
     _refuse_unreadable_code(selection, world)
     view = freshness.view(graph, snapshot, world, now)
     promises = freshness.promises(view)
-    situation = _Situation(graph, snapshot, world, now, promises, unmoved(view.current, world))
+    situation = _Situation(graph, snapshot, world, now, promises, suspects(view.doubtful, world))
     steps = _steps(situation, selection)
     overdue = freshness.overdue(view, selection.names)
     warnings = [*world.warnings, *_unselected_upstreams(situation, selection, steps)]
@@ -112,15 +112,15 @@ def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
     graph = situation.graph
     assets, names = graph.assets, selection.names
     steps: dict[str, Step] = {}
-    quiet = situation.unmoved.difference(situation.promises, selection.forced, selection.anew)
+    suspected = situation.suspects.union(situation.promises, selection.forced, selection.anew)
     for name in graph.order:
-        if name not in names or (name in quiet and not steps):
+        if name not in names or (name not in suspected and not steps):
             continue
         asset = assets[name]
         if asset.is_external:
             continue
         after = tuple([upstream for upstream in asset.upstreams if upstream in steps])
-        if name in quiet and not after:
+        if name not in suspected and not after:
             continue
         causes = situation.causes(name)
         if name in selection.anew:

@@ -24,13 +24,13 @@ _FAILED = {
 }
 
 
-def unmoved(readers_of_today: frozenset[str], world: World) -> frozenset[str]:
-    """Of `versions.readers_of_today` those of which `stale_causes` has nothing to say, unless a promise asks for it.
+def suspects(doubtful: frozenset[str], world: World) -> frozenset[str]:
+    """The assets of which `stale_causes` may have something to say; of others only if a promise asks for them.
 
-    They are settled: nothing of them is missing, failed or blocked. They have read what is there now, and the world
-    says nothing of them.
+    Of those that are not `versions.doubtful` nothing is missing, failed or blocked, and they have read what is there
+    now. So there is nothing to say unless the world has something to say of them.
     """
-    return readers_of_today - world.code.keys() - world.outputs.keys()
+    return doubtful.union(world.code, world.outputs)
 
 
 def stale_causes(

@@ -77,34 +77,32 @@ def current_input(
     return Input(found.data_version, found.seq) if found else Input(None, None)
 
 
-def readers_of_today(
-    graph: AssetGraph, snapshot: StateSnapshot, observations: Mapping[str, Observation]
-) -> frozenset[str]:
-    """The settled assets that have read of each of their upstreams the version there now, and of nothing else.
+def doubtful(graph: AssetGraph, snapshot: StateSnapshot, observations: Mapping[str, Observation]) -> frozenset[str]:
+    """The assets of which a closer look must say what they have read.
 
-    One look at each edge. What was read is compared as one text; it is taken apart only where the same version is on
+    Of all others nothing is the matter, and they have read of each upstream the version there now, and of nothing else.
+    One look at each edge: what was read is compared as one text. It is taken apart only where the same version is on
     record anew, or where something moved.
     """
     assets, settled = graph.assets, snapshot.settled
     seen = {*observations, *snapshot.observations}
-    parts = dict(snapshot.readable)
+    readable = dict(snapshot.readable)
     found: set[str] = set()
     for name in graph.order:
         asset = assets[name]
-        if asset.command is None or name in seen:
-            parts[name] = _readable(asset, snapshot, observations)
-        known = settled.get(name)
+        external = asset.command is None
+        if external or name in seen:
+            readable[name] = _readable(asset, snapshot, observations)
+        known = None if external else settled.get(name)
         if known is None:
-            continue
-        if known.inputs == texts.of_inputs([parts.get(upstream, "") for upstream in asset.upstreams]):
             found.add(name)
-            continue
-        inputs = texts.inputs(known.inputs)
-        if inputs.keys() == set(asset.upstreams) and all(
-            read.data_version == _version_now(assets[upstream], snapshot, observations)
-            for upstream, read in inputs.items()
-        ):
-            found.add(name)
+        elif known.inputs != texts.of_inputs([readable.get(upstream, "") for upstream in asset.upstreams]):
+            inputs = texts.inputs(known.inputs)
+            if inputs.keys() != set(asset.upstreams) or any(
+                read.data_version != _version_now(assets[upstream], snapshot, observations)
+                for upstream, read in inputs.items()
+            ):
+                found.add(name)
     return frozenset(found)
 
 
