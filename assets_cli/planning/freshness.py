@@ -138,8 +138,8 @@ def promises(seen: FreshnessView) -> dict[str, Promise]:
     the others do.
     """
     graph, broken = seen.graph, set(seen.broken)
-    if not broken:
-        return {}
+    if not broken or all(time is None for time in seen.times.values()):
+        return {}  # kept, or nothing is there that could be too old
     askers: list[str] = []
     asked: dict[str, _Asked] = {}
     found: dict[str, Promise] = {}

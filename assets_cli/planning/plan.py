@@ -144,7 +144,7 @@ def _steps(situation: _Situation, selection: Selection) -> dict[str, Step]:
 
 def _kind(causes: Iterable[Cause]) -> Literal["materialize", "check"]:
     """What a step does first: where only a blocking check stands against an asset, that is evaluated again."""
-    return "check" if all(cause.kind == "check_failed" for cause in causes) else "materialize"
+    return "check" if {cause.kind for cause in causes} == {"check_failed"} else "materialize"
 
 
 def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], uncovered: frozenset[str]) -> list[Skip]:

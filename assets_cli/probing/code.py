@@ -64,7 +64,9 @@ class CodeLook:
             return CodeProbe(recorded)
         declared = self.declared.text(asset)
         if is_whole(declared):
-            now = texts.components(declared)
+            now = Components(declared)
+            if not recorded:
+                return CodeProbe(now)
             return CodeProbe({name: _keep(recorded.get(name), each) for name, each in now.items()})
         components, problems = self.examine(asset, recorded)
         if len(components) == len(recorded) and all(recorded.get(name) is each for name, each in components.items()):

@@ -9,13 +9,14 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, overload
 
 from assets_cli.model import texts
 from assets_cli.model.history import Attempt, Latest, Materialization, Observation, Settled, StateSnapshot
 from assets_cli.model.problem import AssetsError
 from assets_cli.state import failures, rows
 
+T = TypeVar("T")
 DeadAmong = Callable[[Iterable[tuple[str, str]]], frozenset[str]]
 """Of runs with their recorded status, those that can finish nothing any more."""
 # What tells whether an asset is settled, then the fields of `Settled`.
@@ -107,6 +108,14 @@ class LatestOfRows(Mapping[str, Latest]):
                 self._load(row)
             known = self._made[name] = _latest(row, self._rest)
         return known
+
+    @overload
+    def get(self, name: str, /) -> Latest | None: ...
+    @overload
+    def get(self, name: str, default: Latest | T, /) -> Latest | T: ...
+    def get(self, name: str, default: object = None, /) -> object:
+        """As of any mapping; asked for ten thousand assets that were never made it raises no errors by the way."""
+        return self[name] if name in self._rows else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
