@@ -45,18 +45,18 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 def make(values: Mapping[str, Any], place: Place) -> Asset:
     """The asset that these values describe."""
-    fields: dict[str, Any] = {}
+    fields = _DEFAULTS.copy()
     for key, value in values.items():
-        field, reading = _READ[key]
-        fields[field] = value if reading is None else reading(value)
-    command = fields.get("command")
-    if command is not None:
-        fields["command"] = command_of(command)
-        fields.setdefault("kind", next(iter(command)))
-    version = fields.get("data_version")
+        position, reading = _READ[key]
+        fields[position] = value if reading is None else reading(value)
+    fields[_PLACE] = place
+    command = values.get("command")
+    if command is not None and "kind" not in values:
+        fields[_KIND] = next(iter(command))
+    version = values.get("data_version")
     if isinstance(version, dict):
-        fields["data_version"], fields["data_version_sql"] = None, _text(version["sql"])
-    return Asset(place=place, **fields)
+        fields[_VERSION], fields[_VERSION_SQL] = None, _text(version["sql"])
+    return Asset._make(fields)
 
 
 def _names(value: str | Sequence[str]) -> tuple[str, ...]:
@@ -132,7 +132,9 @@ def _retries(values: Mapping[str, Any]) -> Retries:
     )
 
 
-_READ: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
+_DEFAULTS: Final[list[Any]] = [Asset._field_defaults.get(field) for field in Asset._fields]
+_PLACE, _KIND, _VERSION, _VERSION_SQL = map(Asset._fields.index, ("place", "kind", "data_version", "data_version_sql"))
+_READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "name": ("name", None),
     "description": ("description", None),
     "owner": ("owners", _names),
@@ -140,7 +142,7 @@ _READ: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "tags": ("tags", tuple),
     "metadata": ("metadata", None),
     "kind": ("kind", None),
-    "command": ("command", None),
+    "command": ("command", command_of),
     "code": ("code", tuple),
     "code_version": ("code_version", None),
     "output": ("output", _output),
@@ -158,3 +160,4 @@ _READ: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "columns": ("columns", lambda value: tuple([_column(each) for each in value])),
 }
 """The field of each key, and what makes its value of what is written."""
+_READ: Final = {key: (Asset._fields.index(field), reading) for key, (field, reading) in _READERS.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import islice
-from posixpath import isabs, join, normpath
+from posixpath import join, normpath
 from typing import Any, Final
 
 _FEW: Final = 8
@@ -54,7 +54,7 @@ class Paths:
 
     def leaving(self, path: str) -> str | None:
         """How a relative path leaves the project, or None. Absolute paths are what the user wanted."""
-        if isabs(path) or path.startswith("${env."):
+        if path.startswith(("/", "${env.")):
             return None
         if ".." in path and normpath(path).split("/", 1)[0] == "..":
             return "by '..'"

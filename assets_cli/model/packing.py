@@ -69,14 +69,11 @@ def _column(values: Sequence[Any]) -> Packed:
 def _are_one(values: Sequence[Any]) -> bool:
     """Whether all are one value, as far as that is quick to see: 1 is no True, and equal tuples may hold either."""
     first = values[0]
-    if first != values[-1]:
+    if first != values[-1] or values.count(first) < len(values):
         return False
-    if len(set(map(id, values))) == 1:
+    if first is None or type(first) is str or first == ():
         return True
-    kind = type(first)
-    if kind is float or len(set(map(type, values))) > 1:
-        return False
-    return not any(values) or (kind in (str, int) and list(values).count(first) == len(values))
+    return len(set(map(id, values))) == 1 or (first == {} and set(map(type, values)) == {dict})
 
 
 def unpack(packed: Packed) -> Iterable[Any]:
