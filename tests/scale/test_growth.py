@@ -9,7 +9,7 @@ import pytest
 from support.counting import count
 
 ROOT = Path(__file__).parents[2]
-TWICE = 2.2  # twice the assets may cost so much more; anything quadratic would make it four
+TWICE = 2.5  # of one doubling to the next what is added may grow so much; anything quadratic would make it four
 LONGER = 1.1  # ten times the history
 SLACK = 400  # of counts so small nothing follows
 WHAT = ("calls", "sql steps", "statements", "files")

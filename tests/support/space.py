@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assets_cli.graph import AssetGraph
+from assets_cli.model import texts
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import (
     Attempt,
@@ -17,6 +18,7 @@ from assets_cli.model.history import (
     Latest,
     Materialization,
     Observation,
+    Settled,
     StateSnapshot,
 )
 from assets_cli.model.manifest import Asset, FreshnessPolicy, Manifest, Output, ShellCommand
@@ -190,6 +192,16 @@ class Space:
             return Input(seen.data_version, seen.seq) if seen else Input(None, None)
         made = self.latest.get(upstream, Latest()).usable
         return Input(made.data_version, made.seq) if made else Input(None, None)
+
+
+def settled(latest: Latest) -> Settled:
+    """The facts of an asset in which nothing is the matter, as a snapshot of a state file says them first."""
+    made = latest.materialization
+    assert made is not None
+    fingerprint = made.fingerprint or (None, None, 0, 0)
+    time = made.started if made.data_time is None else made.data_time
+    inputs = texts.of_inputs(texts.of_input(name, *read) for name, read in made.inputs.items())
+    return Settled(made.seq, made.data_version, texts.of_components(made.components), *fingerprint, time, inputs)
 
 
 def promise(max_lag: int, warn_lag: int | None = None) -> FreshnessPolicy:

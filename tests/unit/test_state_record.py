@@ -613,13 +613,15 @@ def test_snapshot_ignores_history(recorder: Recorder) -> None:
     recorder._connection.set_trace_callback(seen.append)
     make(recorder, "orders", inputs={"events": Input("sha256:9", 1)})
     del seen[:]
-    recorder.snapshot("default")
+    whole = recorder.snapshot("default")
+    assert "orders" in whole.settled
+    assert whole.of("orders").attempt is not None  # read now
     recorder.snapshot("default", ["orders"])
     recorder._connection.set_trace_callback(None)
     plans = [
         row[3]
         for query in seen
-        if query.startswith("SELECT")
+        if query.startswith(("SELECT", "WITH"))
         for row in recorder._connection.execute(f"EXPLAIN QUERY PLAN {query}")
     ]
     assert any(line.startswith("SEARCH m USING INTEGER PRIMARY KEY") for line in plans)

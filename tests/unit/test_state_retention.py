@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.space import settled
 
-from assets_cli.model.history import CheckResult, Input, Materialization, Observation, RunRecord, StateSnapshot
+from assets_cli.model import texts
+from assets_cli.model.history import CheckResult, Input, Latest, Materialization, Observation, RunRecord, StateSnapshot
 from assets_cli.state import deeds, migrations, moving, retention, transfer
 from assets_cli.state.record import Recorder, open_recorder
 from assets_cli.state.renamed import renamed
@@ -101,7 +103,8 @@ def told(folder: str, story: list[tuple[str, str, str, str]]) -> tuple[Path, Sto
 def readings(path: Path) -> list[object]:
     """All that a plan, a recovery and a look at an asset's checks may read."""
     reader = open_reader(path)
-    read: list[object] = [reader.snapshot("default"), reader.snapshot("prod")]
+    snapshots = [reader.snapshot("default"), reader.snapshot("prod")]
+    read: list[object] = [(each, dict(each.latest)) for each in snapshots]  # all of it now, not when it is compared
     for environment in ("default", "prod"):
         read += [reader.check_results(environment, asset, ["c1", "c2", "c3"]) for asset in UPSTREAMS]
     with open_recorder(path) as recorder:
@@ -127,6 +130,32 @@ def test_what_a_plan_reads_is_the_same_before_and_after(
         with deeds.changing(path) as connection:
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
             assert retention.collect(connection, wanted) == {}
+
+
+@QUICK
+@given(DEEDS)
+def test_what_is_settled_is_what_is_latest(story: list[tuple[str, str, str, str]]) -> None:
+    """The facts that are read at first say the same as those that are read later, and of nothing that failed or waits."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, whole = told(folder, story)
+        for snapshot in (open_reader(path).snapshot("default"), whole.recorder.snapshot("default", list(UPSTREAMS))):
+            seen = {name: each for name, each in snapshot.latest.items() if name != "crm"}
+            assert snapshot.settled == {name: settled(each) for name, each in seen.items() if is_settled(each)}
+            usable = {name: (each.usable.data_version, each.usable.seq) for name, each in seen.items() if each.usable}
+            observed = {name: (each.data_version, each.seq) for name, each in snapshot.observations.items()}
+            assert snapshot.readable == {
+                name: texts.of_input(name, *each) for name, each in {**observed, **usable}.items()
+            }
+            now = {name: version for name, (version, _) in {**observed, **usable}.items()}
+            read = [made for each in seen.values() for made in (each.materialization, each.usable) if made]
+            pairs = {(name, version) for made in read for name, (version, _) in made.inputs.items()}
+            assert set(snapshot.frozen) == {pair for pair in pairs if pair[1] not in (None, now.get(pair[0]))}
+
+
+def is_settled(latest: Latest) -> bool:
+    """Whether nothing is the matter with an asset."""
+    made, tried = latest.materialization, latest.attempt
+    return made is not None and latest.usable == made and (tried is None or tried.state == "succeeded")
 
 
 @QUICK
