@@ -155,8 +155,8 @@ class Project:
 
         whole = cache(lambda: self._survey(self.graph.assets))
         names = select(selection, self.graph, lambda: facts(whole()))
-        statuses = (whole() if whole.cache_info().currsize else self._survey(names)).statuses
-        return tuple(status for name, status in statuses.items() if name in names)
+        seen = whole() if whole.cache_info().currsize else self._survey(names)
+        return tuple(seen.statuses(names).values())
 
     def show(self, asset: str, history: int = 30) -> Shown:
         """All there is to say of an asset, with its newest materializations; also of one that only history knows.

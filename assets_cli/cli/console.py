@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
 from assets_cli.cli.screens import problems as screen
 from assets_cli.cli.terminal import Terminal, terminal
 from assets_cli.model.problem import Problem
+
+_MANY = 1_000
 
 
 def out() -> Terminal:
@@ -43,10 +45,29 @@ def show_problems(problems: Sequence[Problem], view: screen.Viewpoint = screen.H
 
 
 def show_json(document: Any, *, indent: int | None = 2) -> None:
-    """Print one JSON document, in one piece. Beyond ASCII only where the stream is sure to take it."""
+    """Print one JSON document, in one piece. Beyond ASCII only where the stream is sure to take it.
+
+    Where a list in it is so long that nobody will read it, its entries have a line each: Python indents slowly.
+    """
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
-    sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=encoding != "utf8") + "\n")
+    is_plain = encoding != "utf8"
+    if isinstance(document, dict) and any(isinstance(part, list) and len(part) > _MANY for part in document.values()):
+        text = _by_lines(document, json.JSONEncoder(ensure_ascii=is_plain).encode)
+    else:
+        text = json.dumps(document, indent=indent, ensure_ascii=is_plain)
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def _by_lines(document: dict[str, Any], encode: Callable[[Any], str]) -> str:
+    """A document with a line for each entry of its lists, and one for each other value."""
+    parts = [
+        f"  {encode(key)}: [\n    {entries}\n  ]"
+        if isinstance(value, list) and (entries := ",\n    ".join(map(encode, value)))
+        else f"  {encode(key)}: {encode(value)}"
+        for key, value in document.items()
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}"
 
 
 def show_json_lines(documents: Iterable[Any]) -> None:

@@ -158,14 +158,22 @@ class Settled(NamedTuple):
     inputs: str
 
 
+class Made(NamedTuple):
+    """What a list says of a materialization."""
+
+    run: str
+    finished: int
+    rows: int | None
+
+
 class StateSnapshot(NamedTuple):
     """The latest facts of one environment, as one consistent reading.
 
     `frozen[(asset, data_version)]` is the data time that an asset had just before that version was superseded; it holds
     the pairs that some latest materialization read and that are no longer current. A value of None means unknown.
     `settled` says of those assets of which that is quickly said what `latest` says of all; `readable` is by asset what
-    a downstream that read it now would have on record of that (`texts.of_input`). Both may be empty: they hold nothing
-    that the rest does not.
+    a downstream that read it now would have on record of that (`texts.of_input`); `made` what lists say of the latest
+    materialization, for who asks for many. Each may be empty: they hold nothing that the rest does not.
     """
 
     environment: str
@@ -174,10 +182,24 @@ class StateSnapshot(NamedTuple):
     frozen: Mapping[tuple[str, str], int | None]
     settled: Mapping[str, Settled] = {}
     readable: Mapping[str, str] = {}
+    made: Mapping[str, Made] = {}
 
     def of(self, asset: str) -> Latest:
         """The latest facts of one asset; an empty `Latest` where nothing is on record."""
         return self.latest.get(asset, NOTHING)
+
+    def made_of(self, asset: str) -> Made | None:
+        """What a list says of its latest materialization."""
+        if asset in self.made:
+            return self.made[asset]
+        found = self.of(asset).materialization
+        return None if found is None else Made(found.run, found.finished, rows_of(found.metadata))
+
+
+def rows_of(metadata: Mapping[str, Any]) -> int | None:
+    """The number of rows that was recorded or reported."""
+    rows = metadata.get("rows")
+    return rows if isinstance(rows, int) else None
 
 
 NOTHING = Latest()

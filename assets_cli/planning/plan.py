@@ -61,8 +61,13 @@ def plan(
         AssetsError: code that cannot be read (A03xx), or an upstream outside the selection that a step would read and
             that is not there or not whole (A0602); all of them at once.
     """
+    return plan_in(freshness.view(graph, snapshot, world, now), selection, jobs=jobs)
+
+
+def plan_in(view: freshness.FreshnessView, selection: Selection, *, jobs: int = 1) -> Plan:
+    """The same, for who has looked at ages already."""
+    graph, snapshot, world, now = view.graph, view.snapshot, view.world, view.now
     _refuse_unreadable_code(selection, world)
-    view = freshness.view(graph, snapshot, world, now)
     promises = freshness.promises(view)
     situation = _Situation(graph, snapshot, world, now, promises, suspects(view.doubtful, world))
     steps = _steps(situation, selection)

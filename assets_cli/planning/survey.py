@@ -6,7 +6,7 @@ Pure. Decides nothing by itself: staleness is the plan's, age is `freshness`'.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from assets_cli.graph.graph import Arrangement, AssetGraph
@@ -17,7 +17,7 @@ from assets_cli.model.plan import Step
 from assets_cli.model.world import World
 from assets_cli.planning import freshness
 from assets_cli.planning.freshness import FreshnessView
-from assets_cli.planning.plan import Selection, plan
+from assets_cli.planning.plan import Selection, plan_in
 
 
 class Scope(NamedTuple):
@@ -32,16 +32,43 @@ class Scope(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """`statuses` are of the assets that were asked for and of everything above them, in topological order."""
+    """What a plan says of the names of a scope: the steps that there would be, and which promises are `late`."""
 
     view: FreshnessView
-    statuses: Mapping[str, AssetStatus]
+    steps: Mapping[str, Step]
+    late: frozenset[str]
+
+    def status(self, name: str) -> AssetStatus:
+        """One asset with its verdicts."""
+        asset = self.view.graph.assets[name]
+        made = self.view.snapshot.made_of(name)
+        step = self.steps.get(name)
+        causes = step.causes if step else ()
+        is_tentative = step is not None and step.is_tentative
+        seen = self.view.world.observations.get(name) if asset.is_external else None
+        return AssetStatus(
+            asset,
+            _word(external=asset.is_external, recorded=made is not None, stale=step is not None and not is_tentative),
+            name in self.late or any(cause.kind == "overdue" for cause in causes),
+            is_tentative,
+            causes,
+            made.finished if made else seen.observed if seen else None,
+            made.run if made else None,
+            self.view.times[name],
+            made.rows if made else None,
+        )
+
+    def statuses(self, names: Iterable[str]) -> dict[str, AssetStatus]:
+        """Several, in topological order."""
+        return {name: self.status(name) for name in self.view.graph.sort(names)}
 
 
 def scope(graph: AssetGraph, names: Collection[str]) -> Scope:
     """The part of a graph in which a plan says of these assets what it says in the whole."""
     assets = graph.assets
     names = frozenset((*names, *graph.ancestors(names)))
+    if 2 * len(names) > len(assets):
+        return Scope(graph, names)  # there is little to leave out
     roots = [name for name in names if not assets[name].upstreams and not assets[name].is_external]
     owed = [name for name in graph.descendants(roots) if assets[name].freshness is not None]
     return Scope(_part(graph, {*names, *owed, *graph.ancestors(owed)}), names)
@@ -51,28 +78,27 @@ def _part(graph: AssetGraph, names: Collection[str]) -> AssetGraph:
     """The graph of these assets alone, to which everything above them belongs, in the order of the whole."""
     if len(names) == len(graph.order):
         return graph
+    assets, below = graph.assets, graph.arrangement.downstreams
     order = tuple(name for name in graph.order if name in names)
-    downstreams = {name: tuple(each for each in graph.downstreams(name) if each in names) for name in order}
-    manifest = graph.manifest._replace(assets={name: graph.assets[name] for name in order})
+    downstreams = {name: tuple([each for each in below[name] if each in names]) for name in order}
+    manifest = graph.manifest._replace(assets={name: assets[name] for name in order})
     return AssetGraph(manifest, Arrangement(order, downstreams))
 
 
 def survey(seen: Scope, snapshot: StateSnapshot, world: World, now: int) -> Survey:
-    """The assets of a scope with their verdicts in the whole-project plan; `world` covers its names.
+    """The names of a scope in the whole-project plan; `world` covers them.
 
     Raises:
         AssetsError: as `plan`.
     """
-    made = plan(seen.graph, Selection(seen.names), snapshot, world, now)
-    steps = {step.asset: step for step in made.steps}
-    late = {broken.asset for broken in made.overdue}
     view = freshness.view(seen.graph, snapshot, world, now)
-    names = seen.graph.sort(seen.names)
-    return Survey(view, {name: _status(view, name, steps.get(name), is_late=name in late) for name in names})
+    made = plan_in(view, Selection(seen.names))
+    return Survey(view, {step.asset: step for step in made.steps}, frozenset(broken.asset for broken in made.overdue))
 
 
 def facts(seen: Survey) -> dict[str, Facts]:
     """What `is:` of a selection asks for, of every asset."""
+    statuses = seen.statuses(seen.view.graph.order)
     return {
         name: Facts(
             stale=bool(status.causes) and not status.tentative,
@@ -80,24 +106,31 @@ def facts(seen: Survey) -> dict[str, Facts]:
             overdue=status.overdue,
             failed=any(cause.kind == "last_run_failed" for cause in status.causes),
         )
-        for name, status in seen.statuses.items()
+        for name, status in statuses.items()
     }
 
 
 def why(seen: Survey, name: str) -> Why:
     """The causes of an asset, each followed down to its roots."""
+    behind: dict[str, list[str]] = {}
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        if each not in behind:
+            causes = seen.steps[each].causes if each in seen.steps else ()
+            named = dict.fromkeys(cause.upstream for cause in causes if cause.upstream)
+            behind[each] = [up for up in named if up in seen.view.times]
+            waiting += behind[each]
     known: dict[str, Why] = {}
-    for each, status in seen.statuses.items():
-        behind = dict.fromkeys(cause.upstream for cause in status.causes if cause.upstream)
-        known[each] = Why(status, tuple(known[up] for up in behind if up is not None and up in known))
+    for each, status in seen.statuses(behind).items():
+        known[each] = Why(status, tuple(known[up] for up in behind[each]))
     return known[name]
 
 
 def lineage(seen: Survey, name: str, above: dict[str, int], below: dict[str, int]) -> Lineage:
     """An asset with what is above and below it, by distance."""
-    names = {name, *above, *below}
-    nodes = {each: status for each, status in seen.statuses.items() if each in names}
-    edges = ((up, each) for each in nodes for up in seen.view.graph.upstreams(each) if up in names)
+    nodes = seen.statuses({name, *above, *below})
+    edges = [(up, each) for each, node in nodes.items() for up in node.asset.upstreams if up in nodes]
     return Lineage(name, tuple(nodes.values()), tuple(edges), above, below)
 
 
@@ -105,8 +138,8 @@ def impact(seen: Survey, name: str) -> Impact:
     """Everything below an asset, the nearest first."""
     below = seen.view.graph.descendants([name])
     promises = {verdict.asset: verdict for verdict in freshness.verdicts(seen.view, below)}
-    affected = (Affected(seen.statuses[each], distance, promises.get(each)) for each, distance in below.items())
-    return Impact(seen.statuses[name], tuple(affected))
+    affected = (Affected(seen.status(each), distance, promises.get(each)) for each, distance in below.items())
+    return Impact(seen.status(name), tuple(affected))
 
 
 def shown(seen: Survey, name: str, history: tuple[Materialization, ...], checks: tuple[CheckResult, ...]) -> Shown:
@@ -114,14 +147,14 @@ def shown(seen: Survey, name: str, history: tuple[Materialization, ...], checks:
     graph, snapshot = seen.view.graph, seen.view.snapshot
     return Shown(
         name=name,
-        status=seen.statuses[name],
+        status=seen.status(name),
         latest=snapshot.of(name),
         observation=seen.view.world.observations.get(name),
         freshness=next(iter(freshness.verdicts(seen.view, [name])), None),
         history=history,
         checks=checks,
-        upstreams=tuple(seen.statuses[each] for each in graph.upstreams(name)),
-        downstreams=tuple(seen.statuses[each] for each in graph.downstreams(name)),
+        upstreams=tuple(map(seen.status, graph.upstreams(name))),
+        downstreams=tuple(map(seen.status, graph.downstreams(name))),
     )
 
 
@@ -130,27 +163,6 @@ def remembered(snapshot: StateSnapshot, name: str, history: tuple[Materializatio
     if name not in snapshot.latest and name not in snapshot.observations:
         return None
     return Shown(name, None, snapshot.of(name), snapshot.observations.get(name), None, history, (), (), ())
-
-
-def _status(view: FreshnessView, name: str, step: Step | None, *, is_late: bool) -> AssetStatus:
-    asset = view.graph.assets[name]
-    made = view.snapshot.of(name).materialization
-    causes = step.causes if step else ()
-    rows = made.metadata.get("rows") if made else None
-    is_tentative = step is not None and step.is_tentative
-    is_stale = step is not None and not is_tentative
-    seen = view.world.observations.get(name) if asset.is_external else None
-    return AssetStatus(
-        asset=asset,
-        status=_word(external=asset.is_external, recorded=made is not None, stale=is_stale),
-        overdue=is_late or any(cause.kind == "overdue" for cause in causes),
-        tentative=is_tentative,
-        causes=causes,
-        materialized=made.finished if made else seen.observed if seen else None,
-        run=made.run if made else None,
-        data_time=view.times[name],
-        rows=rows if isinstance(rows, int) else None,
-    )
 
 
 def _word(*, external: bool, recorded: bool, stale: bool) -> Status:

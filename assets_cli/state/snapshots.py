@@ -9,10 +9,19 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar, overload
+from typing import NamedTuple, Protocol, TypeVar, overload
 
 from assets_cli.model import texts
-from assets_cli.model.history import Attempt, Latest, Materialization, Observation, Settled, StateSnapshot
+from assets_cli.model.history import (
+    Attempt,
+    Latest,
+    Made,
+    Materialization,
+    Observation,
+    Settled,
+    StateSnapshot,
+    rows_of,
+)
 from assets_cli.model.problem import AssetsError
 from assets_cli.state import failures, rows
 
@@ -45,8 +54,11 @@ class Rest(NamedTuple):
     tried: dict[int | None, Attempt]
 
 
-Later = Callable[[Callable[[sqlite3.Connection], Rest]], Rest]
-"""Reads in a transaction of its own."""
+class Later(Protocol):
+    """Comes back for more."""
+
+    def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+        """Read in a transaction of its own."""
 
 
 class Reader(NamedTuple):
@@ -86,7 +98,7 @@ def read(
     observations = _observations(connection, found)
     readable = _readable(found, rest.older, observations)
     frozen = _frozen(connection, environment, _superseded(found, rest.older.values(), readable), latest)
-    return StateSnapshot(environment, latest, observations, frozen, settled, readable)
+    return StateSnapshot(environment, latest, observations, frozen, settled, readable, MadeOfRows(found, reader))
 
 
 class LatestOfRows(Mapping[str, Latest]):
@@ -135,6 +147,43 @@ class LatestOfRows(Mapping[str, Latest]):
         # What was read with the rest of the snapshot stands.
         made, older, tried = self._rest
         self._rest = Rest({**more.made, **made}, {**more.older, **older}, {**more.tried, **tried})
+
+
+class MadeOfRows(Mapping[str, Made]):
+    """What lists say of materializations, read when it is first asked for: three columns of so many."""
+
+    def __init__(self, found: Iterable[rows.Row], reader: Reader) -> None:
+        self._numbers = {row[_ASSET]: row[_SEQ] for row in found if row[_SEQ] is not None}
+        self._reader = reader
+        self._asked = 0
+        self._known: dict[int, Made] = {}
+
+    def __getitem__(self, name: str) -> Made:
+        number = self._numbers[name]
+        known = self._known.get(number)
+        if known is None:
+            self._asked += 1
+            known = self._load([number] if self._asked <= _ALONE else list(self._numbers.values()))[number]
+        return known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._numbers
+
+    def _load(self, numbers: Sequence[int]) -> dict[int, Made]:
+        columns = "m.seq, m.run, m.finished, m.metadata"
+        found = self._reader.later(lambda connection: _by_number(connection, columns, _MADE, numbers))
+        if len(found) < len(numbers):
+            raise AssetsError(failures.replaced(self._reader.path))
+        for number, run, finished, metadata in found:
+            rows = rows_of(json.loads(metadata)) if '"rows"' in metadata else None
+            self._known[number] = _new(Made, (run, finished, rows))
+        return self._known
 
 
 def _latest(row: rows.Row, rest: Rest) -> Latest:

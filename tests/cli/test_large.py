@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
 import pytest
 from support.shop import HOUR, NOON, RUN, CommandLine, asset, manifest, plan, status
 
+from assets_cli.cli import documents
 from assets_cli.model.answers import Affected, Holder, Impact, Lineage, Verdict, VerdictStatus
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import Attempt, RunRecord, StepRecord
@@ -321,6 +323,20 @@ def test_four_hundred_owners(assets: CommandLine) -> None:
         "",
         "run: assets plan asset_0 --downstream",
     ]
+
+
+def test_a_document_of_ten_thousand(assets: CommandLine) -> None:
+    """It is the same document, with a line for each entry of its lists."""
+    few, many = ([status(one.name, among=[one]) for one in layers(100)[:count]] for count in (1_000, TEN_THOUSAND))
+    assets.open(list=tuple(few))
+    indented = assets("list", "--json").out
+    assets.open(list=tuple(many))
+    text = assets("list", "--json").out
+    lines = text.splitlines()
+    assert lines[:3] + lines[-2:] == ["{", '  "version": 1,', '  "assets": [', "  ]", "}"]
+    assert json.loads(lines[3].rstrip(",")) == json.loads(indented)["assets"][0]
+    assert json.loads(text) == documents.listing(many)
+    assert indented == json.dumps(documents.listing(few), indent=2) + "\n"
 
 
 def test_a_list_of_ten_thousand(assets: CommandLine) -> None:

@@ -21,6 +21,7 @@ from assets_cli.model.history import (
     Fingerprint,
     Input,
     Latest,
+    Made,
     Materialization,
     Observation,
     RunRecord,
@@ -302,11 +303,26 @@ def test_snapshot_of_some(recorder: Recorder) -> None:
     make(recorder, "report", inputs={"orders": Input("sha256:0", 1)})
     whole = both(recorder)
     part = recorder.snapshot("default", ["orders"])
-    settled, readable = ({"orders": each["orders"]} for each in (whole.settled, whole.readable))
-    assert part == StateSnapshot("default", {"orders": whole.of("orders")}, {}, {}, settled, readable)
+    settled, readable, made = ({"orders": each["orders"]} for each in (whole.settled, whole.readable, whole.made))
+    assert part == StateSnapshot("default", {"orders": whole.of("orders")}, {}, {}, settled, readable, made)
     make(recorder, "events", "sha256:2", frozen=("sha256:1", 7))
     assert recorder.snapshot("default", ["orders"]).frozen == {("events", "sha256:1"): 7}
     assert recorder.snapshot("default", ["report"]).frozen == {("orders", "sha256:0"): None}
+
+
+@pytest.mark.parametrize("number", [1, 40])
+def test_what_lists_say_of_each(recorder: Recorder, number: int) -> None:
+    """The run, the end and the rows are those of the materialization, whether few are asked for or many."""
+    told = [{}, {"rows": 7}, {"rows": 3.5}, {"rows": None}, {"other": "rows"}]
+    for each in range(number):
+        make(recorder, f"a{each}", f"sha256:{each}", metadata=told[each % 5])
+    snapshot = recorder.snapshot("default")
+    for each in range(number):
+        made = snapshot.of(f"a{each}").materialization
+        assert made is not None
+        assert snapshot.made[f"a{each}"] == Made(made.run, made.finished, 7 if each % 5 == 1 else None)
+        assert snapshot._replace(made={}).made_of(f"a{each}") == snapshot.made_of(f"a{each}")
+    assert snapshot.made_of("nobody") is None
 
 
 def test_run_as_shown(recorder: Recorder) -> None:

@@ -79,7 +79,7 @@ def part(space: Space, names: set[str]) -> Survey:
 
 def of(seen: Survey, names: set[str]) -> list[AssetStatus]:
     """The verdicts of these, in order."""
-    return [status for name, status in seen.statuses.items() if name in names]
+    return list(seen.statuses(names).values())
 
 
 def promised() -> Space:
@@ -118,8 +118,8 @@ def test_a_part_says_what_the_whole_says(space: Space, chosen: set[int]) -> None
 def test_a_promise_elsewhere_reaches_the_root() -> None:
     """Neither below the asset nor above it, and yet why it will run."""
     seen = part(promised(), {"mart"})
-    assert [cause.kind for cause in seen.statuses["raw"].causes] == ["overdue"]
-    assert [cause.kind for cause in seen.statuses["mart"].causes] == ["upstream_stale"]
+    assert [cause.kind for cause in seen.status("raw").causes] == ["overdue"]
+    assert [cause.kind for cause in seen.status("mart").causes] == ["upstream_stale"]
 
 
 def test_what_has_nothing_to_do_with_it_is_not_looked_at() -> None:
