@@ -13,7 +13,7 @@ from assets_cli.cli.screens import problems as screen
 from assets_cli.cli.terminal import Terminal, terminal
 from assets_cli.model.problem import Problem
 
-_MANY = 1_000
+_MANY = 100
 
 
 def out() -> Terminal:
