@@ -32,8 +32,7 @@ NAMES = [f"a{index}" for index in range(SIZE)]
 DEEDS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["run", "run", "make", "make", "same", "block", "fail", "open", "observe", "deliver", "lose", "edit"]
-            + ["touch", "delete", "age", "rewire", "remove", "hire"]
+            "run run make make same block fail open observe deliver lose edit touch delete age rewire remove hire".split()
         ),
         st.integers(0, SIZE - 1),
         st.sampled_from("123"),
@@ -210,7 +209,7 @@ def test_of_what_is_not_suspected_there_is_nothing_to_say(
 
 
 def _has_lost(name: str, told: Told) -> bool:
-    """Whether an asset has read a version of which nobody knows today whether it is still the one, or is not settled."""
+    """Whether an asset is not settled, or has read what may be another today."""
     snapshot, world = told.slow()
     latest = snapshot.of(name)
     if not _is_settled(latest) or latest.materialization is None:
