@@ -29,11 +29,13 @@ from assets_cli.state.renamed import renamed
 
 SIZE = 6
 NAMES = [f"a{index}" for index in range(SIZE)]
+KINDS = [
+    *("run", "run", "make", "make", "same", "block", "fail", "open", "observe", "deliver", "lose", "edit", "touch"),
+    *("delete", "age", "rewire", "remove", "hire"),
+]
 DEEDS = st.lists(
     st.tuples(
-        st.sampled_from(
-            "run run make make same block fail open observe deliver lose edit touch delete age rewire remove hire".split()
-        ),
+        st.sampled_from(KINDS),
         st.integers(0, SIZE - 1),
         st.sampled_from("123"),
     ),
