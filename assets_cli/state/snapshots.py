@@ -41,7 +41,7 @@ _REST = (
 )
 _MADE = "materializations m ON m.seq = wanted.seq"
 _ALONE = 16
-"""So many assets may be asked for one by one; then the rest of all is read at once."""
+"""Of so few assets all is read at once; of more the rest of so many one by one, and then that of all."""
 # Half the price of calling the class.
 _new = tuple.__new__
 
@@ -92,13 +92,14 @@ def read(
         for row in found
         if row[_USABLE] == row[_SEQ] is not None and (row[_STATE] == "succeeded" or row[_STATE] is None)
     }
-    known = found if assets is not None else [row for row in found if row[_ASSET] not in settled]
+    known = found if len(found) <= _ALONE else [row for row in found if row[_ASSET] not in settled]
     rest = _rest(connection, known, reader.dead_among)
-    latest = LatestOfRows({row[_ASSET]: row for row in found}, rest, reader)
+    facts = {row[_ASSET]: row for row in found}
+    latest = LatestOfRows(facts, rest, reader)
     observations = _observations(connection, found)
     readable = _readable(found, rest.older, observations)
     frozen = _frozen(connection, environment, _superseded(found, rest.older.values(), readable), latest)
-    return StateSnapshot(environment, latest, observations, frozen, settled, readable, MadeOfRows(found, reader))
+    return StateSnapshot(environment, latest, observations, frozen, settled, readable, MadeOfRows(facts, reader))
 
 
 class LatestOfRows(Mapping[str, Latest]):
@@ -152,28 +153,32 @@ class LatestOfRows(Mapping[str, Latest]):
 class MadeOfRows(Mapping[str, Made]):
     """What lists say of materializations, read when it is first asked for: three columns of so many."""
 
-    def __init__(self, found: Iterable[rows.Row], reader: Reader) -> None:
-        self._numbers = {row[_ASSET]: row[_SEQ] for row in found if row[_SEQ] is not None}
+    def __init__(self, facts: Mapping[str, rows.Row], reader: Reader) -> None:
+        self._rows = facts
         self._reader = reader
         self._asked = 0
         self._known: dict[int, Made] = {}
 
     def __getitem__(self, name: str) -> Made:
-        number = self._numbers[name]
+        number = self._rows[name][_SEQ]
+        if number is None:
+            raise KeyError(name)
         known = self._known.get(number)
         if known is None:
             self._asked += 1
-            known = self._load([number] if self._asked <= _ALONE else list(self._numbers.values()))[number]
+            wanted = [number] if self._asked <= _ALONE else [self._rows[each][_SEQ] for each in self]
+            known = self._load(wanted)[number]
         return known
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._numbers)
+        return (name for name, row in self._rows.items() if row[_SEQ] is not None)
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._numbers
+        row = self._rows.get(name)  # type: ignore[call-overload]
+        return row is not None and row[_SEQ] is not None
 
     def _load(self, numbers: Sequence[int]) -> dict[int, Made]:
         columns = "m.seq, m.run, m.finished, m.metadata"

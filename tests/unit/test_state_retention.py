@@ -166,7 +166,9 @@ def test_a_moved_history_is_read_as_the_old_one_under_the_new_name(story: list[t
         for moves in ({"raw": "new"}, {"mid": "low", "low": "mid"}, {"crm": "a/b", "low": "x"}):
             with deeds.changing(path) as connection:
                 moving.move(connection, "default", moves)
-            assert reader.snapshot("default") == renamed(before, moves)
+            now, then = reader.snapshot("default"), renamed(before, moves)
+            assert now._replace(made={}) == then
+            assert [now.made_of(name) for name in now.latest] == [then.made_of(name) for name in now.latest]
             with deeds.changing(path) as connection:
                 moving.move(connection, "default", {new: old for old, new in moves.items()})
             assert (reader.snapshot("default"), reader.snapshot("prod")) == (before, other)
