@@ -34,6 +34,9 @@ def probe_code(
     return CodeLook(manifest, files).probe(asset, recorded)
 
 
+Keys = tuple[str | int, ...]
+
+
 class Examined(NamedTuple):
     """The components of one asset, and everything that is wrong with its code."""
 
@@ -245,7 +248,7 @@ class _Examination:
     def sql_file(self, path: str) -> None:
         """An SQL file: its text with `${vars.x}` filled in."""
         files = self.look.files
-        place = self._place("command", "sql")
+        place = ("command", "sql")
         try:
             digest, kind = files.content_fact(path, "sql", _kind_of_sql)
             name, raw = component_name(path), f"sha256:{digest}"
@@ -272,7 +275,7 @@ class _Examination:
 
     def python(self, command: PythonCommand) -> None:
         """The entrypoint's module and the modules that this imports."""
-        modules, place = self.look.modules, self._place("command", "python")
+        modules, place = self.look.modules, ("command", "python")
         try:
             path = modules.find(command.module)
             for each in modules.closure(command.module):
@@ -294,7 +297,7 @@ class _Examination:
         elif not self.problems:
             self.look.sound_entrypoints[command] = modules.closure(command.module)
 
-    def _foreign_module(self, command: PythonCommand, place: Place) -> None:
+    def _foreign_module(self, command: PythonCommand, place: Keys) -> None:
         """A module that is no file of the project: one that is installed has no version that we could see."""
         # An asset that sets PYTHONPATH finds modules in places that only its own process knows.
         if "PYTHONPATH" not in self.asset.env and not nearest.is_installed(command.module, self.look.files.root):
@@ -309,11 +312,11 @@ class _Examination:
         matches = self.look.matches(pattern)
         if not matches:
             hint = nearest.hint(pattern, nearest.files(self.look.files.root, "")) or "correct the pattern, or remove it"
-            self._problem("A0307", f"{pattern} under code: matches no file", self._place("code", index), hint)
+            self._problem("A0307", f"{pattern} under code: matches no file", ("code", index), hint)
         for path in matches:
             self.file(path, ("code", index))
 
-    def file(self, path: str, keys: tuple[str | int, ...]) -> None:
+    def file(self, path: str, keys: Keys) -> None:
         """A file that counts, under its path. What the asset makes itself is never its code."""
         name = component_name(path)
         if name in self.components or (self.asset.output is not None and _is_in(path, self.asset.output.path)):
@@ -330,7 +333,7 @@ class _Examination:
             else:
                 self.components[name] = Component(raw)
         except OSError as error:
-            self._problem("A0308", f"{path} cannot be read: {_reason(error)}", self._place(*keys), "make it readable")
+            self._problem("A0308", f"{path} cannot be read: {_reason(error)}", keys, "make it readable")
 
     def _python_component(self, path: str, raw: str, known: Component | None) -> Component:
         files = self.look.files
@@ -368,10 +371,9 @@ class _Examination:
         normalised = files.fact(f"{normaliser}:{raw.partition(':')[2]}", lambda: normalise.sql(text, dialect))
         return Component(raw, normalised, normaliser if normalised else None)
 
-    def _place(self, *keys: str | int) -> Place:
-        return self.look.manifest.locate(self.asset.name, *keys)
-
-    def _problem(self, code: str, message: str, place: Place, hint: str) -> None:
+    def _problem(self, code: str, message: str, where: Place | Keys, hint: str) -> None:
+        """`where` is in a file, or at keys of the asset: looking those up reads the whole manifest again."""
+        place = where if isinstance(where, Place) else self.look.manifest.locate(self.asset.name, *where)
         self.problems.append(Problem(code, message, place=place, hint=hint, asset=self.asset.name))
 
 

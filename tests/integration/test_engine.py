@@ -432,17 +432,3 @@ def test_marked_assets_are_up_to_date_as_they_stand(place):
     assert marked.returncode == 0, marked.stderr
     assert place.plan() == {"b": ["missing"]}
     assert place.materialize()["succeeded"] == ["b"]
-
-
-def test_no_op_plan_imports_nothing_heavy(place):
-    """Import on use is part of start-up."""
-    place.write("q.sql", "select 1 as x")
-    place.assets("- {name: t, command: {sql: q.sql}, output: {table: t}}", DUCKDB)
-    place.materialize()
-    code = (
-        "import sys; from assets_cli.__main__ import main; sys.argv = ['assets', 'plan'];\n"
-        "try: main()\nexcept SystemExit: pass\n"
-        "print([m for m in ('duckdb', 'sqlglot', 'jsonschema', 'rich', 'pandas') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=place.root, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"

@@ -644,6 +644,42 @@ def test_snapshot_ignores_history(recorder: Recorder) -> None:
     assert [line for line in plans if line.startswith("SCAN") and "VIRTUAL TABLE" not in line] == []
 
 
+def test_what_is_read_later_is_what_was_on_record(path: Path) -> None:
+    """Of many assets most is read when it is asked for: what was recorded meanwhile changes nothing of it."""
+    names = [f"n{number}" for number in range(40)]
+    with open_recorder(path) as recorder:
+        recorder.begin_run(run_record(), [step(name) for name in names])
+        for name in names:
+            make(recorder, name, inputs={"events": Input("sha256:9", 1)}, metadata={"rows": len(name)})
+        reader = open_reader(path)
+        one_by_one, at_once, said = (reader.snapshot("default") for _ in range(3))
+        before = dict(at_once.latest)
+        make(recorder, "n0", "sha256:later")
+        recorder.open_attempt(R1, "n1", 2, 500, None)
+        assert {name: one_by_one.of(name) for name in names} == before
+        made = {name: each.materialization for name, each in before.items()}
+        assert {name: said.made_of(name) for name in names} == {
+            name: Made(each.run, each.finished, each.metadata["rows"]) for name, each in made.items() if each
+        }
+        assert reader.snapshot("default").of("n0") != before["n0"]
+
+
+def test_what_is_gone_before_it_was_read_is_an_error(path: Path) -> None:
+    """A file that another one took the place of says so; nothing is made up."""
+    names = [f"n{number}" for number in range(40)]
+    with open_recorder(path) as recorder:
+        recorder.begin_run(run_record(), [step(name) for name in names])
+        for name in names:
+            make(recorder, name)
+    reader = open_reader(path)
+    snapshots = [reader.snapshot("default") for _ in range(2)]
+    path.unlink()
+    for ask in (snapshots[0].of, snapshots[1].made_of):
+        with pytest.raises(AssetsError) as error:
+            ask("n7")
+        assert [problem.code for problem in error.value.problems] == ["A0505"]
+
+
 def test_sqlite_is_hidden(recorder: Recorder) -> None:
     """Using a closed recorder is an error of ours, not of SQLite."""
     recorder.close()
