@@ -15,6 +15,7 @@ PAUSES = (1.0, 3.0)
 _PASSING = (
     *("refused", "timeout", "timed out", "starting up", "shutting down", "recovery mode", "not yet accepting"),
     *("too many", "no such file", "reset by peer", "closed the connection unexpectedly", "temporary failure"),
+    *("connection is lost", "connection is closed", "broken pipe"),
 )
 
 

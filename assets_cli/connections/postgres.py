@@ -82,16 +82,16 @@ class PostgresDatabase(NamedTuple):
         defaults = {"connect_timeout": 10, "fallback_application_name": "assets", **_KEEPALIVES}
         try:
             raw = psycopg.connect(self.url, **{key: value for key, value in defaults.items() if key not in own})  # type: ignore[arg-type]
+            if read_only:
+                raw.read_only = True
+            else:
+                # A worker that was killed leaves its statement to the server, with its locks: let that look for us.
+                raw.autocommit = True
+                with suppress(psycopg.errors.UndefinedObject):  # from version 14 on
+                    raw.execute("set client_connection_check_interval = 2000")
+                raw.autocommit = False
         except psycopg.Error as error:
             raise _cannot_connect(error) from None
-        if read_only:
-            raw.read_only = True
-        else:
-            # A worker that was killed leaves its statement to the server, with its locks: let that look for us.
-            raw.autocommit = True
-            with suppress(psycopg.Error):  # from version 14 on
-                raw.execute("set client_connection_check_interval = 2000")
-            raw.autocommit = False
         return raw
 
 

@@ -103,7 +103,7 @@ class PostgresSession:
 
         def publish() -> TableState:
             # The connection may have broken while the server committed.
-            if done and self.attempt_of(table) == growth.attempt:
+            if done and self._attempt_of(table) == growth.attempt:
                 return done[0]
             with self._refusals(), self._transaction():
                 self._prepare_attempts(self._target(table))
@@ -113,10 +113,7 @@ class PostgresSession:
 
     def attempt_of(self, table: str) -> str | None:
         """The attempt that filled `table` last."""
-        with self._refusals():
-            name = self._target(table)
-            known = self._relation(Name(name.schema, growing.ATTEMPTS))
-            return growing.last_attempt(Ground(self, name)) if known else None
+        return self._again(lambda: self._attempt_of(table))
 
     def content(self, table: str) -> str:
         """The digest of its rows: the sum of the MD5 of each, written in one way whatever the settings are."""
@@ -396,6 +393,12 @@ class PostgresSession:
         if self._relation(table) is None:
             self.raw.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [table.quoted])
             self.raw.execute(f"create table if not exists {table.quoted} (target text primary key, attempt text)")
+
+    def _attempt_of(self, table: str) -> str | None:
+        with self._refusals():
+            name = self._target(table)
+            known = self._relation(Name(name.schema, growing.ATTEMPTS))
+            return growing.last_attempt(Ground(self, name)) if known else None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -113,17 +113,17 @@ class SQLAlchemyDatabase(NamedTuple):
         engine = self._engine(sa)
         try:
             connection = engine.connect()
+            if self.backend == "postgresql":
+                if read_only:
+                    return connection.execution_options(postgresql_readonly=True)
+                # A worker that was killed leaves its statement to the server, with its locks: let that look for us.
+                with suppress(sa.exc.ProgrammingError):  # from version 14 on
+                    connection.exec_driver_sql("set client_connection_check_interval = 2000")
+                connection.commit()
         except sa.exc.SQLAlchemyError as error:
             raise refusal(error, connecting=True) from None
         except Exception as error:  # noqa: BLE001 - drivers raise what they like while they connect
             raise DatabaseError(first_line(str(error)) or type(error).__name__, detail=str(error)) from None
-        if self.backend == "postgresql":
-            if read_only:
-                return connection.execution_options(postgresql_readonly=True)
-            # A worker that was killed leaves its statement to the server, with its locks: let that look for us.
-            with suppress(sa.exc.SQLAlchemyError):  # from version 14 on
-                connection.exec_driver_sql("set client_connection_check_interval = 2000")
-            connection.commit()
         return connection
 
     def _engine(self, sa: Any) -> Any:

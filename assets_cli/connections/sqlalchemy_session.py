@@ -127,7 +127,7 @@ class SQLAlchemySession:
 
         def publish() -> TableState:
             # The connection may have broken while the server committed.
-            if done and self.attempt_of(table) == growth.attempt:
+            if done and self._attempt_of(table) == growth.attempt:
                 return done[0]
             with self._refusals(), self._transaction():
                 self._prepare_attempts(self._name(table))
@@ -138,10 +138,7 @@ class SQLAlchemySession:
 
     def attempt_of(self, table: str) -> str | None:
         """The attempt that filled `table` last."""
-        with self._refusals():
-            name = self._name(table)
-            known = self._kind(Name(name.schema, growing.ATTEMPTS))
-            return growing.last_attempt(Ground(self, name)) if known else None
+        return self._again(lambda: self._attempt_of(table))
 
     def content(self, table: str) -> str:
         """The digest of its rows, each read and hashed here."""
@@ -431,6 +428,12 @@ class SQLAlchemySession:
         cursor = self.raw.execute(sa.select(found), execution_options=_STREAM)
         while batch := cursor.fetchmany(_ARROW_BATCH):
             yield [tuple(row) for row in batch]
+
+    def _attempt_of(self, table: str) -> str | None:
+        with self._refusals():
+            name = self._name(table)
+            known = self._kind(Name(name.schema, growing.ATTEMPTS))
+            return growing.last_attempt(Ground(self, name)) if known else None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ import pytest
 from support.place import Place
 from support.postgres import Server, shared
 from support.relay import Relay
+
+from assets_cli.connections import open_database
+from assets_cli.connections.protocol import Growth
 
 KINDS = ("postgres", "sqlalchemy")
 ASSETS = """
@@ -105,6 +110,31 @@ def test_a_connection_that_breaks_in_mid_statement(far: Far, relay: Relay) -> No
     assert far.tables() == ["_assets_attempts", "log", "t"]
     attempts = json.loads(far.place.call("runs", "latest", "--json").stdout)["attempts"]
     assert sorted((each["asset"], each["number"]) for each in attempts) == [("file", 1), ("log", 1), ("t", 1)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_connection_that_breaks_anywhere(kind: str, postgres: Server, pg: str, monkeypatch: Any) -> None:
+    """At whichever of the messages of a step the connection is cut: the rows are there, each once."""
+    monkeypatch.setattr("assets_cli.connections.again.PAUSES", (0.01, 0.01))
+    name = str(psycopg.conninfo.conninfo_to_dict(pg)["dbname"])
+    cut = 0
+    with psycopg.connect(pg, autocommit=True) as near:
+        for place in itertools.count(1):
+            near.execute("drop table if exists t, log, _assets_attempts")
+            with Relay(postgres) as relay:
+                relay.cut_at = place
+                url = relay.url(name) if kind == "postgres" else relay.url(name).replace(":", "+psycopg:", 1)
+                database = open_database(kind, {"url": url}, Path())
+                with closing(database.open()) as session:
+                    session.publish_select("t", "select 1 as id", "table", lambda _: None)
+                    session.grow("log", "select 2 as id", Growth("r/1"), lambda *_: None)
+                    assert session.attempt_of("log") == "r/1", place
+                if relay.passed < place:
+                    break
+                cut += 1
+            found = [near.execute(f"select id from {table}").fetchall() for table in ("t", "log")]
+            assert (place, found) == (place, [[(1,)], [(2,)]])
+    assert cut > 20
 
 
 def test_a_server_that_goes_away_in_mid_statement(far: Far, relay: Relay) -> None:

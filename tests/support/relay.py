@@ -27,6 +27,8 @@ class Relay:
         self.is_open = True
         self.is_silent = False
         self.on_commit: Callable[[], None] | None = None
+        self.cut_at: int | None = None
+        self.passed = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -82,6 +84,9 @@ class Relay:
                     target.sendall(chunk)
                     self.on_commit()
                     return
+                self.passed += 1
+                if self.passed == self.cut_at:
+                    break
                 if is_question or not lost.is_set():
                     target.sendall(chunk)
         for end in (source, target):
