@@ -314,8 +314,10 @@ def codes_page() -> str:
     from assets_cli.model.codes import CODES
 
     lines = [GENERATED + "# Problem codes", "", "`assets explain CODE` prints the same.", ""]
-    for code, (title, explanation) in sorted(CODES.items()):
+    for code, (title, explanation, rule) in sorted(CODES.items()):
         lines += [f"## {code}: {title}", "", explanation, ""]
+        if rule is not None:
+            lines += [f"A doubt: `rules: {{{code}: off}}` turns it off, for the project or for one asset.", ""]
     return "\n".join(lines)
 
 

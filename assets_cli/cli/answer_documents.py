@@ -7,8 +7,9 @@ from datetime import date, datetime, time
 from typing import Any
 
 from assets_cli.cli.documents import VERSION, attempt, check_result, seconds, status
-from assets_cli.cli.words import promise, rfc3339
+from assets_cli.cli.words import rfc3339
 from assets_cli.model.answers import Affected, AssetStatus, ColumnLineage, Impact, Sample, Shown, Verdict
+from assets_cli.model.duration import written as promise
 from assets_cli.model.history import Materialization, Observation
 from assets_cli.model.manifest import Asset, PythonCommand, ShellCommand
 

@@ -75,9 +75,10 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "--out": (),
     "--plan": (),
     "--trace": (),
+    "diff --format": ("text", "json", "markdown"),
     "lineage --format": ("tree", "json", "mermaid", "dot"),
     "query --format": ("table", "csv", "json"),
-    "validate --format": ("text", "json"),
+    "validate --format": ("text", "json", "github", "sarif"),
 }
 _UNQUOTED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+@,%"
 _QUOTES = ("'", '"')

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assets_cli.cli.words import promise, rfc3339
+from assets_cli.cli.words import rfc3339
 from assets_cli.model.answers import AssetStatus, Checked, Lineage, Why
 from assets_cli.model.duration import SECOND
+from assets_cli.model.duration import written as promise
 from assets_cli.model.event import (
     RunEvent,
     RunFinished,
@@ -22,6 +23,9 @@ from assets_cli.model.history import Attempt, CheckResult, Deed, RunRecord, Step
 from assets_cli.model.plan import Cause, Plan
 from assets_cli.model.problem import Problem
 from assets_cli.planning.timeline import Timeline, edges
+
+if TYPE_CHECKING:
+    from assets_cli.validation import Validation
 
 VERSION = 1
 
@@ -153,16 +157,20 @@ def why(value: Why) -> dict[str, Any]:
     return {"version": VERSION, "asset": value.status.asset.name, "assets": list(found.values()), "roots": roots}
 
 
-def validation(problems: Sequence[Problem], assets: int, files: int) -> dict[str, Any]:
+def validation(found: Validation) -> dict[str, Any]:
     """`validate --json`."""
+    problems = found.problems
     errors = sum(one.severity == "error" for one in problems)
     return {
         "version": VERSION,
         "problems": [problem(one) for one in problems],
         "errors": errors,
         "warnings": len(problems) - errors,
-        "assets": assets,
-        "files": files,
+        "suppressed": len(found.suppressed),
+        "assets": found.assets,
+        "files": found.files,
+        "policies": found.policies,
+        "left_out": list(found.left_out),
     }
 
 

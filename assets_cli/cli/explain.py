@@ -22,7 +22,7 @@ def command(
     """Explain an error code; without one, list them all."""
     chosen = sorted(CODES) if code is None else [_canonical(code)]
     if as_json:
-        codes = [{"code": one, "title": CODES[one].title, "explanation": CODES[one].explanation} for one in chosen]
+        codes = [{"code": one, **CODES[one]._asdict()} for one in chosen]
         console.show_json({"version": 1, "codes": codes})
         return 0
     terminal = console.out()
@@ -32,6 +32,9 @@ def command(
     found = CODES[chosen[0]]
     terminal.write([f"{terminal.paint(chosen[0], 'bold')}: {terminal.paint(found.title, 'bold')}", ""])
     terminal.write(_paragraphs(found.explanation, terminal))
+    if found.rule is not None:
+        off = f"A doubt: rules: {{{chosen[0]}: off}} turns it off, for the project or for one asset."
+        terminal.write(["", *terminal.wrap(off, min(terminal.width, _WIDEST))])
     return 0
 
 

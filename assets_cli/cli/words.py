@@ -84,17 +84,6 @@ def about(length: int) -> str:
     return duration(length if length < SECOND else (length + SECOND // 2) // SECOND * SECOND).replace(".0 s", " s")
 
 
-def promise(length: int) -> str:
-    """A length of time as a manifest has it: `6h`, `1h30m`, `0s`; a day is mostly written `24h`, several as days."""
-    parts: list[str] = []
-    units = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m"), (SECOND, "s"), (1_000, "ms"))
-    for unit, letter in units if length >= 2 * _DAY else units[1:]:
-        amount, length = divmod(length, unit)
-        if amount:
-            parts.append(f"{amount}{letter}")
-    return "".join(parts) or "0s"
-
-
 def state(status: AssetStatus) -> str:
     """The verdicts of one asset in words: `stale`, `up to date, overdue`, `upstream stale`."""
     word = "upstream stale" if status.tentative and status.status == "up_to_date" else _STATES[status.status]

@@ -56,6 +56,7 @@ def make(values: Mapping[str, Any], place: Place) -> Asset:
     version = values.get("data_version")
     if isinstance(version, dict):
         fields[_VERSION], fields[_VERSION_SQL] = None, _text(version["sql"])
+    del fields[_ASIDE]
     return Asset._make(fields)
 
 
@@ -132,7 +133,9 @@ def _retries(values: Mapping[str, Any]) -> Retries:
     )
 
 
-_DEFAULTS: Final[list[Any]] = [Asset._field_defaults.get(field) for field in Asset._fields]
+_ASIDE: Final = len(Asset._fields)
+"""Where values go that are no part of an asset."""
+_DEFAULTS: Final[list[Any]] = [*(Asset._field_defaults.get(field) for field in Asset._fields), None]
 _PLACE, _KIND, _VERSION, _VERSION_SQL = map(Asset._fields.index, ("place", "kind", "data_version", "data_version_sql"))
 _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "name": ("name", None),
@@ -160,4 +163,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "columns": ("columns", lambda value: tuple([_column(each) for each in value])),
 }
 """The field of each key, and what makes its value of what is written."""
-_READ: Final = {key: (Asset._fields.index(field), reading) for key, (field, reading) in _READERS.items()}
+_READ: Final = {
+    **{key: (Asset._fields.index(field), reading) for key, (field, reading) in _READERS.items()},
+    "rules": (_ASIDE, None),  # about findings, not about the asset: `rules.Rules` reads them where they are written
+}

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from assets_cli.manifest.environments import overlaps
-from assets_cli.manifest.load import Loaded, load
-from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Manifest
+from assets_cli.manifest.load import Whole, load_whole
+from assets_cli.model.manifest import DEFAULT_ENVIRONMENT
 from assets_cli.model.problem import Problem
 
 _UNDECLARED: Final = "A0134"
@@ -19,29 +19,30 @@ _UNDECLARED: Final = "A0134"
 
 
 class Audit(NamedTuple):
-    """The manifests of all environments that could be made, and what is wrong in those that were not asked for."""
+    """Every environment as loaded, the one that was asked for first, and what is wrong in the others and in all."""
 
-    manifests: Mapping[str, Manifest]
+    loads: Mapping[str, Whole]
     problems: tuple[Problem, ...]
 
 
-def audit(path: Path, loaded: Loaded, *, environment: str, variables: Mapping[str, str]) -> Audit:
+def audit(path: Path, loaded: Whole, *, environment: str, variables: Mapping[str, str]) -> Audit:
     """Look into every environment of a manifest that was loaded for one of them."""
-    manifests: dict[str, Manifest] = {}
+    loads = {environment: loaded}
     problems: list[Problem] = []
-    seen = {_identity(problem) for problem in loaded.problems}
-    if loaded.manifest is None or not loaded.manifest.environments:
-        return Audit({}, ())
-    places = loaded.manifest.environments
+    seen = {identity(problem) for problem in loaded.problems}
+    places = loaded.manifest.environments if loaded.manifest is not None else {}
+    if not places:
+        return Audit(loads, ())
     for name in (DEFAULT_ENVIRONMENT, *places):
-        other = loaded if name == environment else load(path, environment=name, variables=variables)
-        if other.manifest is not None:
-            manifests[name] = other.manifest
+        if name == environment:
+            continue
+        other = loads[name] = load_whole(path, environment=name, variables=variables)
         for problem in other.problems:
-            if _identity(problem) not in seen and problem.code != _UNDECLARED:
-                seen.add(_identity(problem))
+            if identity(problem) not in seen and problem.code != _UNDECLARED:
+                seen.add(identity(problem))
                 problems.append(within(name, problem))
-    return Audit(manifests, (*problems, *overlaps(manifests, places)))
+    manifests = {name: each for name in (DEFAULT_ENVIRONMENT, *places) if (each := loads[name].manifest) is not None}
+    return Audit(loads, (*problems, *overlaps(manifests, places)))
 
 
 def within(environment: str, problem: Problem) -> Problem:
@@ -52,5 +53,6 @@ def within(environment: str, problem: Problem) -> Problem:
     return problem._replace(message=f"{label}: {problem.message}")
 
 
-def _identity(problem: Problem) -> tuple[object, ...]:
+def identity(problem: Problem) -> tuple[object, ...]:
+    """What two findings have in common that are one."""
     return problem.code, problem.place, problem.message

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -147,3 +148,10 @@ class Document:
         self.flagged.add(offset)
         self.offsets.append(offset)
         self.problems.append(self.problem_at(offset, code, message, hint))
+
+    def forgive(self, offsets: AbstractSet[int]) -> None:
+        """Take back what reading has reported at these offsets."""
+        kept = [position for position, offset in enumerate(self.offsets) if offset not in offsets]
+        self.problems = [self.problems[position] for position in kept]
+        self.offsets = [self.offsets[position] for position in kept]
+        self.flagged -= offsets

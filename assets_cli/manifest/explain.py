@@ -16,6 +16,8 @@ from jsonschema.validators import extend
 
 from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.later import is_later_key, is_later_value, pattern
+from assets_cli.manifest.rules import KEY, misplaced
+from assets_cli.manifest.schema import schema
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import NAMED, subject
 from assets_cli.model.problem import Problem
@@ -47,6 +49,20 @@ _EXPECTED: Final = {
     "values": "a list of values",
     "columns": "a list of columns",
     "http": "a URL or a mapping of url and headers",
+    "rules": "a mapping of codes to off, warning or error",
+}
+_EXPECTED_IN_POLICIES: Final = {
+    "policies": "a list of policies",
+    "require": "a list of what to have",
+    "forbid": "a list of what not to have",
+    "owner": "an owner or a list of owners",
+    "tags": "a list of tags",
+    "match": "a regular expression",
+    "names": "a regular expression",
+    "upstreams": "a selection",
+    "select": "a selection",
+    "except": "a selection",
+    "columns": "a mapping of what is asked of columns",
 }
 _INSTEAD: Final = {
     "upstreams": "[{}]",
@@ -67,6 +83,8 @@ _INSTEAD: Final = {
     "columns": "[{{name: {}}}]",
     "observe": "{{path: {}}}",
     "moved": "{{from: {}}}",
+    "require": "[{}]",
+    "forbid": "[{}]",
 }
 _PATTERNS: Final = {
     "name": "write letters, digits, '_', '-', '.' and '/' only, not first or last a '/'",
@@ -75,6 +93,9 @@ _PATTERNS: Final = {
     "http": "write http://… or https://…",
     "url": "write http://… or https://…",
 }
+_TAG_OR_METADATA: Final = r"^(tags|metadata)\.."
+"""The pattern of features that are no keys: of the two ways to name one, it is what is asked last."""
+
 _PROPERTY_NAMES: Final = {
     "env": ("variable name", "write letters, digits and '_', not first a digit"),
     "vars": ("variable name", "write letters, digits, '_' and '-'"),
@@ -182,6 +203,10 @@ class Explainer:
 
     def _unknown_keys(self, error: Any, path: tuple[Key, ...]) -> None:
         known = error.schema["properties"]
+        if path[-1:] == (KEY,):
+            for key in [key for key in error.instance if key not in known]:
+                self._report((*path, key), *misplaced(key, known), at=path, key="", on_key=True)
+            return
         inside = "" if pattern(path) == "" or path[-1] == "defaults" or _is_item(path) else f" in {path[-1]}"
         if isinstance(path[-1] if path else None, int) and not _is_item(path):
             inside = f" in {path[-2]}"
@@ -247,11 +272,11 @@ class Explainer:
             )
             return
         last = path[-1]
-        expected = _EXPECTED.get(str(last)) if isinstance(last, str) and not _is_name(path) else None
+        expected = _expected(path) if isinstance(last, str) and not _is_name(path) else None
         if expected is None:
             expected = " or ".join(_NOUNS[kind] for kind in types)
         if _is_item(path) and "object" in types:
-            expected = "a mapping with a name" if path[0] == "assets" else "a mapping with type and path"
+            expected = "a mapping with type and path" if path[0] == "connections" else "a mapping with a name"
         self._report(
             path,
             "A0122",
@@ -272,7 +297,7 @@ class Explainer:
                 at=path[:-1],
             )
             return
-        expected = _EXPECTED.get(str(path[-1])) or f"one of {names}"
+        expected = _expected(path) or f"one of {names}"
         if not isinstance(error.instance, str):
             self._report(path, "A0122", f"expected {expected}, found {_found(error.instance)}", None, key=_last(path))
             return
@@ -285,6 +310,11 @@ class Explainer:
             self._empty(path)
         elif expression.startswith("^([0-9]+d)?"):
             self._report(path, "A0127", f"{shown} is not a duration", DURATIONS, key=_last(path))
+        elif expression == _TAG_OR_METADATA:
+            features = frozenset(schema()["definitions"]["feature"]["anyOf"][0]["enum"])
+            hint = _nearest(features, instance) or f"known: {', '.join(sorted(features))}, tags.NAME, metadata.KEY"
+            message = f"{shown} is nothing that an asset has"
+            self._report(path, "A0123", message, hint, key=str(path[-2]))
         else:
             key = next((step for step in reversed(path) if isinstance(step, str)), "")
             nouns = {"name": "an asset name", "tags": "a tag", "python": "module:function"}
@@ -335,7 +365,13 @@ def _last(path: Sequence[Key]) -> str:
 
 
 def _is_item(path: Sequence[Key]) -> bool:
-    return pattern(path) in ("assets.*", "connections.*")
+    return pattern(path) in ("assets.*", "connections.*", "policies.*")
+
+
+def _expected(path: Sequence[Key]) -> str | None:
+    """What is to stand at a key, where its type alone says too little."""
+    known = _EXPECTED_IN_POLICIES if path[:1] == ("policies",) else _EXPECTED
+    return known.get(str(path[-1]))
 
 
 def _is_name(path: Sequence[Key]) -> bool:

@@ -17,6 +17,8 @@ from assets_cli.model.problem import AssetsError, Place, Problem
 
 if TYPE_CHECKING:
     from assets_cli.manifest.document import Document
+    from assets_cli.manifest.rules import Rules
+    from assets_cli.manifest.variables import Variables
 
 NAMES: Final = ("assets.yml", "assets.yaml")
 _LARGEST: Final = 1 << 28
@@ -30,6 +32,18 @@ class Loaded(NamedTuple):
 
     manifest: Manifest | None
     problems: tuple[Problem, ...]
+
+
+class Whole(NamedTuple):
+    """The same, with what only validation asks for: None where there is no manifest.
+
+    `rules` say what becomes of doubts; none of the problems is left out for one.
+    """
+
+    manifest: Manifest | None
+    problems: tuple[Problem, ...]
+    rules: Rules | None
+    variables: Variables | None
 
 
 def find(start: Path) -> Path:
@@ -64,6 +78,15 @@ def load(
     from assets_cli.manifest.loading import Loading  # only what reads needs it
 
     return Loading(path, variables).run(environment)
+
+
+def load_whole(path: Path, *, environment: str, variables: Mapping[str, str]) -> Whole:
+    """Read a manifest as `load` does, for whoever looks for everything that is wrong with it."""
+    from assets_cli.manifest.loading import Loading  # as above
+
+    loading = Loading(path, variables)
+    loaded = loading.run(environment)
+    return Whole(*loaded, loading.rules, loading.variables)
 
 
 def quote(root: str, problems: Iterable[Problem]) -> tuple[Problem, ...]:

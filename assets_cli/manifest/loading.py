@@ -14,9 +14,11 @@ from assets_cli.manifest.build import Checker, Definition, Locator, Source, Surr
 from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.load import Loaded, contents
 from assets_cli.manifest.paths import Paths
+from assets_cli.manifest.policies import make_policies
 from assets_cli.manifest.read import read
 from assets_cli.manifest.references import check_references
 from assets_cli.manifest.renames import check_renames
+from assets_cli.manifest.rules import Rules, forgive
 from assets_cli.manifest.schema import Shape, check, fits
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import name_assets
@@ -44,16 +46,19 @@ def _sound(definitions: Mapping[str, Definition], broken: Collection[str]) -> di
 
 
 class Loading:
-    """One loading of one project."""
+    """One loading of one project. `fetch` is told of each file before it is read, for files that come when asked for."""
 
-    def __init__(self, path: Path, overrides: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, overrides: Mapping[str, str], fetch: Callable[[str], object] | None = None) -> None:
         self.root = str(path.parent.resolve())
         self.file = path.name
         self.paths = Paths(self.root)
         self.overrides = overrides
+        self._fetch = fetch
         self.documents: list[Document] = []
         self.problems: list[Problem] = []
         self.environments: Mapping[str, Place] = {}
+        self.rules: Rules | None = None
+        self.variables: Variables | None = None
         self._explained: Callable[[Problem], Problem] = lambda problem: problem
         self._digests: list[tuple[str, str]] = []
         self._patterns: tuple[str, ...] = ()
@@ -89,6 +94,8 @@ class Loading:
         return self._build(document, sources, variables, environment)
 
     def _read(self, name: str) -> Document | None:
+        if self._fetch is not None:
+            self._fetch(name)
         try:
             data = contents(os.path.join(self.root, name))  # noqa: PTH118 - `name` may be absolute
         except OSError as error:
@@ -105,7 +112,9 @@ class Loading:
                 else "write `assets:` and assets below it"
             )
             document.report(0, "A0108", "the file is empty", hint)
-        name_assets(document)
+        if document.problems:
+            forgive(document)
+            name_assets(document)
         return document
 
     def _source(self, document: Document, shape: Shape, variables: Variables, over: Mapping[str, Any]) -> Source:
@@ -183,7 +192,9 @@ class Loading:
             locate=locator,
             environments=self.environments,
             pools={name: int(size) for name, size in pools.items() if isinstance(size, int | float)},
+            policies=make_policies(document),
         )
+        self.rules, self.variables = Rules(document, definitions, locator), variables
         return Loaded(manifest, problems)
 
     def _connections(self, document: Document) -> tuple[dict[str, Connection], frozenset[str]]:

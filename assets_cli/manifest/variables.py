@@ -13,8 +13,8 @@ from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.scalars import Ambiguous, resolve
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import subject
-from assets_cli.model.problem import Problem, Related
-from assets_cli.model.template import UnknownVariableError, fill_vars
+from assets_cli.model.problem import Place, Problem, Related
+from assets_cli.model.template import UnknownVariableError, fill_vars, variable_names
 
 _ROOM: Final = 1 << 25
 """How many characters all filled texts of a project may have together: 32 Mi."""
@@ -36,6 +36,8 @@ class Variables:
         declared = document.values.get("vars") if isinstance(document.values, dict) else None
         self.values: dict[str, Any] = _copy(declared) if isinstance(declared, dict) else {}
         self.problems: list[Problem] = []
+        self.used: set[str] = set()
+        """The names that texts of the manifest refer to, those of other variables among them."""
         self._document = document
         self._overridden = frozenset(overrides)
         self._room = _ROOM
@@ -49,9 +51,9 @@ class Variables:
         self._resolve(document)
 
     def _resolve(self, document: Document) -> None:
-        """Fill variables into each other; as many rounds as there are variables, then it is a circle."""
+        """Fill variables into each other. A round doubles how far a text reaches; what is left then is a circle."""
         waiting = [path for path, value in _texts(self.values) if isinstance(value, str) and "${vars." in value]
-        for _ in range(len(waiting) + 1):
+        for _ in range(len(waiting).bit_length() + 1):
             still: list[tuple[str, ...]] = []
             for path in waiting:
                 holder = _holder(self.values, path)
@@ -96,6 +98,10 @@ class Variables:
                     if filled is not None:
                         node[key] = filled
 
+    def declared(self) -> dict[str, Place]:
+        """Every variable with its place; of a mapping those in it."""
+        return {".".join(path): self._document.place(("vars", *path), key=True) for path in _leaves(self.values)}
+
     def explained(self, problem: Problem) -> Problem:
         """A problem of a value, with where the variables that it is made from have theirs."""
         if problem.excerpt is None or problem.place is None or "${vars." not in problem.excerpt or problem.code in _OWN:
@@ -123,6 +129,7 @@ class Variables:
             self._trace(value if isinstance(value, str) else "", found)
 
     def _fill(self, document: Document, path: tuple[Key, ...], text: str) -> str | None:
+        self.used.update(variable_names(text))
         try:
             room = text.count("${vars.") * self._longest
             filled = text if room > self._room else fill_vars(text, self.values)
@@ -161,6 +168,14 @@ def _copy(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copy(inner) for key, inner in value.items()}
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key)
 
 
 def _texts(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -24,6 +24,17 @@ def parse(text: str) -> int:
     )
 
 
+def written(microseconds: int) -> str:
+    """A duration as a manifest has it: `6h`, `1h30m`, `0s`; a day is mostly written `24h`, several as days."""
+    parts: list[str] = []
+    units = tuple(_UNITS.items())
+    for unit, length in units if microseconds >= 2 * _UNITS["d"] else units[1:]:
+        amount, microseconds = divmod(microseconds, length)
+        if amount:
+            parts.append(f"{amount}{unit}")
+    return "".join(parts) or "0s"
+
+
 def show(microseconds: int) -> str:
     """A duration for people, with at most two units: `340 ms`, `1.2 s`, `3m 20s`, `6h`, `2d 4h`."""
     if microseconds < SECOND:

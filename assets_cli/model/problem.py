@@ -48,6 +48,14 @@ class Problem(NamedTuple):
     asset: str | None = None
 
 
+class Suppressed(NamedTuple):
+    """A finding that the project turned off, by a rule or as excepted from a policy, and where it says so."""
+
+    problem: Problem
+    place: Place
+    excepted: bool = False
+
+
 class AssetsError(Exception):
     """An error that the user can mend. Carries every problem known at that moment; the command line exits with 2."""
 

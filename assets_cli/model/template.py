@@ -67,6 +67,13 @@ def fill_environment(text: str, environ: Mapping[str, str]) -> str:
     return re.sub(_ENV, value, text)
 
 
+def variable_names(text: str) -> list[str]:
+    """The names x of each `${vars.x}` in a text."""
+    if "${vars." not in text:
+        return []
+    return [match[2] for match in re.finditer(_VARS, text) if not match[1]]
+
+
 def environment_names(text: str) -> list[tuple[str, bool]]:
     """The names X of each `${env.X}` in a text, and whether each has a default."""
     if "${env." not in text:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from posixpath import normpath
+from typing import NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.manifest import Asset, HttpProbe, PathProbe, ShellCommand, ShellProbe, SqlCommand, SqlProbe
@@ -20,15 +21,27 @@ from assets_cli.probing.code import CodeLook
 from assets_cli.probing.files import FileDigests
 
 
-def findings(graph: AssetGraph, environ: Mapping[str, str], files: FileDigests) -> tuple[Problem, ...]:
-    """Problems of code, unset variables, and files that commands name and nobody counts, in the manifest's order."""
+class Findings(NamedTuple):
+    """What is wrong with code and environment, in the manifest's order, and the paths of the files that count as code.
+
+    Among the paths are names of components that are no files.
+    """
+
+    problems: tuple[Problem, ...]
+    code: frozenset[str]
+
+
+def findings(graph: AssetGraph, environ: Mapping[str, str], files: FileDigests) -> Findings:
+    """Problems of code, unset variables, and files that commands name and nobody counts."""
     look = CodeLook(graph.manifest, files)
     outputs = _Outputs(graph)
     found: dict[Problem, None] = {}
+    code: set[str] = set()
     for asset in graph.manifest.assets.values():
         if asset.command is not None:
             examined = look.examine(asset, {})
             found.update(dict.fromkeys(examined.problems))
+            code.update(examined.components)
             if isinstance(asset.command, ShellCommand):
                 found.update(dict.fromkeys(_shell_findings(look, asset, asset.command, examined.components, outputs)))
         found.update(dict.fromkeys(check_findings(look, asset)))
@@ -38,7 +51,7 @@ def findings(graph: AssetGraph, environ: Mapping[str, str], files: FileDigests) 
         found.update(dict.fromkeys(_unset(look, asset, environ)))
     found.update(dict.fromkeys(_unset_in_connections(look, environ)))
     files.save()
-    return tuple(found)
+    return Findings(tuple(found), frozenset(code))
 
 
 class _Outputs:

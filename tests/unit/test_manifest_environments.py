@@ -149,7 +149,7 @@ def test_an_audit_finds_what_is_wrong_anywhere(loaded: Load, tmp_path: Path) -> 
     assert [(problem.code, problem.message) for problem in found.problems] == [
         ("A0208", "environment 'b': unknown connection 'gone'")
     ]
-    assert list(found.manifests) == ["default", "a", "b"]
+    assert list(found.loads) == ["a", "default", "b"]
 
 
 SHARING = """\

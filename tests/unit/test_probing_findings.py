@@ -37,7 +37,7 @@ def find(root: Path, *assets: Asset, environ: dict[str, str] | None = None) -> t
         warnings=(),
         locate=place,
     )
-    return findings(AssetGraph(manifest), environ or {}, FileDigests(root, lambda: 0))
+    return findings(AssetGraph(manifest), environ or {}, FileDigests(root, lambda: 0)).problems
 
 
 def asset(name: str, command: ShellCommand | SqlCommand | PythonCommand | None, **fields: Any) -> Asset:

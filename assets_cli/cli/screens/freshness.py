@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal
-from assets_cli.cli.words import ago, count, promise, some, tally
+from assets_cli.cli.words import ago, count, some, tally
 from assets_cli.model.answers import Holder, Verdict, VerdictStatus
 from assets_cli.model.duration import show as duration
+from assets_cli.model.duration import written as promise
 
 COLOURS: dict[VerdictStatus, str] = {"fail": "red", "warn": "yellow", "unknown": "yellow", "pass": "green"}
 _WORST_FIRST = tuple(COLOURS)

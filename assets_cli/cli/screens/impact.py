@@ -8,8 +8,9 @@ from assets_cli.cli.screens.freshness import COLOURS
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal, clean
-from assets_cli.cli.words import ago, colour_of, count, promise, some, state
+from assets_cli.cli.words import ago, colour_of, count, some, state
 from assets_cli.model.answers import Affected, Impact, Verdict
+from assets_cli.model.duration import written as promise
 
 _MOST = 40
 _MOST_OWNERS = 20

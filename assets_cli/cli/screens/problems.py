@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets_cli.cli.terminal import Terminal, cells, clean
-from assets_cli.cli.words import count
-from assets_cli.model.problem import EXPRESSION, Place, Problem
+from assets_cli.cli.words import count, tally
+from assets_cli.model.problem import EXPRESSION, Place, Problem, Suppressed
 
 MOST = 50
 _MOST_ALIKE = 5
-_WORD = r"\"[^\"]*\"?|'[^']*'?|\$\{[^}]*\}?|[^\s:,\[\]{}#]+|."
+WORD = r"\"[^\"]*\"?|'[^']*'?|\$\{[^}]*\}?|[^\s:,\[\]{}#]+|."
 _TERM = r"\"[^\"]*\"?|'[^']*'?|[^\s()+\"']+|."
 _MOST_EXCERPT = 400
 
@@ -40,15 +40,24 @@ HERE = Viewpoint()
 
 
 def report(
-    problems: Sequence[Problem], terminal: Terminal, view: Viewpoint = HERE, *, everything: bool = False
+    problems: Sequence[Problem],
+    terminal: Terminal,
+    view: Viewpoint = HERE,
+    *,
+    everything: bool = False,
+    suppressed: Sequence[Suppressed] = (),
 ) -> Iterator[str]:
-    """All problems up to `MOST`, of more the first ones of each code, and a last line that counts them all."""
+    """All problems up to `MOST`, of more the first ones of each code, and a last line that counts them all.
+
+    `suppressed` are those that the project turned off, which get a line of their own.
+    """
     yield from blocks(problems, terminal, view, everything=everything)
     if len(problems) > MOST and not everything:
         yield "  hint: assets validate --all lists them all"
         yield ""
     if problems:
         yield totals(problems, terminal)
+    yield from turned_off(suppressed)
 
 
 def blocks(
@@ -92,6 +101,15 @@ def totals(problems: Sequence[Problem], terminal: Terminal) -> str:
     parts += [terminal.paint(count(warnings, "warning"), "bold", "yellow")] if warnings else []
     files = {problem.place.file for problem in problems if problem.place and problem.place.file != EXPRESSION}
     return ", ".join(parts) + (f" in {count(len(files), 'file')}" if files else "")
+
+
+def turned_off(suppressed: Sequence[Suppressed]) -> Iterator[str]:
+    """`3 findings turned off by rules: 2 of A0312, 1 of A0210`, and as much of those excepted from policies."""
+    for how, excepted in (("turned off by rules", False), ("excepted from policies", True)):
+        codes = [each.problem.code for each in suppressed if each.excepted == excepted]
+        if codes:
+            kinds = ", ".join(f"{number:,} of {code}" for code, number in tally(codes).items())
+            yield f"{count(len(codes), 'finding')} {how}: {kinds}"
 
 
 def block(problem: Problem, terminal: Terminal, view: Viewpoint = HERE) -> Iterator[str]:
@@ -138,7 +156,7 @@ def _excerpt(source: str, place: Place, terminal: Terminal, colour: str) -> Iter
         sign = "…" if terminal.unicode else "..."  # the caret is to stand under what is written at last
         before = (sign + before[-lead:].lstrip()) if lead < len(before) else before
         after = terminal.fit(after, max(room - cells(before), 8)).rstrip()
-    token = re.match(_WORD if place.file != EXPRESSION else _TERM, after)
+    token = re.match(WORD if place.file != EXPRESSION else _TERM, after)
     length = max(cells(token[0]) if token else 1, 1)
     bar = terminal.paint("|", "blue")
     yield f" {terminal.paint(number, 'blue')} {bar} {before}{after}".rstrip()

@@ -1,0 +1,83 @@
+"""Which promises nobody can keep, by what the manifest alone says.
+
+Pure: needs no state, no clock. The reasoning, from the model page: a promise on an asset makes what is above it run as
+far as it has to, whatever is promised there. So that a root with a command, or anything in between, has a longer
+`max_lag` than what is made from it contradicts nothing: the shorter one rules. Only external assets are not run, so
+only their promises are limits: others produce them, and "no older than 24h" is all that they say. Whoever promises 6h
+of what is made from that promises for others. And of an external asset without `observe` nobody knows how old it is,
+nor, since any unknown makes it unknown, how old all is that is made from it: its promise is neither kept nor broken.
+
+What an external asset is made from itself, where that is declared, does not count: its data time is what is observed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from assets_cli.graph.graph import AssetGraph
+
+
+class Uncarried(NamedTuple):
+    """An asset that promises more than an external asset above it does; of several the one that promises least."""
+
+    asset: str
+    external: str
+
+
+class Unknowable(NamedTuple):
+    """An external asset that is never observed, and an asset with a promise that rests on it (maybe itself).
+
+    Of several the one that promises most.
+    """
+
+    external: str
+    asset: str
+
+
+def uncarried(graph: AssetGraph) -> tuple[Uncarried, ...]:
+    """The promises that an external asset above does not carry, upstreams first: one look at every edge."""
+    assets = graph.assets
+    if not any(asset.is_external and asset.freshness for asset in assets.values()):
+        return ()
+    loosest: dict[str, tuple[int, str]] = {}
+    """Of each asset the longest `max_lag` of an external one that its data comes from, and which that is."""
+    found: list[Uncarried] = []
+    for name in graph.order:
+        asset = assets[name]
+        policy = asset.freshness
+        if asset.is_external:
+            # Of one that nobody observes, nothing is known: that is said by itself.
+            if policy is not None and asset.observe is not None:
+                loosest[name] = policy.max_lag, name
+            continue
+        above = [loosest[upstream] for upstream in asset.upstreams if upstream in loosest]
+        if not above:
+            continue
+        limit = loosest[name] = max(above, key=lambda each: each[0])
+        if policy is not None and policy.max_lag < limit[0]:
+            found.append(Uncarried(name, limit[1]))
+    return tuple(found)
+
+
+def unknowable(graph: AssetGraph) -> tuple[Unknowable, ...]:
+    """The external assets that a promise rests on and that nobody observes, upstreams first: one look at every edge."""
+    assets = graph.assets
+    if not any(asset.is_external and asset.observe is None for asset in assets.values()):
+        return ()
+    asks: dict[str, tuple[int, str]] = {}
+    """Of each asset the shortest `max_lag` that rests on it, and whose that is."""
+    found: list[Unknowable] = []
+    for name in reversed(graph.order):
+        asset = assets[name]
+        if asset.freshness is not None:
+            own = asset.freshness.max_lag, name
+            asks[name] = min(asks.get(name, own), own)
+        asked = asks.get(name)
+        if asked is None:
+            continue
+        if not asset.is_external:
+            for upstream in asset.upstreams:
+                asks[upstream] = min(asks.get(upstream, asked), asked)
+        elif asset.observe is None:
+            found.append(Unknowable(name, asked[1]))
+    return tuple(reversed(found))
