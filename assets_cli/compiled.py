@@ -31,6 +31,7 @@ from assets_cli.probing.files import FileDigests
 
 if TYPE_CHECKING:
     from assets_cli.inference.infer import Sources
+    from assets_cli.manifest.loading import Loading
 
 _MAGIC: Final = b"assets manifest 1\n"
 _DIGEST: Final = 32
@@ -79,10 +80,32 @@ def compiled(asked: Asked, files: FileDigests, further: Sequence[Problem] = ()) 
 
 
 def _anew(asked: Asked, files: FileDigests, further: Sequence[Problem]) -> Compiled:
+    made = make(asked, files, further)
+    _keep(asked, made.found, made.loading.basis(), made.sources, made.environ)
+    return made.found
+
+
+class Made(NamedTuple):
+    """What was compiled just now, and from what."""
+
+    found: Compiled
+    loading: Loading
+    sources: Sources
+    environ: _Noted
+
+
+def make(
+    asked: Asked, files: FileDigests, further: Sequence[Problem] = (), fetch: Callable[[str], object] | None = None
+) -> Made:
+    """Compile the project's files; nothing is kept. `fetch` is told of each manifest file before it is read.
+
+    Raises:
+        AssetsError: everything that is wrong with them, and `further` with it.
+    """
     from assets_cli.inference.infer import infer  # only what is not kept needs these
     from assets_cli.manifest.loading import Loading  # as above
 
-    loading = Loading(Path(asked.root, asked.file), asked.variables)
+    loading = Loading(Path(asked.root, asked.file), asked.variables, fetch)
     loaded = loading.run(asked.environment)
     problems = [*(problem for problem in loaded.problems if problem.severity == "error"), *further]
     if loaded.manifest is None:
@@ -96,9 +119,7 @@ def _anew(asked: Asked, files: FileDigests, further: Sequence[Problem]) -> Compi
         raise AssetsError(*problems, *manifests.quote(manifest.root, error.problems)) from None
     if problems:
         raise AssetsError(*problems)
-    found = Compiled(manifest, arrangement, declared_texts(manifest))
-    _keep(asked, found, loading.basis(), sources, environ)
-    return found
+    return Made(Compiled(manifest, arrangement, declared_texts(manifest)), loading, sources, environ)
 
 
 # -- what is kept ----------------------------------------------------------------------------------------------------
@@ -252,7 +273,7 @@ def _keep(asked: Asked, found: Compiled, basis: Basis, sources: Sources, environ
 def _packed(found: Compiled) -> tuple[Any, ...]:
     """A manifest and its arrangement as plain values."""
     manifest, (order, downstreams), declared = found
-    plain = manifest._replace(assets={}, connections={}, environments={}, warnings=(), locate=_nowhere)
+    plain = manifest._replace(assets={}, connections={}, environments={}, warnings=(), locate=_nowhere, policies=())
     return (
         [None if value is _nowhere else value for value in plain],
         pack(tuple(manifest.assets.values())),

@@ -75,6 +75,13 @@ TABLE: dict[str, Entry] = {
             "assets",
         ),
         Entry(
+            "diff",
+            "Run",
+            "show what a change of manifest or code does, and to whom",
+            ("--format", "--all", "--json", "--exit-code"),
+            "directories",
+        ),
+        Entry(
             "materialize",
             "Run",
             "run the plan: bring exactly that up to date",

@@ -95,9 +95,13 @@ class CodeLook:
             return False
         return all(name in further and further[name].raw == raw for name, raw in now.items())
 
-    def examine(self, asset: Asset, recorded: Mapping[str, Component]) -> Examined:
+    def outline(self, asset: Asset) -> Examined:
+        """As `examine`, of bytes alone, which needs no parser."""
+        return self.examine(asset, {}, normalising=False)
+
+    def examine(self, asset: Asset, recorded: Mapping[str, Component], *, normalising: bool = True) -> Examined:
         """The components as they are now and every problem, whether or not the manifest declares a version."""
-        found = _Examination(self, asset, recorded)
+        found = _Examination(self, asset, recorded, normalising=normalising)
         for name, each in self.declared.components(asset).items():
             found.components[name] = _keep(recorded.get(name), each)
         command = asset.command
@@ -228,10 +232,11 @@ class CodeLook:
 class _Examination:
     """One asset being looked at: collects its components and problems."""
 
-    __slots__ = ("asset", "components", "look", "problems", "recorded")
+    __slots__ = ("asset", "components", "look", "normalising", "problems", "recorded")
 
-    def __init__(self, look: CodeLook, asset: Asset, recorded: Mapping[str, Component]) -> None:
+    def __init__(self, look: CodeLook, asset: Asset, recorded: Mapping[str, Component], *, normalising: bool) -> None:
         self.look = look
+        self.normalising = normalising
         self.asset = asset
         self.recorded = recorded
         self.components: dict[str, Component] = {}
@@ -326,6 +331,8 @@ class _Examination:
             raw = self.look.digest(path)
             if known is not None and known.raw == raw:
                 self.components[name] = known
+            elif not self.normalising:
+                self.components[name] = Component(raw)
             elif path.endswith(".py"):
                 self.components[name] = self._python_component(path, raw, known)
             elif path.endswith(".sql") and (dialect := self.look.dialect(self.asset)):
@@ -362,6 +369,8 @@ class _Examination:
         known = self.recorded.get(name)
         if known is not None and known.raw == raw:
             return known
+        if not self.normalising:
+            return Component(raw)
         files = self.look.files
         remembered = _remembered(files, raw, known)
         dialect = None if remembered else self.look.dialect(self.asset)

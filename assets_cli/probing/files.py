@@ -177,6 +177,11 @@ class FileDigests:
         self._touched.add(key)
         self._changed = True
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of contents, wherever they lie: shared with who looks at the same project elsewhere."""
+        return self._cache[1]
+
     def save(self) -> None:
         """Write the cache if anything in it changed. What was not asked for lately goes once it is most of it."""
         if not self._changed:
