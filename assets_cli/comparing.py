@@ -176,7 +176,7 @@ class _Comparison:
             )
             code[1].update((name, _whole(looks[1], manifest.assets[name], normalising=few)) for name in pairs.added)
         found = compare(*sides, pairs, (), apart)
-        return self._shown(self._with_columns(found, pairs))
+        return self._shown(self._with_columns(self._by_variables(found), pairs))
 
     def _looks(self) -> tuple[CodeLook, CodeLook]:
         manifest, files = self.parts.manifest, self.parts.files
@@ -233,6 +233,25 @@ class _Comparison:
             return {}, overlays(now, file)
         before = contents(os.path.join(there.root, there.file))  # noqa: PTH118 - as above
         return ({}, {}) if before == now else (overlays(before, there.file), overlays(now, file))
+
+    def _by_variables(self, found: Difference) -> Difference:
+        """With the SQL files that are the same to the byte, and differ by the variables that are filled in."""
+        if self.before.manifest.vars == self.parts.manifest.vars:
+            return found
+
+        def told(change: Change) -> Change:
+            if change.part != "code" or change.sort != "changed" or not change.name.endswith(".sql"):
+                return change
+            path = change.name.removeprefix("./")
+            try:
+                same = self.parts.files.digest(path) == self.elsewhere.files.digest(path)
+            except OSError:
+                return change
+            return change._replace(note="by its variables") if same else change
+
+        return found._replace(
+            assets=tuple(each._replace(changes=tuple(map(told, each.changes))) for each in found.assets)
+        )
 
     def _with_columns(self, found: Difference, pairs: Pairs) -> Difference:
         """With the columns that go away."""

@@ -28,6 +28,7 @@ _OF_A_HOOK: Final = frozenset(
     (
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_COMMON_DIR",
+        "GIT_LITERAL_PATHSPECS",
         "GIT_DIR",
         "GIT_INDEX_FILE",
         "GIT_INTERNAL_SUPER_PREFIX",
@@ -41,10 +42,10 @@ _QUIETLY: Final = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_TERMINAL_PROMPT": "0",
-    "GIT_LITERAL_PATHSPECS": "1",
     "LC_ALL": "C",
 }
 _MOST_NAMES: Final = 20_000
+_FEW: Final = 100
 
 
 class Entry(NamedTuple):
@@ -167,9 +168,12 @@ class Repository:
         """Those of these paths, relative to the folder, that git was told to ignore."""
         if not paths:
             return frozenset()
-        given = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        _, out, _ = self._ask("check-ignore", "-z", "--stdin", given=given)  # it exits with 1 where it finds none
-        return frozenset(map(os.fsdecode, out.split(b"\0")[:-1]))
+        # Each begins with `./`: what begins with a colon would be a pattern.
+        given = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
+        code, out, _ = self._ask("check-ignore", "-z", "--stdin", given=given)
+        if code == _UNKNOWN and 1 < len(paths) <= _FEW:  # of one of them it will say nothing, such as in a submodule
+            return frozenset().union(*(self.ignored([path]) for path in paths))
+        return frozenset(os.fsdecode(path)[2:] for path in out.split(b"\0")[:-1])
 
     def named(self, commit: str, names: Collection[str]) -> list[str]:
         """The paths in a commit, relative to the top, whose last part is one of these names."""

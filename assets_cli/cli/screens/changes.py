@@ -36,8 +36,8 @@ def sentences(one: AssetChange) -> list[str]:
     if one.former:
         said.append(f"was {plain(one.former)}; its history goes with it")
     if one.sort == "added":
-        owners = f", owner {some(one.owners)}" if one.owners else ""
-        said.append(f"{one.kind}{owners}")
+        above = f" made from {names(one.upstreams)}" if one.upstreams else ""
+        said.append(f"{one.kind}{above}{f' · owner {names(one.owners)}' if one.owners else ''}")
         if one.guess:
             said.append(f"looks like a rename of {plain(one.guess)}: then declare moved: {{from: {plain(one.guess)}}}")
     if one.sort == "removed":
@@ -179,8 +179,11 @@ def upcoming(report: Report) -> str:
     """What the next run would do, or that nobody knows."""
     following: Next | None = report.next
     if following is None:
-        causes = f"{len(report.difference.stale):,} of {count(report.now, 'asset')} have a cause by this change"
-        return f"no history here, so what the next materialize runs is not known: {causes}"
+        unknown = "no history here, so what the next materialize runs is not known"
+        number = len(report.difference.stale)
+        return (
+            f"{unknown}: {number:,} of {count(report.now, 'asset')} have a cause by this change" if number else unknown
+        )
     if not following.steps:
         return "the next materialize has nothing to do here: it ran with this change already"
     cut = f" ({following.tentative:,} may be cut off)" if following.tentative else ""
