@@ -135,16 +135,20 @@ class _Looking:
 
     def _held(self, graph: AssetGraph, columns: Columns | None, *, whole: bool) -> tuple[Problem, ...]:
         """What policies find; of further environments what they find without columns and functions."""
-        if columns is None:
-            from assets_cli.policies.holding import hold  # few projects have policies
+        from assets_cli.policies.holding import hold  # few projects have policies
 
+        if columns is None:
             return hold(graph, whole=whole).problems
-        from assets_cli.running.policing import Asking, police  # as above
 
         def known(name: str) -> tuple[str, ...]:
-            return columns.known(name)[0]
+            return () if columns.reading(name) is None else columns.known(name)[0]
 
-        held = police(graph, known, Asking(self._environ, self._files, self._python), whole=whole)
+        if any(policy.python is not None for policy in graph.manifest.policies):
+            from assets_cli.running.policing import Asking, police  # only what runs needs it
+
+            held = police(graph, known, Asking(self._environ, self._files, self._python), whole=whole)
+        else:
+            held = hold(graph, known, whole=whole)
         self.suppressed += held.excepted
         return held.problems
 

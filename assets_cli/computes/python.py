@@ -114,10 +114,22 @@ def ask(job: Job, databases: Databases, channel: Channel) -> Any:
 
 
 def _load(job: Job) -> Callable[..., Any]:
-    name, attribute = job.command["module"], job.command["function"]
-    if not sys.path or sys.path[0] != job.root:
-        sys.path.insert(0, job.root)
-    module = _guarded(lambda: _import(name), job.root)
+    function: Callable[..., Any] = _guarded(
+        lambda: load(job.command["module"], job.command["function"], job.root), job.root
+    )
+    return function
+
+
+def load(name: str, attribute: str, root: str) -> Callable[..., Any]:
+    """A function of a module, which is imported with the project's root first on the path.
+
+    Raises:
+        ComputeFailedError: there is no such module or function.
+        BaseException: whatever the module raises.
+    """
+    if not sys.path or sys.path[0] != root:
+        sys.path.insert(0, root)
+    module = _import(name)
     found = getattr(module, attribute, None)
     if found is None:
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -125,7 +137,7 @@ def _load(job: Job) -> Callable[..., Any]:
         hint = f"did you mean {near}?" if near else None
         raise ComputeFailedError(f"the module {name} has no function {attribute}", hint=hint)
     if not callable(found):
-        raise ComputeFailedError(f"{_title(job)} is no function, but of type {type(found).__name__}")
+        raise ComputeFailedError(f"{name}:{attribute} is no function, but of type {type(found).__name__}")
     function: Callable[..., Any] = found
     return function
 
@@ -169,15 +181,15 @@ def _guarded(call: Callable[[], Any], root: str) -> Any:
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the step's result
         import traceback  # on use: only after an error
 
-        theirs = _theirs(error.__traceback__)
+        trace = theirs(error.__traceback__)
         with suppress(Exception):  # it may have closed what we would print to
-            traceback.print_exception(type(error), error, theirs, file=sys.stderr)
+            traceback.print_exception(type(error), error, trace, file=sys.stderr)
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         hint = install(missing) if missing in EXTRAS else None
-        raise ComputeFailedError(_sentence(error, theirs, root), hint=hint, logged=True) from None
+        raise ComputeFailedError(_sentence(error, trace, root), hint=hint, logged=True) from None
 
 
-def _theirs(trace: TracebackType | None) -> TracebackType | None:
+def theirs(trace: TracebackType | None) -> TracebackType | None:
     """The traceback from the user's first frame on."""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -188,7 +200,13 @@ def _theirs(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _sentence(error: BaseException, trace: TracebackType | None, root: str) -> str:
-    """`ValueError: text (features/build.py:12)`: where is the last frame within the project, or else the last."""
+    """`ValueError: text (features/build.py:12)`."""
+    said, where = blame(error, trace, root)
+    return f"{said} ({where[0]}:{where[1]})" if where else said
+
+
+def blame(error: BaseException, trace: TracebackType | None, root: str) -> tuple[str, tuple[str, int] | None]:
+    """`ValueError: text`, and file and line of the last frame within the project, or else of the last."""
     try:
         text = next((line for line in str(error).splitlines() if line.strip()), "").strip()
     except Exception:  # noqa: BLE001 - an error of the user's own may not even know how to say what it is
@@ -203,17 +221,12 @@ def _sentence(error: BaseException, trace: TracebackType | None, root: str) -> s
     if places:
         within = [place for place in places if _is_project(place[0], root)]
         where = _place(*(within or places)[-1], root)
-    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return f"{said} ({where})" if where else said
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__, where
 
 
 def _is_project(file: str, root: str) -> bool:
     return file.startswith(root + "/") and "/site-packages/" not in file
 
 
-def _place(file: str, line: int | None, root: str) -> str:
-    return f"{file.removeprefix(root + '/')}:{line or 1}"
-
-
-def _title(job: Job) -> str:
-    return f"{job.command['module']}:{job.command['function']}"
+def _place(file: str, line: int | None, root: str) -> tuple[str, int]:
+    return file.removeprefix(root + "/"), line or 1

@@ -6,19 +6,20 @@ All of it is doubt, nothing of it an error: the database has the last word on wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from posixpath import normpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from assets_cli.graph import AssetGraph
 from assets_cli.inference.infer import CodeReader
 from assets_cli.inference.names import SEPARATOR, Site, is_own, shown
 from assets_cli.inference.reading import Reads, TableRead, looks_like_file
-from assets_cli.model.manifest import Asset, Manifest, SqlCommand
+from assets_cli.model.manifest import Asset, Manifest, Spot, SqlCommand, SqlProbe
 from assets_cli.model.problem import Place, Problem, Related
 from assets_cli.model.spelling import nearest
 from assets_cli.probing.files import FileDigests
 
 if TYPE_CHECKING:
-    from assets_cli.inference.catalog import Absent
+    from assets_cli.inference.catalog import Absent, Columns
 
 _MOST_RELATED = 5
 _MOST_SHOWN = 12
@@ -44,6 +45,8 @@ def findings(
     found: list[Problem] = []
     orphans: dict[tuple[str, str], list[_Orphan]] = {}
     for asset in manifest.assets.values():
+        if asset.checks or asset.observe is not None or asset.data_version_sql is not None:
+            found += _misunderstood(reader, asset)
         command, site = asset.command, reader.places.site(asset)
         reads = reader.reads(asset)
         if not isinstance(command, SqlCommand) or site is None or reads is None:
@@ -70,6 +73,41 @@ def _not_understood(manifest: Manifest, asset: Asset, command: SqlCommand, troub
         hint="it runs as it is; list what it reads under upstreams, since only what is written there is known",
         asset=asset.name,
     )
+
+
+def _misunderstood(reader: CodeReader, asset: Asset) -> Iterator[Problem]:
+    """What is not understood of the texts that an asset has besides its command."""
+    for whose, keys, command, site in _further(reader, asset):
+        reads = reader.reads_at(command, site) if site is not None else None
+        if reads is None or reads.trouble is None:
+            continue
+        line, column, message = reads.trouble
+        place = reader.manifest.locate(asset.name, *keys, Spot(line, column))
+        if command.path is not None:
+            place = Place(normpath(command.path), line, column)
+        yield Problem(
+            "A0320",
+            f"the SQL of {whose} of {asset.name} is not understood: {message}",
+            "warning",
+            place,
+            hint="it runs as it is, if the database understands it",
+            asset=asset.name,
+        )
+
+
+def _further(reader: CodeReader, asset: Asset) -> Iterator[tuple[str, tuple[str | int, ...], SqlCommand, Site | None]]:
+    """Whose each of these texts is, its keys, itself, and where it runs."""
+    own = reader.places.site(asset)
+    for index, check in enumerate(asset.checks):
+        if check.kind == "sql":
+            command = SqlCommand(check.arguments.get("path"), check.arguments.get("query"))
+            yield f"check {check.name}", ("checks", index, "sql"), command, own
+    probe = asset.observe
+    if isinstance(probe, SqlProbe):
+        site = reader.places.site_of(probe.connection or reader.manifest.default_connection)
+        yield "observe", ("observe", "sql"), SqlCommand(probe.path, probe.query), site
+    if asset.data_version_sql is not None:
+        yield "data_version", ("data_version", "sql"), SqlCommand(query=asset.data_version_sql), own
 
 
 def _never_read(reader: CodeReader, asset: Asset, site: Site, reads: Reads) -> Iterator[Problem]:
@@ -121,12 +159,18 @@ def _belongs_to_nobody(reader: CodeReader, orphans: list[_Orphan]) -> Problem:
     )
 
 
-def column_findings(graph: AssetGraph, environ: Mapping[str, str], files: FileDigests) -> tuple[Problem, ...]:
-    """Columns that SQL assets read and that no upstream has, as far as that is known without running anything."""
+def read_columns(graph: AssetGraph, environ: Mapping[str, str], files: FileDigests) -> Columns:
+    """The columns that SQL assets give, as far as that is known without running anything."""
     from assets_cli.inference.catalog import Columns  # only validate and lineage follow columns
 
     columns = Columns(graph, environ, files, {}, expressions=False)
     columns.read(name for name, asset in graph.assets.items() if isinstance(asset.command, SqlCommand))
+    files.save()
+    return columns
+
+
+def column_findings(graph: AssetGraph, columns: Columns) -> tuple[Problem, ...]:
+    """Columns that SQL assets read and that no upstream has."""
     found = []
     for name, asset in graph.assets.items():
         reading = columns.reading(name)
@@ -135,7 +179,6 @@ def column_findings(graph: AssetGraph, environ: Mapping[str, str], files: FileDi
         for each in reading.absent:
             place = graph.manifest.place_in_code(name, asset.command.path, each.line, each.column)
             found.append(_no_such_column(name, each, place))
-    files.save()
     return tuple(found)
 
 

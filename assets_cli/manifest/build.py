@@ -76,6 +76,8 @@ class Locator:
     def __call__(self, asset: str, *keys: Key | Spot) -> Place:
         """The place of `keys` of an asset, or of the nearest enclosing value; of the manifest for an unknown asset.
 
+        For the asset "" it is that of a value of the root file.
+
         A `Spot` as the last key is a place in the text of the value.
         """
         spot = keys[-1] if keys and isinstance(keys[-1], Spot) else None
@@ -86,7 +88,7 @@ class Locator:
         """The document and the offset in it."""
         definition = self._definitions.get(asset)
         if definition is None:
-            return self._root, self._root.start
+            return self._root, self._root.find(keys)[0] if asset == "" else self._root.start
         document = definition.source.document
         home = ("assets", definition.position)
         for length in range(len(keys), -1, -1):

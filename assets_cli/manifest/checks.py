@@ -122,7 +122,7 @@ def _of_arguments(check: Check, at: tuple[Key, ...]) -> Iterator[Mistake]:
             translate(arguments["pattern"])
         except PatternError as error:
             message = f"check '{check.name}': {error} (character {error.position + 1} of the pattern)"
-            yield Mistake((*at, "pattern"), "A0162", message, error.hint)
+            yield Mistake((*at, "pattern"), "A0162", message, error.hint or "write the check as a sql check")
     if check.kind in ("row_count", "between"):
         least, most = arguments.get("min"), arguments.get("max")
         if least is None and most is None:

@@ -20,7 +20,7 @@ _FRESHNESS = frozenset({"cron", "timezone", "retry_every"})
 LATER_KEYS: Final[dict[str, frozenset[str]]] = {
     "": frozenset(
         {
-            *("alerts", "policies"),
+            "alerts",
             *("partitions", "dbt", "openlineage", "resources"),
         }
     ),

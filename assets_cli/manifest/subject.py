@@ -18,6 +18,8 @@ def subject(values: Any, path: Sequence[Key]) -> tuple[str | None, str, str]:
     if first == "assets" and len(path) > 1 and isinstance(path[1], int):
         name = _asset_name(values, path[1])
         return name, f"asset '{name}'" if name else f"asset number {path[1] + 1}", _keys(path[2:])
+    if first == "policies" and len(path) > 1 and isinstance(path[1], int):
+        return None, _policy(values, path[1]), _keys(path[2:])
     if first == "connections" and len(path) > 1:
         return None, f"connection '{str(path[1])[:NAMED]}'", _keys(path[2:])
     if first == "environments" and len(path) > 1:
@@ -36,6 +38,13 @@ def _asset_name(values: Any, index: int) -> str | None:
     asset = assets[index] if isinstance(assets, list) and index < len(assets) else None
     name = asset.get("name") if isinstance(asset, dict) else None
     return name[:NAMED] if isinstance(name, str) and name else None
+
+
+def _policy(values: Any, index: int) -> str:
+    policies = values.get("policies") if isinstance(values, dict) else None
+    policy = policies[index] if isinstance(policies, list) and index < len(policies) else None
+    name = policy.get("name") if isinstance(policy, dict) else None
+    return f"policy '{name[:NAMED]}'" if isinstance(name, str) and name else f"policy number {index + 1}"
 
 
 def _keys(path: Sequence[Key]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from assets_cli.model.problem import Place, Problem
+from assets_cli.model.problem import Place, Problem, Severity
 
 Materialization = Literal["table", "view", "append", "incremental", "script"]
 GROWING = ("append", "incremental")
@@ -242,14 +242,51 @@ class Asset(NamedTuple):
         return self.upstreams[: len(self.upstreams) - len(self.inferred)]
 
 
+class ColumnPolicy(NamedTuple):
+    """What a policy asks of columns: those in whose name the pattern `match` is found, or all.
+
+    `tags` are what each is tagged, `names` is the pattern of their names, `require` the keys that each has.
+    """
+
+    match: str | None = None
+    tags: tuple[str, ...] = ()
+    names: str | None = None
+    require: tuple[str, ...] = ()
+
+
+class Policy(NamedTuple):
+    """A rule of the house that assets are held to. `position` is its place in the list of them, from 0.
+
+    `select` names those that it is about, all where it is None; `excepted` those that it is not held against. What is
+    asked: features that they have, and have not; the pattern of their names; values, by key, that are allowed;
+    `upstreams`, the selection that they may read; their columns; and what a function of the project says.
+    """
+
+    name: str
+    place: Place
+    position: int
+    description: str = ""
+    select: str | None = None
+    excepted: str | None = None
+    severity: Severity = "error"
+    require: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+    names: str | None = None
+    allowed: Mapping[str, Any] = {}
+    upstreams: str | None = None
+    columns: ColumnPolicy | None = None
+    python: PythonCommand | None = None
+
+
 class Manifest(NamedTuple):
     """A whole project as declared. `root` is absolute; `file` and `state` are relative to it or absolute.
 
     `files` are all manifest files that were read, relative to the root. `warnings` are what was found and can be
     lived with. `locate(asset, *keys)` gives the place of a value of an asset, such as
-    `locate("orders", "upstreams", 0)`, wherever it was written (also in `defaults`), or the nearest enclosing one.
+    `locate("orders", "upstreams", 0)`, wherever it was written (also in `defaults`), or the nearest enclosing one; for
+    the asset "" that of a value of the root file.
     `environments` are those that have an overlay, each with its place; that of `environment` is part of all this.
-    `pools` says how many steps may use each pool at once.
+    `pools` says how many steps may use each pool at once. `policies` are for `validate`, and not kept for others.
     """
 
     root: str
@@ -266,6 +303,7 @@ class Manifest(NamedTuple):
     locate: Callable[..., Place]
     environments: Mapping[str, Place] = {}
     pools: Mapping[str, int] = {}
+    policies: tuple[Policy, ...] = ()
 
     def connection_of(self, asset: Asset) -> Connection | None:
         """The connection that an asset's SQL and table are at, or None where nothing names one."""

@@ -30,9 +30,12 @@ _WHY: Final = {
 
 
 class PatternError(ValueError):
-    """The text is no regular expression of ours. `position` counts characters from 0, `hint` says what to write."""
+    """The text is no regular expression of ours. `position` counts characters from 0, `hint` says what to write.
 
-    def __init__(self, message: str, position: int, hint: str) -> None:
+    Without a hint no expression of ours says it.
+    """
+
+    def __init__(self, message: str, position: int, hint: str | None = None) -> None:
         super().__init__(message)
         self.position = position
         self.hint = hint
@@ -114,7 +117,7 @@ class _Translation:
             raise PatternError("nothing follows the last '\\'", self.position, r"write \\ for the character")
         if char.isdigit():
             message = f"'\\{char}' refers back to a group, which not every database can"
-            raise PatternError(message, self.position, "write the check as a sql check")
+            raise PatternError(message, self.position)
         if char.isascii() and char.isalpha() and char.lower() not in _CLASSES and char not in _CONTROLS:
             raise PatternError(
                 f"'\\{char}' is not known", self.position, _WHY.get(char, f"write {char} for the letter")
@@ -132,7 +135,7 @@ class _Translation:
         if self.pattern.startswith("(?", self.position) and not self.pattern.startswith("(?:", self.position):
             what = self.pattern[self.position : self.position + 3]
             message = f"'{what}' is not known: there are no look-arounds, names or flags"
-            raise PatternError(message, self.position, "write the check as a sql check")
+            raise PatternError(message, self.position)
         self._put("(?:", 3 if self.pattern.startswith("(?:", self.position) else 1, repeatable=False)
 
     def _quantifier(self, char: str) -> None:

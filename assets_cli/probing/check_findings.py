@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from posixpath import normpath
 from typing import NamedTuple
 
-from assets_cli.model.manifest import Asset, Check
+from assets_cli.model.manifest import Asset, PythonCommand
 from assets_cli.model.problem import Place, Problem
 from assets_cli.probing import nearest
 from assets_cli.probing.code import CodeLook
@@ -27,7 +27,8 @@ def check_findings(look: CodeLook, asset: Asset) -> Iterator[Problem]:
     for index, check in enumerate(asset.checks):
         place = look.manifest.locate(asset.name, "checks", index, check.kind)
         if check.kind == "python":
-            yield from _function(look, asset, check, place)
+            command = PythonCommand(check.arguments["module"], check.arguments["function"])
+            yield from function_findings(look, command, place, asset)
         elif (path := check.arguments.get("path")) is not None:
             yield from sql_file(look, asset, normpath(path), place)
 
@@ -40,11 +41,14 @@ def texts(asset: Asset) -> Iterator[Use]:
             yield Use(("checks", index, check.kind), text)
 
 
-def _function(look: CodeLook, asset: Asset, check: Check, place: Place) -> Iterator[Problem]:
-    module, function = check.arguments["module"], check.arguments["function"]
+def function_findings(
+    look: CodeLook, command: PythonCommand, place: Place, asset: Asset | None = None
+) -> Iterator[Problem]:
+    """What is wrong with a function that a check of an asset names, or that the manifest does elsewhere."""
+    module, function = command.module, command.function
 
     def problem(code: str, message: str, hint: str, at: Place = place) -> Problem:
-        return Problem(code, message, place=at, hint=hint, asset=asset.name)
+        return Problem(code, message, place=at, hint=hint, asset=asset.name if asset is not None else None)
 
     try:
         path = look.modules.find(module)
@@ -55,7 +59,8 @@ def _function(look: CodeLook, asset: Asset, check: Check, place: Place) -> Itera
         return
     if path is None or source is None:
         # One that is installed is taken on trust, as for a command; PYTHONPATH may lead anywhere.
-        if "PYTHONPATH" not in asset.env and not nearest.is_installed(module, look.files.root):
+        leads_anywhere = asset is not None and "PYTHONPATH" in asset.env
+        if not leads_anywhere and not nearest.is_installed(module, look.files.root):
             files = nearest.files(look.files.root, ".py")
             known = [each.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for each in files]
             hint = nearest.hint(module, known) or "modules are found from the project root, as in package.module"

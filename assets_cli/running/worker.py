@@ -307,6 +307,10 @@ def _run(job: Job, channel: SocketChannel, mutexes: _Mutexes) -> Done:
         from assets_cli.running import worker_checks  # commands do without
 
         return worker_checks.run(job, database, channel, channel.send)
+    if job.compute == "policy":
+        from assets_cli.running import worker_policies  # as above
+
+        return worker_policies.run(job, channel.send)
     if job.compute == "observe":
         from assets_cli.running import worker_observe  # as above
 

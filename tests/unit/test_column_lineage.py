@@ -12,7 +12,7 @@ from sqlglot import parse_one
 
 from assets_cli import manifest as manifests
 from assets_cli.graph import AssetGraph
-from assets_cli.inference import column_findings, infer
+from assets_cli.inference import column_findings, infer, read_columns
 from assets_cli.inference.catalog import Columns
 from assets_cli.inference.columns import Queries
 from assets_cli.inference.lineage import lineage, reach
@@ -20,7 +20,7 @@ from assets_cli.inference.names import fold
 from assets_cli.inference.relations import Column, Leaf, Open, Relation, Way
 from assets_cli.model.answers import ColumnLineage
 from assets_cli.model.columns import split
-from assets_cli.model.problem import AssetsError
+from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.probing.files import FileDigests
 
 TABLES = {
@@ -646,13 +646,19 @@ def test_what_a_change_of_a_column_reaches(tmp_path: Path) -> None:
     }
 
 
+def _found(columns: Columns, root: Path) -> tuple[Problem, ...]:
+    """What `validate` finds in the columns of a project, as a process of its own would."""
+    read = read_columns(columns.graph, {}, FileDigests(root, time.time_ns))
+    return column_findings(columns.graph, read)
+
+
 def test_validate_finds_columns_that_nobody_produces(tmp_path: Path) -> None:
     """With the line of the SQL and the nearest name; what is kept says the same and needs no second look."""
     assets = SHOP.replace("select id, amount - tax as net_revenue", "select id, amount - tax as revenue")
     columns = shop(tmp_path, assets)
     files = FileDigests(tmp_path, time.time_ns)
-    first = column_findings(columns.graph, {}, files)
-    second = column_findings(columns.graph, {}, FileDigests(tmp_path, time.time_ns))
+    first = column_findings(columns.graph, read_columns(columns.graph, {}, files))
+    second = _found(columns, tmp_path)
 
     assert [(each.code, each.severity, str(each.place), each.message, each.hint) for each in first] == [
         (
@@ -669,10 +675,10 @@ def test_validate_finds_columns_that_nobody_produces(tmp_path: Path) -> None:
 def test_what_is_kept_is_no_longer_true_when_an_upstream_changes(tmp_path: Path) -> None:
     """The columns of an upstream are part of what an answer depends on."""
     columns = shop(tmp_path)
-    assert column_findings(columns.graph, {}, FileDigests(tmp_path, time.time_ns)) == ()
+    assert _found(columns, tmp_path) == ()
     columns = shop(tmp_path, SHOP.replace("as net_revenue", "as revenue"))
 
-    assert len(column_findings(columns.graph, {}, FileDigests(tmp_path, time.time_ns))) == 1
+    assert len(_found(columns, tmp_path)) == 1
 
 
 def test_a_chain_of_two_thousand_assets_needs_no_recursion(tmp_path: Path) -> None:

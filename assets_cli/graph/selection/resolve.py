@@ -108,7 +108,7 @@ class _Resolver:
             return frozenset()
         value = term.value.removeprefix("./") if term.attribute == "path" else term.value
         found = {name for name, asset in self.graph.assets.items() if value in values_of(asset)}
-        if not found and (matches := _matcher(value)):
+        if not found and (matches := wildcard(value)):
             found = {name for name, asset in self.graph.assets.items() if any(map(matches, values_of(asset)))}
         if not found:
             hint = _nearest(value, (known for asset in self.graph.assets.values() for known in values_of(asset)))
@@ -119,7 +119,7 @@ class _Resolver:
         """What a name or a wildcard names; a name that is written like a wildcard is a name first."""
         if term.value in self.graph.assets:
             return {term.value}
-        matches = _matcher(term.value)
+        matches = wildcard(term.value)
         found = {name for name in self.graph.assets if matches(name)} if matches else set[str]()
         if not found:
             message = f"no asset's name matches {term.value!r}" if matches else f"no asset is named {term.value!r}"
@@ -182,7 +182,7 @@ def _terms(tree: Tree) -> Iterator[Term]:
         yield from _terms(tree.of)
 
 
-def _matcher(pattern: str) -> Callable[[str], object] | None:
+def wildcard(pattern: str) -> Callable[[str], object] | None:
     """`*` stands for any characters, `/` among them, and `?` for one; None where the text has neither."""
     if not _WILDCARDS.search(pattern):
         return None
