@@ -27,9 +27,8 @@ def lines(report: Report) -> Iterator[str]:
     for severity in ("error", "warning"):
         alike = [problem for problem in report.problems if problem.severity == severity]
         chosen = _spread(alike, SHOWN)
-        yield from (_annotation(problem, report) for problem in chosen)
-        picked = set(map(id, chosen))
-        left += (problem for problem in alike if id(problem) not in picked)
+        yield from (_annotation(alike[position], report) for position in sorted(chosen))
+        left += (problem for position, problem in enumerate(alike) if position not in chosen)
     if left:
         told = left if report.everything else left[:_LINES]
         yield f"::group::{count(len(left), 'further finding')}"
@@ -43,16 +42,14 @@ def lines(report: Report) -> Iterator[str]:
     yield f"::notice title=assets validate::{_escaped(total)}" if left else total
 
 
-def _spread(problems: Sequence[Problem], most: int) -> list[Problem]:
-    """So many of them, of each code in turn: a hundred of one kind hide none of another. In the order they came in."""
-    if len(problems) <= most:
-        return list(problems)
+def _spread(problems: Sequence[Problem], most: int) -> set[int]:
+    """The positions of so many of them, of each code in turn: a hundred of one kind hide none of another."""
     turn: dict[str, int] = {}
     ranked: list[tuple[int, int]] = []
     for position, problem in enumerate(problems):
         turn[problem.code] = turn.get(problem.code, 0) + 1
         ranked.append((turn[problem.code], position))
-    return [problems[position] for position in sorted(position for _, position in sorted(ranked)[:most])]
+    return {position for _, position in sorted(ranked)[:most]}
 
 
 def _annotation(problem: Problem, report: Report) -> str:

@@ -118,7 +118,7 @@ def _fingerprints(problems: Sequence[Problem], report: Report) -> Iterable[str]:
     seen: dict[tuple[str, ...], int] = {}
     for problem in problems:
         file = report.place(problem).file
-        message = re.sub(_POSITION, r"\1 N", problem.message)
+        message = re.sub(_POSITION, r"\1 N", problem.message).replace(str(report.repository), "")
         what = (problem.code, report.path(file) or file, problem.asset or "", message)
         seen[what] = number = seen.get(what, 0) + 1
         text = "".join(f"{len(part)}:{part}" for part in (*what, str(number)))

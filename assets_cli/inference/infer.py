@@ -116,6 +116,10 @@ class CodeReader:
         command, site = asset.command, self.places.site(asset)
         if not isinstance(command, SqlCommand) or site is None:
             return None
+        return self.reads_at(command, site)
+
+    def reads_at(self, command: SqlCommand, site: Site) -> Reads | None:
+        """All that a text reads at a site; None where it cannot be read."""
         return reads_of(self._fact(command, site)) or reads_of(self._fact(command, site, trusting=False))
 
     def _read_by_sql(self, asset: Asset, command: SqlCommand) -> tuple[Inferred, ...]:

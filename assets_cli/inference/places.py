@@ -39,7 +39,10 @@ class Places:
 
     def site(self, asset: Asset) -> Site | None:
         """Where an asset's SQL runs and its table is."""
-        name = (asset.output.connection if asset.output else None) or self.manifest.default_connection
+        return self.site_of((asset.output.connection if asset.output else None) or self.manifest.default_connection)
+
+    def site_of(self, name: str | None) -> Site | None:
+        """Where the SQL of a connection runs."""
         if name is None:
             return None
         known = self._sites.get(name)

@@ -12,7 +12,16 @@ from posixpath import normpath
 from typing import NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.manifest import Asset, HttpProbe, PathProbe, ShellCommand, ShellProbe, SqlCommand, SqlProbe
+from assets_cli.model.manifest import (
+    Asset,
+    HttpProbe,
+    PathProbe,
+    ShellCommand,
+    ShellProbe,
+    Spot,
+    SqlCommand,
+    SqlProbe,
+)
 from assets_cli.model.problem import Place, Problem
 from assets_cli.model.template import environment_names
 from assets_cli.probing import nearest, shell_scripts
@@ -87,7 +96,7 @@ def _shell_findings(
         message = f"the command of {asset.name} names {_listed(named)}, which {verb} no part of its code version"
         pronoun = "it" if len(named) == 1 else "them"
         hint = f"list {pronoun} under code:, or make {pronoun} an asset and an upstream"
-        place = look.manifest.locate(asset.name, "command", "shell")
+        place = _place(look, asset, command, named[0])
         yield Problem("A0312", message, "warning", place, hint=hint, asset=asset.name)
     for script in look.named_scripts(command):
         missing = script[0]
@@ -99,8 +108,18 @@ def _shell_findings(
             continue
         hint = nearest.hint(missing, nearest.files(root, "")) or "create it, or correct the command"
         message = f"the command of {asset.name} runs {missing}, which does not exist"
-        place = look.manifest.locate(asset.name, "command", "shell")
+        place = _place(look, asset, command, missing)
         yield Problem("A0313", message, "warning", place, hint=hint, asset=asset.name)
+
+
+def _place(look: CodeLook, asset: Asset, command: ShellCommand, word: str) -> Place:
+    """Where in a command a file is named; its beginning, where that is made up of several parts."""
+    return look.manifest.locate(asset.name, "command", "shell", "run", _spot(command.run, word))
+
+
+def _spot(text: str, what: str) -> Spot:
+    at = max(text.find(what), 0)
+    return Spot(text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1)
 
 
 def _unset(look: CodeLook, asset: Asset, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -109,7 +128,7 @@ def _unset(look: CodeLook, asset: Asset, environ: Mapping[str, str]) -> Iterator
     uses: list[tuple[tuple[str | int, ...], str]] = []
     command = asset.command
     if isinstance(command, ShellCommand):
-        uses.append((("command", "shell"), command.run))
+        uses.append((("command", "shell", "run"), command.run))
     elif isinstance(command, SqlCommand) and command.query is not None:
         uses.append((("command", "sql"), command.query))
     uses += [(("env", key), value) for key, value in asset.env.items()]
@@ -119,7 +138,8 @@ def _unset(look: CodeLook, asset: Asset, environ: Mapping[str, str]) -> Iterator
         uses.append((("output", "path"), asset.output.path))
     for keys, text in uses:
         for name in _missing(text, environ):
-            yield _unset_problem(name, asset.name, manifest.locate(asset.name, *keys), asset.name)
+            place = manifest.locate(asset.name, *keys, _spot(text, f"${{env.{name}"))
+            yield _unset_problem(name, asset.name, place, asset.name)
     if isinstance(command, SqlCommand) and command.path is not None:
         yield from _unset_in_file(look.files, asset, command.path, environ)
 
@@ -130,26 +150,30 @@ def _texts_of_probe(asset: Asset) -> Iterator[Use]:
     if isinstance(probe, PathProbe):
         yield Use(("observe", "path"), probe.path)
     elif isinstance(probe, ShellProbe):
-        yield Use(("observe", "shell"), probe.run)
+        yield Use(("observe", "shell", "run"), probe.run)
     elif isinstance(probe, SqlProbe) and probe.query is not None:
         yield Use(("observe", "sql"), probe.query)
     elif isinstance(probe, HttpProbe):
-        yield Use(("observe", "http"), probe.url)
+        yield Use(("observe", "http", "url"), probe.url)
         yield from (Use(("observe", "http", "headers", name), value) for name, value in probe.headers.items())
 
 
 def _unset_in_connections(look: CodeLook, environ: Mapping[str, str]) -> Iterator[Problem]:
-    """A warning for each variable of a connection that is used, at the first asset that needs it."""
+    """A warning for each variable of a connection that is used, where the connection is declared."""
     manifest = look.manifest
-    seen = set()
+    seen: set[str] = set()
     for asset in manifest.assets.values():
         connection = look.connection_of(asset)
         if connection is None or connection.name in seen:
             continue
         seen.add(connection.name)
-        place = manifest.locate(asset.name, "output", "connection")
-        for name in dict.fromkeys(each for text in connection.options.values() for each in _missing(text, environ)):
-            yield _unset_problem(name, f"the connection {connection.name}", place, asset.name)
+        told: set[str] = set()
+        for key, text in connection.options.items():
+            for name in _missing(text, environ):
+                if name not in told:
+                    told.add(name)
+                    place = manifest.locate("", "connections", connection.name, key, _spot(text, f"${{env.{name}"))
+                    yield _unset_problem(name, f"the connection {connection.name}", place, asset.name)
 
 
 def _unset_in_file(files: FileDigests, asset: Asset, path: str, environ: Mapping[str, str]) -> Iterator[Problem]:
