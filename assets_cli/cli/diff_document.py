@@ -53,6 +53,7 @@ def _asset(one: AssetChange) -> dict[str, Any]:
         "column": place.column if place else None,
         "stale": one.stale,
         "readers": list(one.readers),
+        "upstreams": list(one.upstreams),
         "changes": [each._asdict() for each in one.changes],
     }
 

@@ -56,7 +56,8 @@ class AssetChange(NamedTuple):
 
     `former` is the name that it had; `guess`, of an added one, that of a removed one that looks the same and that no
     `moved:` mentions. `stale`: this change by itself makes it stale. `readers`, of a removed one, are those that read
-    it and are still there. `place` is where it is declared, None of a removed one.
+    it and are still there; `upstreams` are those of an added one. `place` is where it is declared, None of a removed
+    one.
     """
 
     name: str
@@ -70,6 +71,7 @@ class AssetChange(NamedTuple):
     former: str | None = None
     guess: str | None = None
     readers: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
 
 
 class Reader(NamedTuple):

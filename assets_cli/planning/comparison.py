@@ -71,7 +71,8 @@ def compare(
             continue
         if name not in pairs.common:
             stale = not asset.is_external
-            found.append(_told(asset, "added")._replace(stale=stale, guess=guesses.get(name)))
+            one = _told(asset, "added")
+            found.append(one._replace(stale=stale, guess=guesses.get(name), upstreams=asset.upstreams))
             continue
         earlier = pairs.common[name][0]
         former = pairs.former.get(name)
@@ -90,7 +91,7 @@ def compare(
         columns=tuple(columns),
         stale=tuple(each.name for each in found if each.stale),
         below=below,
-        concerned=_concerned(found, below),
+        concerned=_concerned(found, below, pairs),
         cosmetic=tuple(cosmetic),
     )
 
@@ -203,12 +204,13 @@ def _moves(change: AssetChange) -> bool:
     return change.sort == "added" or any(each.part in ("observe", "code", "upstreams") for each in change.changes)
 
 
-def _concerned(found: Sequence[AssetChange], below: Sequence[Below]) -> tuple[Concerned, ...]:
-    """Whose assets change, or may follow; what is nobody's comes last."""
+def _concerned(found: Sequence[AssetChange], below: Sequence[Below], pairs: Pairs) -> tuple[Concerned, ...]:
+    """Whose assets change, or were theirs, or may follow; what is nobody's comes last."""
     changed: dict[str | None, list[str]] = {}
     follow: dict[str | None, list[str]] = {}
     for one in found:
-        for owner in one.owners or (None,):
+        before = pairs.common[one.name][0].owners if one.name in pairs.common else ()
+        for owner in dict.fromkeys((*one.owners, *before)) or (None,):
             changed.setdefault(owner, []).append(one.name)
     for each in below:
         for owner in each.owners or (None,):
