@@ -135,6 +135,7 @@ class _Reader:
         self.anchors: dict[str, _Anchor] = {}
         self.merging: list[dict[str, Any]] = []
         self.broken: dict[int, dict[str, Any]] = {}
+        self.positions: dict[int, tuple[dict[str, Any], dict[str, int]]] = {}
         self.texts: dict[str, str] = {}
         """The plain scalars that are texts wherever they stand: a few keys, and names. Equal ones become one."""
         self.expanded = 0
@@ -295,7 +296,7 @@ class _Reader:
             )
             key = raw
         if key in container:
-            first = document.place_at(marks[2 * list(container).index(key)])
+            first = document.place_at(marks[2 * self._position(container, key)])
             document.report(offset, "A0111", f"key {_short(key)} is here twice", "keep one of the two")
             document.problems[-1] = document.problems[-1]._replace(related=(Related(first, "first used here"),))
             return self._break(container, offset)
@@ -311,6 +312,18 @@ class _Reader:
         self.document.report(offset, "A0112", f"a {what} cannot be a key", hint)
         self.document.keep.append(child)
         return self._break(container, offset)
+
+    def _position(self, container: dict[str, Any], key: str) -> int:
+        """Which entry of its container a key is; of many duplicates each is found without going over all keys again."""
+        _, positions = self.positions.setdefault(id(container), (container, {}))
+        if key not in positions:
+            index = len(container)
+            for name in reversed(container):
+                if name in positions:
+                    break
+                index -= 1
+                positions[name] = index
+        return positions[key]
 
     def _break(self, container: dict[str, Any], offset: int) -> str:
         self.broken[id(container)] = container

@@ -25,6 +25,8 @@ _MALFORMED = re.compile(
 _VALUE = re.compile(r"\"[^\"]*|'[^']*|(?![{\[])(?:\$\{[^}]*\}|:(?!\s)|[^,}\]#:])*")
 """What is written at a place, up to its end or that of its line; nothing where a list or a mapping begins."""
 _NAMED = re.compile(r"(?<!\$)\$\{vars\.([A-Za-z0-9_.-]+)\}")
+_TRACED: Final = 20
+"""How many variables a problem names at most that its value is made from."""
 _OWN: Final = frozenset(("A0118", "A0132", "A0133", "A0136"))
 """The codes of what is wrong with references themselves."""
 
@@ -116,7 +118,9 @@ class Variables:
 
     def _trace(self, text: str, found: dict[str, Related | None]) -> None:
         """Find where the variables of a text are set, and those that they are made from; None on the command line."""
-        for name in _NAMED.findall(text):
+        waiting = _NAMED.findall(text)[::-1]
+        while waiting and len(found) < _TRACED:
+            name = waiting.pop()
             path = ("vars", *name.split("."))
             offset, depth = self._document.find(path)
             if name in found or depth < len(path):
@@ -126,7 +130,7 @@ class Variables:
                 continue
             found[name] = Related(self._document.place_at(offset), f"variable '{name}' is set here")
             value = _holder(self._document.values, path)[path[-1]]
-            self._trace(value if isinstance(value, str) else "", found)
+            waiting += _NAMED.findall(value)[::-1] if isinstance(value, str) else ()
 
     def _fill(self, document: Document, path: tuple[Key, ...], text: str) -> str | None:
         self.used.update(variable_names(text))
