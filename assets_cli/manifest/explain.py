@@ -96,6 +96,18 @@ _PATTERNS: Final = {
 _TAG_OR_METADATA: Final = r"^(tags|metadata)\.."
 """The pattern of features that are no keys: of the two ways to name one, it is what is asked last."""
 
+_KINDS: Final = {
+    "command": (
+        "A0128",
+        "two kinds of command",
+        "keep one, or make two assets of it",
+        "command names no kind of command",
+    ),
+    "observe": ("A0147", "two ways to observe it", "keep one of the two", "nothing says how to observe it"),
+    "check": ("A0150", "two kinds of check", "make two checks of it", "the check names no kind"),
+}
+"""Of mappings that are of exactly one kind: the code, what two are called, what to do about it, and what none is."""
+
 _PROPERTY_NAMES: Final = {
     "env": ("variable name", "write letters, digits and '_', not first a digit"),
     "vars": ("variable name", "write letters, digits, '_' and '-'"),
@@ -160,18 +172,13 @@ class Explainer:
         elif keyword == "type":
             self._wrong_type(error, path)
         elif keyword == "oneOf":
-            (self._ways_to_observe if path[-1:] == ("observe",) else self._check_kinds)(error, path)
+            self._one_of(error, path)
         elif keyword in ("enum", "const"):
             self._not_allowed(error, path)
         elif keyword == "pattern":
             self._malformed(path, instance, limit)
-        elif keyword in ("minLength", "minItems") or (keyword == "minProperties" and path[-1:] != ("command",)):
+        elif keyword in ("minLength", "minItems", "minProperties"):
             self._empty(path)
-        elif keyword == "minProperties":
-            self._report(path, "A0128", "command names no kind of command", "write one of shell, sql and python")
-        elif keyword == "maxProperties":
-            kinds = " and ".join(sorted(instance))
-            self._report(path, "A0128", f"two kinds of command: {kinds}", "keep one, or make two assets of it")
         elif keyword == "maxLength":
             self._report(path, "A0124", f"longer than {limit} characters", "shorten it", key=_last(path))
         elif keyword == "minimum":
@@ -183,23 +190,16 @@ class Explainer:
         else:
             self._report(path, "A0124", f"does not fit: {error.message[:200]}", None, key=_last(path))
 
-    def _check_kinds(self, error: Any, path: tuple[Key, ...]) -> None:
-        """An entry of `checks` that is not of exactly one kind; an unknown key is a mistake of its own."""
+    def _one_of(self, error: Any, path: tuple[Key, ...]) -> None:
+        """A mapping that is not of exactly one kind; an unknown key in it is a mistake of its own."""
+        key = path[-1] if path[-1] in _KINDS else "check"
+        code, several, advice, none = _KINDS[str(key)]
         kinds = [alternative["required"][0] for alternative in error.validator_value]
         found = [kind for kind in kinds if kind in error.instance]
         if len(found) > 1:
-            self._report(path, "A0150", f"two kinds of check: {' and '.join(found)}", "make two checks of it")
-        elif not found and all(key in error.schema["properties"] for key in error.instance):
-            self._report(path, "A0150", "the check names no kind", f"write one of {', '.join(kinds)}")
-
-    def _ways_to_observe(self, error: Any, path: tuple[Key, ...]) -> None:
-        """An `observe` that is not of exactly one way; an unknown key is a mistake of its own."""
-        ways = [alternative["required"][0] for alternative in error.validator_value]
-        found = [way for way in ways if way in error.instance]
-        if len(found) > 1:
-            self._report(path, "A0147", f"two ways to observe it: {' and '.join(found)}", "keep one of the two")
-        elif error.instance and not found and all(key in error.schema["properties"] for key in error.instance):
-            self._report(path, "A0147", "nothing says how to observe it", f"write one of {', '.join(ways)}")
+            self._report(path, code, f"{several}: {' and '.join(found)}", advice)
+        elif not found and all(each in schema()["definitions"][key]["properties"] for each in error.instance):
+            self._report(path, code, none, f"write one of {', '.join(kinds)}")
 
     def _unknown_keys(self, error: Any, path: tuple[Key, ...]) -> None:
         known = error.schema["properties"]
@@ -228,7 +228,7 @@ class Explainer:
 
     def _required_hint(self, path: tuple[Key, ...], key: str) -> str:
         example = {"version": "version: 1", "assets": "assets: []"}.get(key)
-        if example is None and _is_item(path):
+        if example is None and _is_item(path) and path[0] != "policies":
             example = {
                 "name": "name: orders",
                 "type": "type: duckdb",

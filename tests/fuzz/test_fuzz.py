@@ -18,7 +18,7 @@ from assets_cli.model.problem import AssetsError
 from assets_cli.validation import validate
 
 HERE = Path(__file__).parent
-CASES = sorted(path for path in (HERE / "cases").iterdir() if path.is_dir())
+CASES = sorted((HERE / "cases").iterdir())
 SMALL, LARGE = 250, 1000
 SLACK = 3.0
 """How many times as long as in proportion a large project may take: machines are busy, and some sorting is done."""

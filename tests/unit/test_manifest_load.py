@@ -372,7 +372,7 @@ ONE = {
         "4:22",
         "A0128",
         "asset 'x': command names no kind of command",
-        "write one of shell, sql and python",
+        "write one of shell, sql, python",
     ),
     "retries: {max: -1}": ("4:28", "A0129", "asset 'x': retries.max: -1 is less than 0", "write 0 or more"),
     "command: {shell: a}, timeout: 0s": (
@@ -659,7 +659,7 @@ def test_problems_of_all_files_come_at_once(loaded: Load) -> None:
         (
             "assets.yml:5:13: error[A0102]: asset 'b': unknown key 'x'\n"
             "  hint: known keys: checks, code, code_version, columns, command, data_version, description, env, "
-            "freshness, group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, tags, "
+            "freshness, group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, rules, tags, "
             "timeout, upstreams"
         ),
         "x/1.yml:1:9: error[A0107]: the file ends too early\n  hint: close what is open: a '[' or '{'",
