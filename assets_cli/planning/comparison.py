@@ -76,7 +76,7 @@ def compare(
             continue
         earlier = pairs.common[name][0]
         former = pairs.former.get(name)
-        if earlier is asset or (former is None and _is_plainly_same(earlier, asset, name, before, now)):
+        if former is None and _is_plainly_same(earlier, asset, name, before, now):
             continue
         counts = [*_code(earlier, asset, before, now, cosmetic), *_upstreams(earlier, asset, today)]
         changes = (*counts, *declared_changes(earlier, asset))
@@ -115,8 +115,8 @@ def _code(earlier: Asset, asset: Asset, before: Side, now: Side, cosmetic: dict[
     if asset.name not in now.code and earlier.name not in before.code:
         return
     old, new = before.code.get(earlier.name, {}), now.code.get(asset.name, {})
-    for name in old.keys() & new.keys():
-        if old[name].raw != new[name].raw and same(old[name], new[name]):
+    for name in new:
+        if name in old and old[name].raw != new[name].raw and same(old[name], new[name]):
             cosmetic[name if name != "command" else f"command of {asset.name}"] = None
     for name, was, is_now in component_changes(old, new):
         sort: Any = "added" if was is None else "removed" if is_now is None else "changed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from assets_cli.cli.screens import changes as words
@@ -16,6 +16,7 @@ _MOST_ALIKE = 3
 _MOST_SENTENCES = 8
 _MOST_NAMED = 20
 _MOST_READERS = 10
+_FEW = 5
 _MOST_OF_OWNER = 6
 _NARROWEST = 30
 # Sign and word say the same, so that colour need say nothing.
@@ -73,10 +74,15 @@ def lines(report: Report, page: Page) -> Iterator[str]:
     yield from _end(report, page)
 
 
+def _number(entries: Sequence[object], page: Page) -> int:
+    """How many entries of a list are shown: all, or some of many."""
+    return len(entries) if page.everything or len(entries) <= MOST else _MOST_NAMED
+
+
 def _settings(found: Difference, page: Page) -> Iterator[str]:
     terminal = page.terminal
     yield terminal.paint("Project", "bold")
-    shown = found.settings if page.everything else found.settings[:MOST]
+    shown = found.settings[: _number(found.settings, page)]
     signs = {"added": "+", "removed": "-"}
     for change in shown:
         first, *rest = terminal.wrap(words.sentence(change), terminal.width - 4)
@@ -90,7 +96,8 @@ def _columns(columns: tuple[Gone, ...], page: Page) -> Iterator[str]:
     """What is exposed to others and will not be there, with who reads it."""
     terminal = page.terminal
     yield terminal.paint("Columns that go away", "bold")
-    shown = columns if page.everything else columns[:MOST]
+    shown = columns[: _number(columns, page)]
+    most = _MOST_READERS if len(columns) <= _FEW else _MOST_ALIKE
     for gone in shown:
         name = words.plain(f"{gone.asset}.{gone.column}")
         nobody = "" if gone.readers else "; nothing here reads it"
@@ -99,7 +106,7 @@ def _columns(columns: tuple[Gone, ...], page: Page) -> Iterator[str]:
         )
         yield f"  {terminal.paint(f'- {name}', 'bold', 'red')}  {first}"
         yield from (f"{' ' * (cells(name) + 6)}{line}" for line in rest)
-        readers = gone.readers if page.everything else gone.readers[:_MOST_READERS]
+        readers = gone.readers if page.everything else gone.readers[:most]
         longest = max((cells(words.plain(each.asset)) for each in readers), default=0)
         for reader in readers:
             sign = "!" if reader.still else " "
@@ -118,7 +125,7 @@ def _assets(found: Difference, page: Page) -> Iterator[str]:
     terminal = page.terminal
     yield terminal.paint("Assets", "bold")
     groups = [(one,) for one in found.assets] if page.everything else words.alike(found.assets, _MOST_ALIKE)
-    shown = groups if page.everything else groups[:MOST]
+    shown = groups[: _number(groups, page)]
     titles = [_title(members) for members in shown]
     longest = max(map(cells, titles))
     widest = max(len(words.word(members[0])) for members in shown)

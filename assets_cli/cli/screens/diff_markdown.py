@@ -22,8 +22,9 @@ _MOST_ALIKE = 2
 _MOST_SENTENCES = 8
 _MOST_OPEN = 10
 _MOST_CELL = 1_500
-# What is markup wherever it stands, an underscore at the edge of a word, and what GitHub makes links and mentions of.
-_SPECIAL = re.compile(r"[\\`*\[\]|~<&$]|(?<![^\W_])_|_(?![^\W_])|[@#](?=\w)|(?<=\w):(?=//)|(?<=www)\.")
+# What is markup wherever it stands, an underscore at the edge of a word, what GitHub makes links and mentions of, and
+# what begins a list or a heading.
+_SPECIAL = re.compile(r"[\\`*\[\]|~<&$]|(?<![^\W_])_|_(?![^\W_])|[@#](?=\w)|(?<=\w):(?=//)|(?<=www)\.|^[-+>#=\d]")
 _LINKING = "@#:."
 
 
