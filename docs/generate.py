@@ -38,6 +38,7 @@ _VARIES = [
     (re.compile(r" ·(?= |$)|\n {4,}(?=\S)", re.MULTILINE), " "),
     (re.compile(r" +"), " "),
     (re.compile(r"\([0-9a-f]{8} -> [0-9a-f]{8}\)"), "(OLD -> NEW)"),
+    (re.compile(r"\([0-9a-f]{8}\)|\b[0-9a-f]{8}(?=, where this left)"), "(COMMIT)"),
     (re.compile(r"\b(DuckDB|SQLite) \d+(\.\d+)+"), r"\1 VERSION"),
     (re.compile(r"\d+ jobs?"), "N jobs"),
     (re.compile(r"longest path TIME: .*"), "longest path"),
