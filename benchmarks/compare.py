@@ -2,7 +2,7 @@
 
     compare.py [--only plan] [--sizes 1000,10000,100000] [--history 1000] [--execute 1000] [--runs 5]
 
-Parts: start, plan, validate, lineage, list, history, execute. Runs of the tools alternate, so that a drifting machine
+Parts: start, plan, validate, diff, lineage, list, history, execute. Runs of the tools alternate, so that a drifting machine
 hurts all alike; medians and ratios to ninja are kept. Exit codes and outputs are checked: nothing is timed that did not
 do its work, and what is timed is what users run.
 """
@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from history import lacking
+from pages import FUZZING, section, write_section
 from timing import Spent, find, machine, once, paired
 
-PARTS = ("start", "plan", "validate", "lineage", "list", "history", "execute")
+PARTS = ("start", "plan", "validate", "diff", "lineage", "list", "history", "execute")
 TOOLS = ("assets", "ninja", "make")
 COLUMNS = (*TOOLS, "bare loop")
-KEPT = ("assets.yml", "noop.py", "build.ninja", "Makefile", "out")
+KEPT = (".git", "assets.yml", "noop.py", "build.ninja", "Makefile", "out")
 HERE = Path(__file__).parent
 MANY = 10_000
 """Of so many assets the figures must be reached, their history is made long, and each is really executed."""
@@ -103,7 +104,7 @@ class Bench:
         """All questions about one graph: first with nothing made, then with everything."""
         places = self._projects(f"status{count}", count)
         runs = self.runs if count <= MANY else max(1, self.runs // 2)
-        is_cold = {"plan", "validate"} & set(self.only)
+        is_cold = {"plan", "validate", "diff"} & set(self.only)
         if is_cold:
             self._cold(places, count, max(1, runs // 2))
         if {"plan", "lineage", "list"} & set(self.only) or (count == MANY and "execute" in self.only):
@@ -169,6 +170,24 @@ class Bench:
             commands = {"assets": [assets, "validate"], "ninja": [ninja, "-n"]}
             spent = paired(commands, places, runs, cold)
             self.note(Row("validate, cold", count, spent, "assets validate · ninja -n", aim, is_ratio=True))
+        if "diff" in self.only:
+            self._diff(places, count, runs, cold)
+
+    def _diff(self, places: Mapping[str, Path], count: int, runs: int, cold: Callable[[str], None]) -> None:
+        """Five commands of one manifest differ from the commit; what is slow is to read it twice."""
+        here = places["assets"]
+        manifest = here / "assets.yml"
+        before = manifest.read_text()
+        git = ["git", "-C", str(here), "-c", "user.name=bench", "-c", "user.email=bench@example.com"]
+        for words in (["init", "--quiet"], ["add", "assets.yml"], ["commit", "--quiet", "--message", "The graph"]):
+            subprocess.run([*git, *words], check=True)
+        manifest.write_text(before.replace('{shell: ": > out/n', '{shell: ": >> out/n', 5))
+        commands = {"assets": [self.tools["assets"], "diff", "HEAD"], "ninja": [self.tools["ninja"], "-n"]}
+        told = "assets diff HEAD · ninja -n"
+        self.note(Row("diff, 5 changed, cold", count, paired(commands, places, runs, cold), told))
+        self.note(Row("diff, 5 changed, warm", count, paired(commands, places, runs), told))
+        shutil.rmtree(here / ".git")
+        manifest.write_text(before)
 
     def _make(self, places: Mapping[str, Path], count: int) -> None:
         """Make everything, as users do; at sizes where that takes minutes, mark what was made as up to date."""
@@ -296,7 +315,10 @@ def main() -> None:
             if name in chosen.only or name not in PARTS:
                 part()
     called = " ".join(["benchmarks/compare.py", *sys.argv[1:]])
+    fuzzed = section(chosen.results, FUZZING)
     chosen.results.write_text(page(bench.rows, called))
+    if fuzzed:
+        write_section(chosen.results, FUZZING, fuzzed)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 TITLE = "# Results\n"
+FUZZING = "Fuzzing"
+"""The heading under which `make soak` writes; the others are those of the benchmark."""
 
 
 def sections(text: str) -> dict[str, str]:

@@ -33,9 +33,10 @@ SCRIPTS = sysconfig.get_path("scripts")
 
 
 def found(page: str, language: str) -> list[str]:
-    """The blocks of a page in one language."""
+    """The blocks of a page in one language; of YAML those that are no manifest of the page's own walk."""
     text = (ROOT / "docs" / "guides" / page).read_text()
-    return [block.text for block in generate.blocks(text) if block.language == language]
+    blocks = [block for block in generate.blocks(text) if block.language == language]
+    return [block.text for block in blocks if language != "yaml" or not block.words]
 
 
 CI = [yaml.safe_load(text) for text in found("ci.md", "yaml")]
@@ -63,8 +64,7 @@ def stand_ins(tmp_path, monkeypatch):
 
 def test_every_block_of_the_page_is_known_here():
     """A file that nobody runs here would be a promise."""
-    manifests = [each for each in CI if each.get("version") == 1]
-    assert len(manifests) + len(WORKFLOWS) + len(GITLAB) + len(HOOKS) == len(CI)
+    assert len(WORKFLOWS) + len(GITLAB) + len(HOOKS) == len(CI)
     assert set(WORKFLOWS) == {"data", "scan", "materialize"}
     assert set(GITLAB) == {"review", "materialize"}
 

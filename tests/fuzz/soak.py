@@ -27,10 +27,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from pages import section, write_section  # noqa: E402 - found beside the page
+from pages import FUZZING, section, write_section  # noqa: E402 - found beside the page
 
 FUZZERS = ("hypothesis", "atheris")
-HEADING = "Fuzzing"
 LONGEST = 20.0
 """Seconds for one project, in a process that may be instrumented; more is a hang."""
 _HEAD = (
@@ -125,7 +124,7 @@ def row(done: Done) -> str:
 
 def rows(page: Path) -> Iterator[str]:
     """The lines of earlier runs."""
-    yield from (line for line in section(page, HEADING).splitlines() if line.startswith("| 2"))
+    yield from (line for line in section(page, FUZZING).splitlines() if line.startswith("| 2"))
 
 
 def main() -> int:
@@ -145,7 +144,7 @@ def main() -> int:
         done = fuzz(fuzzer, chosen.seed, chosen.seconds / len(there), chosen.keep)
         found += len(done.findings)
         print(row(done), flush=True)
-        write_section(chosen.results, HEADING, _HEAD + "\n".join([*rows(chosen.results), row(done)]))
+        write_section(chosen.results, FUZZING, _HEAD + "\n".join([*rows(chosen.results), row(done)]))
     return int(found > 0)
 
 

@@ -128,12 +128,11 @@ def test_the_plan_instead(runner):
     assert not (machine.workspace / "probed").exists()
 
 
-@pytest.mark.parametrize("name", ["directory", "environment", "base", "strict", "summary"])
+@pytest.mark.parametrize("name", [name for name in ACTION["inputs"] if name not in ("python", "install")])
 def test_no_input_is_ever_part_of_a_script(runner, name):
-    """What a pull request could write into an input is a value, whatever it looks like."""
+    """What somebody could write into an input is a value, whatever it looks like."""
     machine = runner(CHANGED)
-    for text in ('$(touch pwned)"; touch pwned; "', "`touch pwned`", "--help", "-C/", "' || touch pwned #"):
-        machine.composite({**RUN, name: text})
+    machine.composite({**RUN, name: "$(touch pwned)`touch pwned`'; touch pwned; \"; touch pwned #"})
     assert list(machine.workspace.glob("**/pwned")) == []
 
 

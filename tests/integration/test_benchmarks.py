@@ -12,6 +12,7 @@ PARTS = (
     "| start-up: --help |",
     "| plan, nothing made, cold, 200 |",
     "| validate, cold, 200 |",
+    "| diff, 5 changed, warm, 200 |",
     "| plan, nothing to do, warm, 200 |",
     "| lineage of one, warm, 100 |",
     "| list, warm, 200 |",
@@ -23,12 +24,15 @@ PARTS = (
 def test_a_small_benchmark_writes_its_page(tmp_path):
     """Nothing is timed that did not do its work, so a run that ends well has checked every tool's outputs."""
     page = tmp_path / "RESULTS.md"
+    page.write_text("# Results\n\n## Slope\n\nof before\n\n## Fuzzing\n\n| 2026 | none |\n")
     small = ["--sizes", "100,200", "--history", "3", "--execute", "50", "--runs", "1", "--results", page]
     subprocess.run([sys.executable, "benchmarks/compare.py", *small], cwd=ROOT, check=True, timeout=300)
 
     text = page.read_text()
     assert [part for part in PARTS if part not in text] == []
     assert "| plan, nothing to do, warm | " in text  # the slope
+    assert "of before" not in text
+    assert text.endswith("## Fuzzing\n\n| 2026 | none |\n")  # what `make soak` has written stays
 
 
 def test_a_long_history_leaves_a_project_as_up_to_date_as_it_was(tmp_path):

@@ -297,42 +297,47 @@ def _wrap_value(container: Any, key: Any, edit: Edit) -> None:
     container[key] = [container[key]] if edit.text < "m" else {edit.text: container[key]}
 
 
-CHANGES: Mapping[str, Callable[[str, Edit], str]] = {
-    "cut text": _cut_text,
-    "put text": _put_text,
-    "repeat text": _repeat_text,
+Changes = Mapping[str, Callable[[str, Edit], str]]
+TEXT: Changes = {"cut text": _cut_text, "put text": _put_text, "repeat text": _repeat_text}
+TOKENS: Changes = {
     "swap tokens": _tokens(_swap),
     "replace token": _tokens(_replace),
     "drop token": _tokens(_drop),
     "copy token": _tokens(_copy),
+}
+VALUES: Changes = {
     "set value": _values(_set_value),
     "drop value": _values(_drop_value),
     "rename key": _values(_rename_key),
     "add key": _values(_add_key),
     "wrap value": _values(_wrap_value),
 }
+CHANGES: Changes = {**TEXT, **TOKENS, **VALUES}
 _SHARES = st.floats(0, 1, allow_nan=False)
+_LEVELS = (TEXT, TOKENS, VALUES, VALUES)
+"""Most mistakes of form end the reading; those of values are looked at by everything behind it."""
 
 
 @st.composite
-def edits(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[str, Edit]:
+def edits(draw: st.DrawFn, names: tuple[str, ...], level: Changes) -> tuple[str, Edit]:
     """A file and a change to it; half of them change the manifest."""
     name = draw(st.sampled_from(["assets.yml", draw(st.sampled_from(names))]))
-    how = draw(st.sampled_from(sorted(CHANGES)))
-    text = draw(st.sampled_from(words()) | st.text(max_size=20))
+    how = draw(st.sampled_from(sorted(TOKENS if level is VALUES and not name.endswith(".yml") else level)))
+    text = draw(st.sampled_from(words()) | (st.text(max_size=20) if level is TEXT else st.sampled_from(words())))
     value = draw(st.sampled_from(ODD_VALUES) | st.sampled_from(words())) if how == "set value" else None
     return name, Edit(how, draw(_SHARES), draw(_SHARES), text, value)
 
 
 @st.composite
 def projects(draw: st.DrawFn) -> dict[str, bytes]:
-    """The files of a real project after a few edits."""
+    """The files of a real project after a few edits of one level."""
     files = dict(draw(st.sampled_from(seeds())))
-    for name, edit in draw(st.lists(edits(tuple(sorted(files))), min_size=1, max_size=5)):
+    level = draw(st.sampled_from(_LEVELS))
+    for name, edit in draw(st.lists(edits(tuple(sorted(files)), level), min_size=1, max_size=5)):
         text = files[name].decode("utf-8", "surrogateescape")
         files[name] = CHANGES[edit.how](text, edit).encode("utf-8", "surrogateescape")
-    for name in draw(st.lists(st.sampled_from(sorted(files)), max_size=1)):
-        raw = draw(st.binary(max_size=6))  # what is no text
+    if level is TEXT and draw(st.booleans()):
+        name, raw = draw(st.sampled_from(sorted(files))), draw(st.binary(max_size=6))  # what is no text
         at = int(draw(_SHARES) * len(files[name]))
-        files[name] = files[name][:at] + raw + files[name][at:] if draw(st.booleans()) else files[name]
+        files[name] = files[name][:at] + raw + files[name][at:]
     return files
