@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from history import lacking
+from page import keep
 from timing import Spent, find, machine, once, paired
 
 PARTS = ("start", "plan", "validate", "lineage", "list", "history", "execute")
@@ -138,10 +139,12 @@ class Bench:
 
         loop = {"bare loop": [sys.executable, "-I", "-S", str(HERE / "spawn.py"), str(count)]}
         told = "assets materialize --jobs 2 · ninja -j2 · make -sj2"
-        self.note(Row("execute no-ops, 2 jobs", count, paired({**self._all, **loop}, places, self.runs, fresh), told))
+        spent = paired({**self._all, **loop}, places, self.runs, fresh)
+        self.note(Row("execute no-ops, 2 jobs", count, spent, told, 1.5, is_ratio=True))
         self._discard(places)
         places = self._projects("python", count, "python")
-        self.note(Row("execute Python entrypoints, 2 jobs", count, paired(self._all, places, self.runs, fresh), told))
+        spent = paired(self._all, places, self.runs, fresh)
+        self.note(Row("execute Python entrypoints, 2 jobs", count, spent, told, 2.5, is_ratio=True))
         self._discard(places)
 
     @property
@@ -184,7 +187,7 @@ class Bench:
                 sys.exit(f"error: {places[name].name}: not everything was made")
         if count == MANY and "execute" in self.only:
             told = "assets materialize --jobs 2 · ninja -j2 · make -sj2"
-            self.note(Row("execute no-ops, 2 jobs, once", count, spent, told))
+            self.note(Row("execute no-ops, 2 jobs, once", count, spent, told, 1.5, is_ratio=True, room=143))
 
     def _warm(self, places: Mapping[str, Path], count: int, runs: int, what: str = "") -> None:
         assets, ninja, make = self.tools.values()
@@ -229,12 +232,11 @@ def _forget(place: Path) -> None:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
-def page(rows: list[Row], command: str) -> str:
-    """The figures as a page of Markdown."""
+def section(rows: list[Row], command: str) -> list[str]:
+    """The figures as a section of Markdown."""
     lines = [
-        *("# Results", "", f"`{command}` on {machine()}.", ""),
-        "Medians of whole processes in alternation on the same seeded graphs (`benchmarks/generate.py`).",
-        *("", "## Figures", ""),
+        *(f"`{command}` on {machine()}.", ""),
+        *("Medians of whole processes in alternation on the same seeded graphs (`benchmarks/generate.py`).", ""),
         f"| work | {' | '.join(COLUMNS)} | assets / ninja | aim | CPU of assets | memory of assets |",
         f"|---|{'---|' * len(COLUMNS)}---|---|---|---|",
     ]
@@ -242,8 +244,8 @@ def page(rows: list[Row], command: str) -> str:
         cells = [f"{row.spent[tool].seconds:.3f} s" if tool in row.spent else "" for tool in COLUMNS]
         lines.append(f"| {row.label} | {' | '.join(cells)} | {row.ratio:.2f} x | {row.aimed} | {row.used} |")
     told = {row.work: f"- {row.work}: `{row.command.replace(' · ', '`, `')}`" for row in rows}
-    lines += ["", *_slope(rows), "## Commands", "", *told.values()]
-    return "\n".join(lines) + "\n"
+    lines += ["", *_slope(rows), "### Commands", "", *told.values()]
+    return lines
 
 
 def _slope(rows: list[Row]) -> list[str]:
@@ -256,7 +258,7 @@ def _slope(rows: list[Row]) -> list[str]:
     if not sloped:
         return []
     sizes = sorted({size for known in sloped.values() for size in known})
-    lines = ["## Slope", "", "Microseconds for each asset.", ""]
+    lines = ["### Slope", "", "Microseconds for each asset.", ""]
     lines += [f"| work | {' | '.join(f'{size:,}' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
     for work, known in sloped.items():
         each = [f"{known[size].spent['assets'].seconds / size * 1e6:.1f}" if size in known else "" for size in sizes]
@@ -296,7 +298,7 @@ def main() -> None:
             if name in chosen.only or name not in PARTS:
                 part()
     called = " ".join(["benchmarks/compare.py", *sys.argv[1:]])
-    chosen.results.write_text(page(bench.rows, called))
+    keep(chosen.results, "Beside ninja and make", section(bench.rows, called))
 
 
 if __name__ == "__main__":
