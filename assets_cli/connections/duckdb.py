@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,8 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from assets_cli.connections import files, growing, names
 from assets_cli.connections.duckdb_growing import Ground
-from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, TableState
-from assets_cli.model.answers import Rows
+from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, Rows, TableState
 
 T = TypeVar("T")
 _PREFIX_LINES = 1
@@ -205,7 +204,7 @@ class DuckDBSession:
         """Whether a relation is one of this very connection: only that sees its variables."""
         import duckdb  # loaded long since
 
-        token = secrets.token_hex(8)
+        token = os.urandom(8).hex()
         try:
             self.raw.execute(f"set variable {_OWNER} = '{token}'")
             held = relation.limit(0).aggregate(f"count(*) as n, getvariable('{_OWNER}') as held").fetchall()
