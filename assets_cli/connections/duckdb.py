@@ -83,15 +83,14 @@ class DuckDBDatabase(NamedTuple):
 
         try:
             try:
-                raw = duckdb.connect(str(self.file), read_only=read_only)
+                return DuckDBSession(duckdb.connect(str(self.file), read_only=read_only), only_reads=read_only)
             except duckdb.ConnectionException:
                 if not read_only:
                     raise
                 # Somebody in this process, such as a user's function, still holds it open for writing.
-                raw = duckdb.connect(str(self.file))
+                return DuckDBSession(duckdb.connect(str(self.file)))
         except duckdb.Error as error:
             raise self._cannot_open(str(error)) from None
-        return DuckDBSession(raw)
 
     def _cannot_open(self, text: str) -> DatabaseError:
         if "Could not set lock" in text:
@@ -109,21 +108,23 @@ class DuckDBSession:
 
     dialect = "duckdb"
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, *, only_reads: bool = False) -> None:
         self.raw = raw
+        self._only_reads = only_reads
+        self._known: dict[tuple[bytes, ...], Kind] | None = None
         self._catalog: str = raw.execute("select current_database()").fetchall()[0][0]
 
     def existing(self, tables: Sequence[str]) -> set[str]:
         """Which of these tables or views exist."""
         with self._refusals():
             there = self._relations()
-            return {table for table in tables if self._key(self._resolve(table)) in there}
+            return {table for table in tables if names.key(self._resolve(table)) in there}
 
     def table_state(self, table: str) -> TableState:
         """Count and sum of row hashes: the same for the same rows in any order."""
         with self._refusals():
             name = self._resolve(table)
-            kind = self._relations().get(self._key(name))
+            kind = self._relations().get(names.key(name))
             if kind is None:
                 hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
@@ -164,7 +165,7 @@ class DuckDBSession:
         """The attempt that filled `table` last."""
         with self._refusals():
             name = self._resolve(table)
-            known = self._key((*name[:2], growing.ATTEMPTS)) in self._relations()
+            known = names.key((*name[:2], growing.ATTEMPTS)) in self._relations()
             return growing.last_attempt(Ground(self, name)) if known else None
 
     def content(self, table: str) -> str:
@@ -181,7 +182,7 @@ class DuckDBSession:
         """A table or view as a `duckdb.DuckDBPyRelation` of this connection: nothing is read yet."""
         with self._refusals():
             name = self._resolve(table)
-            if self._key(name) not in self._relations():
+            if names.key(name) not in self._relations():
                 hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self.raw.sql(f"select * from {names.quote(*name)}")  # noqa: S608 - quoted
@@ -218,7 +219,7 @@ class DuckDBSession:
             name = self._resolve(table)
         with self._refusals(), self._transaction():
             self.raw.execute(f"create schema if not exists {names.quote(*name[:2])}")
-            before = self._relations().get(self._key(name))
+            before = self._relations().get(names.key(name))
             # Built beside, since the relation may read what it replaces.
             beside = "__assets_new_" + name[2]
             relation.create(names.quote(*name[:2], beside))
@@ -255,7 +256,7 @@ class DuckDBSession:
         """Names and types of the columns of a table or view."""
         with self._refusals():
             name = self._resolve(table)
-            if self._key(name) not in self._relations():
+            if names.key(name) not in self._relations():
                 hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self._described(names.quote(*name))
@@ -333,7 +334,7 @@ class DuckDBSession:
 
     def _replace(self, name: tuple[str, str, str], query: str, kind: Kind) -> None:
         target = names.quote(*name)
-        before = self._relations().get(self._key(name))
+        before = self._relations().get(names.key(name))
         if before == "table" and kind == "view":
             self.raw.execute(f"drop table {target}")
         if before == "view" and kind == "table":
@@ -407,11 +408,14 @@ class DuckDBSession:
         return {names.fold(row[0]) for row in rows.fetchall()}
 
     def _relations(self) -> dict[tuple[bytes, ...], Kind]:
-        rows = self.raw.execute(
-            "select database_name, schema_name, table_name, 'table' from duckdb_tables() where not internal "
-            "union all select database_name, schema_name, view_name, 'view' from duckdb_views() where not internal"
-        )
-        return {self._key(row[:3]): row[3] for row in rows.fetchall()}
+        """All that is there. Of ten thousand tables this takes a while: where none can come or go it is asked once."""
+        if self._known is None or not self._only_reads:
+            rows = self.raw.execute(
+                "select database_name, schema_name, table_name, 'table' from duckdb_tables() where not internal "
+                "union all select database_name, schema_name, view_name, 'view' from duckdb_views() where not internal"
+            )
+            self._known = {names.key(row[:3]): row[3] for row in rows.fetchall()}
+        return self._known
 
     def _table_names(self) -> list[str]:
         rows = self.raw.execute(
@@ -423,10 +427,6 @@ class DuckDBSession:
             for schema, name in rows.fetchall()
             if name != growing.ATTEMPTS
         ]
-
-    @staticmethod
-    def _key(name: Sequence[str]) -> tuple[bytes, ...]:
-        return tuple(names.fold(part) for part in name)
 
     @contextmanager
     def _in_utc(self) -> Iterator[None]:

@@ -33,7 +33,7 @@ class Ground:
 
     def exists(self) -> bool:
         """Whether there is a table."""
-        return self._session._relations().get(self._session._key(self._parts)) == "table"  # noqa: SLF001 - its own
+        return self._session._relations().get(names.key(self._parts)) == "table"  # noqa: SLF001 - its own
 
     def columns(self, table: str) -> tuple[tuple[str, str], ...]:
         """Names and types."""
