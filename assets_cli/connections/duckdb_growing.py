@@ -49,5 +49,6 @@ class Ground:
 
     def replace(self, query: str) -> int:
         """Make the table anew."""
-        self._session._replace(self._parts, query, "table")
+        there = self._session._relations().get(names.key(self._parts))  # noqa: SLF001 - its own
+        self._session._replace(self._parts, query, "table", there)
         return int(self.execute(f"select count(*) from {self.target}")[0][0])  # noqa: S608 - quoted
