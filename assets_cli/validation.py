@@ -19,7 +19,6 @@ from assets_cli.manifest import dotenv
 from assets_cli.manifest.audit import audit, identity, within
 from assets_cli.manifest.load import Whole, load_whole
 from assets_cli.manifest.rules import judge
-from assets_cli.model.duration import written
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.problem import AssetsError, Place, Problem, Related, Suppressed
 from assets_cli.planning import freshness, keeping
@@ -248,4 +247,4 @@ def _unknowable(graph: AssetGraph, external: str, asset: str) -> Problem:
 
 def _promised(graph: AssetGraph, name: str) -> str:
     policy = graph.assets[name].freshness
-    return written(policy.max_lag) if policy is not None else ""
+    return policy.text if policy is not None else ""

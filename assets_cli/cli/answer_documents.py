@@ -25,8 +25,8 @@ def verdict(value: Verdict) -> dict[str, Any]:
         "status": value.status,
         "data_time": rfc3339(value.data_time),
         "age_seconds": seconds(value.age),
-        "promise": promise(value.max_lag),
-        "warn": None if value.warn_lag is None else promise(value.warn_lag),
+        "promise": value.policy.text,
+        "warn": None if value.policy.warn_lag is None else promise(value.policy.warn_lag),
         "broken_at": rfc3339(value.broken_at),
         "held_by": [holder.asset for holder in value.held_by],
     }

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from assets_cli.cli.words import rfc3339
 from assets_cli.model.answers import AssetStatus, Checked, Lineage, Why
 from assets_cli.model.duration import SECOND
-from assets_cli.model.duration import written as promise
 from assets_cli.model.history import Attempt, CheckResult, Deed, RunRecord, StepRecord
 from assets_cli.model.plan import Cause, Plan
 from assets_cli.model.problem import Problem
@@ -76,7 +75,7 @@ def plan(value: Plan) -> dict[str, Any]:
             {
                 "asset": late.asset,
                 "data_time": rfc3339(late.data_time),
-                "promise": promise(late.max_lag),
+                "promise": late.policy.text,
                 "held_by": list(late.held_by),
             }
             for late in value.overdue

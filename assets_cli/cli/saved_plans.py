@@ -55,11 +55,15 @@ def document(plan: Plan) -> dict[str, Any]:
 def _step(step: Step, basis: Basis) -> dict[str, Any]:
     promise, code = step.promise, basis.code[step.asset]
     return {
-        "promise": {"bound": rfc3339(promise.bound), "asked_by": list(promise.asked_by)} if promise else None,
+        "promise": promise and {**promise._asdict(), **_moments(promise), "asked_by": list(promise.asked_by)},
         "upstreams": list(basis.upstreams[step.asset]),
         "code_version": code.version,
         "code": {name: component._asdict() for name, component in code.components.items()},
     }
+
+
+def _moments(promise: Promise) -> dict[str, str | None]:
+    return {"bound": rfc3339(promise.bound), "broken_at": rfc3339(promise.broken_at)}
 
 
 def _records(name: str, recorded: Recorded) -> dict[str, Any]:
@@ -120,10 +124,16 @@ def _step_of(found: Mapping[str, Any]) -> Step:
         asset=found["asset"],
         causes=tuple(Cause(**cause) for cause in found["causes"]),
         after=tuple(found["after"]),
-        promise=Promise(_moment(promise["bound"]), tuple(promise["asked_by"])) if promise else None,
+        promise=_promise_of(promise) if promise else None,
         kind=found["kind"],
         partition=found["partition"] or "",
     )
+
+
+def _promise_of(found: Mapping[str, Any]) -> Promise:
+    breaks = found.get("broken_at")
+    bound, who = _moment(found["bound"]), tuple(found["asked_by"])
+    return Promise(bound, who, found.get("text", ""), _moment(breaks) if breaks else None)
 
 
 def _code_of(found: Mapping[str, Any]) -> Code:

@@ -119,8 +119,10 @@ def _shell(value: Any) -> ShellCommand:
 def _freshness(values: Mapping[str, str]) -> FreshnessPolicy | None:
     if "max_lag" not in values:
         return None
-    warn = values.get("warn_lag")
-    return FreshnessPolicy(_duration(values["max_lag"]), _duration(warn) if warn is not None else None)
+    warn, retry = (_duration(values[key]) if key in values else None for key in ("warn_lag", "retry_every"))
+    cron, zone = values.get("cron"), values.get("timezone", "UTC").strip()
+    # What fires at the same moments is written alike.
+    return FreshnessPolicy(_duration(values["max_lag"]), warn, cron and " ".join(cron.split()), zone, retry)
 
 
 def _retries(values: Mapping[str, Any]) -> Retries:

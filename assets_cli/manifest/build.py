@@ -6,6 +6,7 @@ What assets are to each other is `references`' business. Knows no YAML and no sc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from assets_cli.manifest.assets import make, merge
@@ -13,7 +14,7 @@ from assets_cli.manifest.checks import mistakes
 from assets_cli.manifest.document import Document, Key
 from assets_cli.manifest.paths import Paths
 from assets_cli.manifest.spelling import Spelling
-from assets_cli.model.duration import show
+from assets_cli.model.duration import SECOND, show
 from assets_cli.model.manifest import (
     Asset,
     Connection,
@@ -155,7 +156,7 @@ class Checker:
         if asset.checks or asset.columns:
             self._checks(asset)
         if asset.freshness is not None or "freshness" in written:
-            self._freshness(asset)
+            self._freshness(asset, written.get("freshness") or {})
         if asset.pool is not None:
             self._pool(asset, asset.pool)
         if asset.timeout == 0:
@@ -349,19 +350,52 @@ class Checker:
             hint = _declare(declared)
         self.report(asset.name, keys, "A0209", message, hint)
 
-    def _freshness(self, asset: Asset) -> None:
+    def _freshness(self, asset: Asset, written: Mapping[str, Any]) -> None:
         policy = asset.freshness
         if policy is None:
             message = "key 'max_lag' is missing in freshness"
             self.report(asset.name, ("freshness",), "A0121", message, "write `max_lag: 6h`")
-        elif policy.warn_lag is not None and policy.warn_lag > policy.max_lag:
+            return
+        if policy.warn_lag is not None and policy.warn_lag > policy.max_lag:
             message = f"freshness.warn_lag {show(policy.warn_lag)} is more than max_lag {show(policy.max_lag)}"
             hint = "warn before the promise is broken: write a shorter warn_lag"
             self.report(asset.name, ("freshness", "warn_lag"), "A0141", message, hint)
+        if policy.retry_every is not None and policy.retry_every < SECOND:
+            message = f"freshness.retry_every {show(policy.retry_every)} is less than 1s"
+            hint = "write 1s or more; by default it is a tenth of max_lag, at least 1m"
+            self.report(asset.name, ("freshness", "retry_every"), "A0254", message, hint)
+        if policy.cron is not None:
+            self._cron(asset.name, ("freshness",), policy.cron, policy.timezone)
+        elif "timezone" in written:
+            message = "freshness.timezone has no effect without cron: an age is the same in every time zone"
+            hint = "remove it, or add cron"
+            self.report(asset.name, ("freshness", "timezone"), "A0253", message, hint, warning=True)
+
+    def _cron(self, name: str, keys: Sequence[Key], cron: str, timezone: str) -> None:
+        """What is wrong with the cron expression and the time zone below these keys."""
+        from assets_cli.model.cron import mistake, unknown_zone  # few manifests have one, and it needs a library
+
+        prefix = ".".join(map(str, keys))
+        if said := mistake(cron):
+            message = f"{prefix}.cron '{cron[:80]}' {said}"
+            hint = "write minute, hour, day of the month, month, day of the week: `0 9 * * 1-5` is 9:00 on workdays"
+            self.report(name, (*keys, "cron"), "A0251", message, hint)
+        zones = unknown_zone(timezone)
+        if zones is not None:
+            message = f"{prefix}.timezone: there is no time zone '{timezone[:80]}'"
+            hint = _zone_hint(timezone, zones)
+            self.report(name, (*keys, "timezone"), "A0252", message, hint)
 
     def _leaves(self, name: str, keys: Sequence[Key], path: str, how: str) -> None:
         message = f"{'.'.join(key for key in keys if isinstance(key, str))} '{path[:80]}' leaves the project {how}"
         self.report(name, keys, "A0137", message, "write a path inside the project, or an absolute one")
+
+
+@lru_cache(maxsize=64)  # as many assets may have it from one place
+def _zone_hint(timezone: str, zones: tuple[str, ...]) -> str:
+    if not zones:
+        return "no time zones are installed here: pip install tzdata"
+    return Spelling(zones).hint(timezone) or "write a name of the IANA database, such as Europe/Paris or UTC"
 
 
 def _declare(declared: frozenset[str]) -> str:

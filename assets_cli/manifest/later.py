@@ -11,33 +11,29 @@ from typing import Final
 
 _ASSET = frozenset(
     {
-        *("schedule", "alerts"),
+        "schedule",
         *("partitions", "resources"),
     }
 )
-_FRESHNESS = frozenset({"cron", "timezone", "retry_every"})
 
 LATER_KEYS: Final[dict[str, frozenset[str]]] = {
     "": frozenset(
         {
-            "alerts",
             *("partitions", "dbt", "openlineage", "resources"),
         }
     ),
     "assets.*": _ASSET,
-    "assets.*.freshness": _FRESHNESS,
     "defaults": _ASSET,
-    "defaults.freshness": _FRESHNESS,
 }
 LATER_VALUES: Final[dict[str, frozenset[str]]] = {}
 
 
 def pattern(path: Sequence[str | int]) -> str:
-    """A path with `*` for items of lists and names of connections; in an overlay the path of what it lies over."""
+    """A path with `*` for items of lists, and for names of connections and alerts; of an overlay that of what it is over."""
     steps = ["*" if isinstance(step, int) else step for step in path]
     if steps[:1] == ["environments"] and len(steps) > 1:
         steps = steps[2:]
-    if steps[:1] == ["connections"] and len(steps) > 1:
+    if steps[:1] in (["connections"], ["alerts"]) and len(steps) > 1:
         steps[1] = "*"
     return ".".join(steps)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from assets_cli.model.history import CheckResult, Latest, Materialization, Observation, RunRecord
-from assets_cli.model.manifest import Asset
+from assets_cli.model.manifest import Asset, FreshnessPolicy
 from assets_cli.model.plan import Cause, Plan
 from assets_cli.model.problem import Problem
 
@@ -127,21 +127,48 @@ class Holder(NamedTuple):
     reason: HolderReason
 
 
+class Deadline(NamedTuple):
+    """Until when something has to start for a promise to stay kept. Times and lengths are in microseconds.
+
+    `broken_at` is the moment at which the promise is broken otherwise. `steps` are what has to run, upstreams first;
+    `takes` is how long that is on its longest path. `start` is the latest start at the jobs there are, `latest` the one
+    with as many jobs as there are steps. `late` is by how much the promise is broken even if all starts now, 0 where it
+    is not; `may_be_late` is where only the number of jobs is to blame. `blocked_by` are external assets without which
+    nothing helps: then nothing has to start.
+    """
+
+    asset: str
+    broken_at: int
+    steps: tuple[str, ...]
+    takes: int
+    start: int | None
+    latest: int | None
+    late: int = 0
+    may_be_late: bool = False
+    blocked_by: tuple[str, ...] = ()
+
+    @property
+    def can_be_met(self) -> bool:
+        """Whether the promise can be kept, as far as anybody knows."""
+        return not self.late and not self.blocked_by
+
+
 class Verdict(NamedTuple):
     """How an asset keeps its freshness policy. Times and lengths are in microseconds.
 
     `broken_at` is the moment at which the promise was or will be broken if nothing is renewed; `held_by` is empty where
     the policy passes. Where the data time is unknown, so are `age` and `broken_at`, and `held_by` says by whom.
+    `deadline` is until when something has to start, where anybody asked for that too.
     """
 
     asset: str
     status: VerdictStatus
     data_time: int | None
     age: int | None
-    max_lag: int
-    warn_lag: int | None
+    policy: FreshnessPolicy
     broken_at: int | None
     held_by: Sequence[Holder]
+    deadline: Deadline | None = None
 
 
 class Affected(NamedTuple):

@@ -8,8 +8,9 @@ Paths are as written: relative to the project root, posix, or absolute.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from assets_cli.model.duration import SECOND, written
 from assets_cli.model.problem import Place, Problem, Severity
 
 Materialization = Literal["table", "view", "append", "incremental", "script"]
@@ -131,10 +132,28 @@ class Retries(NamedTuple):
 
 
 class FreshnessPolicy(NamedTuple):
-    """The promise: data no older than `max_lag`, a warning from `warn_lag` on. Both in microseconds."""
+    """The promise: data no older than `max_lag`, a warning from `warn_lag` on; with `cron`, at its ticks.
+
+    Lengths are in microseconds. `cron` fires by the clocks of `timezone`. `retry_every` is after how long a root that
+    ran and is still overdue is tried again, where that is written.
+    """
 
     max_lag: int
     warn_lag: int | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    retry_every: int | None = None
+
+    @property
+    def pause(self) -> int:
+        """After how long a root that ran and is still overdue is tried again: a tenth of `max_lag`, at least 1m."""
+        return max(self.max_lag // 10, 60 * SECOND) if self.retry_every is None else self.retry_every
+
+    @property
+    def text(self) -> str:
+        """`6h`, or `1h at 0 9 * * 1-5 Europe/Paris`."""
+        lag = written(self.max_lag)
+        return lag if self.cron is None else f"{lag} at {self.cron} {self.timezone}"
 
 
 class Connection(NamedTuple):
@@ -278,6 +297,26 @@ class Policy(NamedTuple):
     python: PythonCommand | None = None
 
 
+AlertEvent = Literal["overdue", "at_risk", "failed", "check_failed", "recovered"]
+ALERT_EVENTS: Final[tuple[AlertEvent, ...]] = ("overdue", "at_risk", "failed", "check_failed", "recovered")
+
+
+class AlertRoute(NamedTuple):
+    """Who is told what: `urls` of Apprise with `${env.X}` as written, or the text of a command.
+
+    `select` names the assets that it is about, all where it is None. `severity` is the least; `quiet` is in
+    microseconds.
+    """
+
+    name: str
+    urls: tuple[str, ...] = ()
+    command: str | None = None
+    on: tuple[AlertEvent, ...] = ALERT_EVENTS
+    select: str | None = None
+    severity: Severity = "warning"
+    quiet: int = 3_600_000_000
+
+
 class Manifest(NamedTuple):
     """A whole project as declared. `root` is absolute; `file` and `state` are relative to it or absolute.
 
@@ -287,6 +326,7 @@ class Manifest(NamedTuple):
     the asset "" that of a value of the root file.
     `environments` are those that have an overlay, each with its place; that of `environment` is part of all this.
     `pools` says how many steps may use each pool at once. `policies` are for `validate`, and not kept for others.
+    `alerts` are the routes of alerts.
     """
 
     root: str
@@ -304,6 +344,7 @@ class Manifest(NamedTuple):
     environments: Mapping[str, Place] = {}
     pools: Mapping[str, int] = {}
     policies: tuple[Policy, ...] = ()
+    alerts: tuple[AlertRoute, ...] = ()
 
     def connection_of(self, asset: Asset) -> Connection | None:
         """The connection that an asset's SQL and table are at, or None where nothing names one."""

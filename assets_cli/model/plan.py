@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from assets_cli.model.history import AttemptState, Component, Observation
+from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.problem import Problem
 
 CauseKind = Literal[
@@ -49,10 +50,16 @@ class Cause(NamedTuple):
 
 
 class Promise(NamedTuple):
-    """What a freshness policy asks of a root: data at least as new as `bound` (microseconds), asked by these assets."""
+    """What a freshness policy asks of a root: data at least as new as `bound` (microseconds), asked by these assets.
+
+    `text` is what the strictest of their policies says. `broken_at` is the moment at which the first of them will be
+    broken, where none is yet.
+    """
 
     bound: int
     asked_by: Sequence[str]
+    text: str = ""
+    broken_at: int | None = None
 
 
 class Step(NamedTuple):
@@ -101,7 +108,7 @@ class Overdue(NamedTuple):
     asset: str
     data_time: int
     bound: int
-    max_lag: int
+    policy: FreshnessPolicy
     held_by: Sequence[str]
 
 

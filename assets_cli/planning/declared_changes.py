@@ -170,7 +170,7 @@ def _freshness(before: FreshnessPolicy | None, now: FreshnessPolicy | None) -> I
     """A promise that is loosened, tightened, made or withdrawn."""
     if before is None or now is None:
         if before != now:
-            old, new = (each and duration.show(each.max_lag) for each in (before, now))
+            old, new = (each and _promised(each) for each in (before, now))
             yield Change("freshness", _sort(before, now), "max_lag", old, new)
         return
     for field in before._fields:
@@ -178,7 +178,13 @@ def _freshness(before: FreshnessPolicy | None, now: FreshnessPolicy | None) -> I
         if old != new:
             lengths = isinstance(old, int) and isinstance(new, int)
             sort: ChangeSort = ("loosened" if new > old else "tightened") if lengths else _sort(old, new)
-            yield Change("freshness", sort, field, _length(old), _length(new))
+            before_it, after_it = (each if isinstance(each, str) else _length(each) for each in (old, new))
+            yield Change("freshness", sort, field, before_it, after_it)
+
+
+def _promised(policy: FreshnessPolicy) -> str:
+    lag = duration.show(policy.max_lag)
+    return lag if policy.cron is None else f"{lag} at {policy.cron} {policy.timezone}"
 
 
 def _probe(asset: Asset) -> str | None:

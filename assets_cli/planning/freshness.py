@@ -102,6 +102,32 @@ def _time_observed(seen: Observation, now: int) -> int:
     return min(seen.observed if seen.data_time is None else seen.data_time, now)
 
 
+def bound(policy: FreshnessPolicy, now: int, ahead: int = 0) -> int:
+    """What the data time must be at least, by a policy.
+
+    With `ahead` also for what the policy asks of the time until then, as far as it can be met by what starts now: the
+    data is never newer than that.
+    """
+    moment = now + min(ahead, policy.max_lag)
+    if policy.cron is None:
+        return moment - policy.max_lag
+    from assets_cli.planning.ticks import previous_tick  # only a cron expression needs its library
+
+    return previous_tick(policy.cron, policy.timezone, moment) - policy.max_lag
+
+
+def broken_at(policy: FreshnessPolicy, time: int) -> int:
+    """The moment at which the promise is broken if the data time stays what it is; a lag is kept at the moment itself.
+
+    Of a cron expression it is the first tick for which the data is too old.
+    """
+    if policy.cron is None:
+        return time + policy.max_lag
+    from assets_cli.planning.ticks import next_tick  # as above
+
+    return next_tick(policy.cron, policy.timezone, time + policy.max_lag)
+
+
 def view(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> FreshnessView:
     """The data times of all assets; the cost is one look at every edge, whatever the history's length."""
     assets, settled = graph.assets, snapshot.settled
@@ -118,7 +144,10 @@ def view(graph: AssetGraph, snapshot: StateSnapshot, world: World, now: int) -> 
             time = min(settled[name].time, now)
         times[name] = time
         policy = asset.freshness
-        if policy is not None and (time is None or now - time > policy.max_lag):
+        # A lag, which most are, is looked at without a call.
+        if policy is not None and (
+            time is None or (now - time > policy.max_lag if policy.cron is None else time < bound(policy, now))
+        ):
             broken.append(name)
     return FreshnessView(graph, snapshot, world, now, times, unsure, tuple(broken))
 
@@ -127,66 +156,83 @@ def _oldest(times: list[int | None]) -> int | None:
     return None if None in times else min(times)  # type: ignore[type-var]
 
 
-_Asked = tuple[int, Members[str]]
+_Asked = tuple[int, Members[str], str, int | None]
 """The fields of a `Promise`."""
 
 
-def promises(seen: FreshnessView) -> dict[str, Promise]:
-    """What freshness policies ask of roots with a command: `need(X, now - max_lag)` for every policy.
+def promises(seen: FreshnessView, ahead: int = 0) -> dict[str, Promise]:
+    """What freshness policies ask of roots with a command: `need(X, bound)` for every policy.
 
-    One walk up from those that are not kept: of several bounds the strictest goes on, for what it needs includes what
-    the others do.
+    With `ahead` also what they ask of the time until then. One walk up from those that are not kept: of several bounds
+    the strictest goes on, for what it needs includes what the others do.
     """
     graph, broken = seen.graph, set(seen.broken)
-    if not broken or all(time is None for time in seen.times.values()):
+    due = broken.union(_due(seen, ahead)) if ahead else broken
+    if not due or all(time is None for time in seen.times.values()):
         return {}  # kept, or nothing is there that could be too old
     askers: list[str] = []
     asked: dict[str, _Asked] = {}
     found: dict[str, Promise] = {}
     for name in reversed(graph.order):
-        if name not in broken and name not in asked:
+        if name not in due and name not in asked:
             continue
         asset = graph.assets[name]
-        if asset.freshness is not None:
+        policy = asset.freshness
+        if policy is not None:
             askers.append(name)
-            _ask(asked, name, (seen.now - asset.freshness.max_lag, Members(askers, len(askers) - 1)))
+            time = seen.times[name]
+            breaks = None if name in broken or time is None else broken_at(policy, time)
+            own = Members(askers, len(askers) - 1)
+            _ask(asked, name, (bound(policy, seen.now, ahead), own, policy.text, breaks))
         promise = asked.pop(name)
-        bound = promise[0]
+        least = promise[0]
         if asset.is_external:
             continue
         if not asset.upstreams:
             time = seen.times[name]
-            if time is not None and time < bound:
+            if time is not None and time < least:
                 found[name] = Promise(*promise)
             continue
         for upstream in asset.upstreams:
             time = seen.contribution(asset, upstream)
-            if time is not None and time < bound:
+            if time is not None and time < least:
                 _ask(asked, upstream, promise)
     return found
 
 
+def _due(seen: FreshnessView, ahead: int) -> Iterable[str]:
+    """The assets whose promises will be broken until then, as far as starting something now helps."""
+    for name, asset in seen.graph.assets.items():
+        policy, time = asset.freshness, seen.times[name]
+        if policy is not None and time is not None and time < bound(policy, seen.now, ahead):
+            yield name
+
+
 def _ask(asked: dict[str, _Asked], name: str, promise: _Asked) -> None:
     before = asked.get(name)
-    asked[name] = promise if before is None else (max(before[0], promise[0]), before[1] | promise[1])
+    if before is None:
+        asked[name] = promise
+        return
+    least, who, text, breaks = promise
+    strictest = text if least > before[0] else before[2]
+    first = None if breaks is None or before[3] is None else min(breaks, before[3])
+    asked[name] = max(before[0], least), before[1] | who, strictest, first
 
 
 def overdue(seen: FreshnessView, names: Container[str]) -> tuple[Overdue, ...]:
     """The broken promises of these assets, in topological order; equal to the limit still passes."""
-    late: dict[str, tuple[int, FreshnessPolicy]] = {}
+    late: dict[str, tuple[int, int, FreshnessPolicy]] = {}
     limits: dict[int, list[str]] = {}  # who holds back is asked for all with the same limit at once
     for name in seen.broken:
         policy, time = seen.graph.assets[name].freshness, seen.times[name]
         if name in names and time is not None and policy is not None:
-            late[name] = time, policy
-            limits.setdefault(policy.max_lag, []).append(name)
+            least = bound(policy, seen.now)
+            late[name] = time, least, policy
+            limits.setdefault(least, []).append(name)
     held: dict[str, Members[str]] = {}
-    for lag, those in limits.items():
-        held.update(_held_by(seen, those, seen.now - lag)[1])
-    return tuple(
-        Overdue(name, time, seen.now - policy.max_lag, policy.max_lag, held[name])
-        for name, (time, policy) in late.items()
-    )
+    for least, those in limits.items():
+        held.update(_held_by(seen, those, least)[1])
+    return tuple(Overdue(name, time, least, policy, held[name]) for name, (time, least, policy) in late.items())
 
 
 def verdicts(seen: FreshnessView, names: Iterable[str]) -> tuple[Verdict, ...]:
@@ -203,14 +249,14 @@ def verdicts(seen: FreshnessView, names: Iterable[str]) -> tuple[Verdict, ...]:
         policy, time = seen.graph.assets[name].freshness, seen.times[name]
         if policy is None:
             continue
-        judged[name] = _judge(None if time is None else seen.now - time, policy)
-        status, lag = judged[name]
+        judged[name] = _judge(time, policy, seen.now)
+        status, least = judged[name]
         if status != "pass":
-            limits.setdefault(None if lag is None else seen.now - lag, []).append(name)
+            limits.setdefault(least, []).append(name)
     holders: dict[str, Sequence[Holder]] = {}
     known: dict[str, Holder] = {}
-    for bound, late in limits.items():
-        names_of, held = _held_by(seen, late, bound)
+    for limit, late in limits.items():
+        names_of, held = _held_by(seen, late, limit)
         for name in names_of:
             if name not in known:
                 known[name] = Holder(name, seen.times[name], _reason(seen, name))
@@ -219,14 +265,15 @@ def verdicts(seen: FreshnessView, names: Iterable[str]) -> tuple[Verdict, ...]:
     return tuple(_verdict(seen, name, status, holders.get(name, ())) for name, (status, _) in judged.items())
 
 
-def _judge(age: int | None, policy: FreshnessPolicy) -> tuple[VerdictStatus, int | None]:
-    """The status of data of this age, and the limit that it is beyond, if there is one."""
-    if age is None:
+def _judge(time: int | None, policy: FreshnessPolicy, now: int) -> tuple[VerdictStatus, int | None]:
+    """The status of data of this time, and what the time had to be at least, where it is not."""
+    if time is None:
         return "unknown", None
-    if age > policy.max_lag:
-        return "fail", policy.max_lag
-    if policy.warn_lag is not None and age > policy.warn_lag:
-        return "warn", policy.warn_lag
+    least = bound(policy, now)
+    if time < least:
+        return "fail", least
+    if policy.warn_lag is not None and time < least + policy.max_lag - policy.warn_lag:
+        return "warn", least + policy.max_lag - policy.warn_lag
     return "pass", None
 
 
@@ -240,9 +287,8 @@ def _verdict(seen: FreshnessView, name: str, status: VerdictStatus, held_by: Seq
         status=status,
         data_time=time,
         age=None if time is None else seen.now - time,
-        max_lag=policy.max_lag,
-        warn_lag=policy.warn_lag,
-        broken_at=None if time is None else time + policy.max_lag,
+        policy=policy,
+        broken_at=None if time is None else broken_at(policy, time),
         held_by=held_by,
     )
 
@@ -261,15 +307,15 @@ def _reason(seen: FreshnessView, name: str) -> HolderReason:
 
 
 def _held_by(
-    seen: FreshnessView, names: Collection[str], bound: int | None
+    seen: FreshnessView, names: Collection[str], least: int | None
 ) -> tuple[list[str], dict[str, Members[str]]]:
-    """Who keeps these assets older than `bound`, or unknown where that is None: all of them, and those of each asset.
+    """Who keeps these assets older than `least`, or unknown where that is None: all of them, and those of each asset.
 
     Roots and externals, or an asset that has yet to read a newer version. One walk down over everything above them.
     """
 
     def is_behind(time: int | None) -> bool:
-        return time is None if bound is None else time is not None and time < bound
+        return time is None if least is None else time is not None and time < least
 
     graph = seen.graph
     holders: list[str] = []

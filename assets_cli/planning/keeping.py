@@ -7,14 +7,25 @@ only their promises are limits: others produce them, and "no older than 24h" is 
 of what is made from that promises for others. And of an external asset without `observe` nobody knows how old it is,
 nor, since any unknown makes it unknown, how old all is that is made from it: its promise is neither kept nor broken.
 
+A promise that holds at the ticks of a cron expression lets data grow older between them, by as long as two ticks are
+apart. That is looked at over the next few ticks from a fixed day on, of which each is really to come; what would be
+wrong only later is not said, rather than something that is not wrong.
+
 What an external asset is made from itself, where that is declared, does not count: its data time is what is observed.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
+from assets_cli.model.manifest import FreshnessPolicy
+
+_A_DAY: Final = 1_704_067_200_000_000
+"""The first of January 2024, a Monday."""
+_SO_MANY: Final = 64
 
 
 class Uncarried(NamedTuple):
@@ -40,7 +51,7 @@ def uncarried(graph: AssetGraph) -> tuple[Uncarried, ...]:
     if not any(asset.is_external and asset.freshness for asset in assets.values()):
         return ()
     loosest: dict[str, tuple[int, str]] = {}
-    """Of each asset the longest `max_lag` of an external one that its data comes from, and which that is."""
+    """Of each asset how old the data of an external one may get that it comes from, and which that is."""
     found: list[Uncarried] = []
     for name in graph.order:
         asset = assets[name]
@@ -48,15 +59,46 @@ def uncarried(graph: AssetGraph) -> tuple[Uncarried, ...]:
         if asset.is_external:
             # Of one that nobody observes, nothing is known: that is said by itself.
             if policy is not None and asset.observe is not None:
-                loosest[name] = policy.max_lag, name
+                loosest[name] = _oldest(policy), name
             continue
         above = [loosest[upstream] for upstream in asset.upstreams if upstream in loosest]
         if not above:
             continue
         limit = loosest[name] = max(above, key=lambda each: each[0])
-        if policy is not None and policy.max_lag < limit[0]:
+        below = assets[limit[1]].freshness
+        if policy is not None and below is not None and not _carries(below, policy):
             found.append(Uncarried(name, limit[1]))
     return tuple(found)
+
+
+def _oldest(policy: FreshnessPolicy) -> int:
+    """How old data gets by a promise: with a cron expression, just before the next tick."""
+    if policy.cron is None:
+        return policy.max_lag
+    moments = _ticks(policy.cron, policy.timezone)
+    return policy.max_lag + max(late - early for early, late in pairwise(moments))
+
+
+def _carries(theirs: FreshnessPolicy, own: FreshnessPolicy) -> bool:
+    """Whether data that keeps their promise can keep this one."""
+    if theirs.cron is None or own.cron is None:
+        return own.max_lag >= (theirs.max_lag if own.cron is not None else _oldest(theirs))
+    from assets_cli.planning.ticks import previous_tick  # as below
+
+    return all(
+        previous_tick(theirs.cron, theirs.timezone, tick) - theirs.max_lag >= tick - own.max_lag
+        for tick in _ticks(own.cron, own.timezone)
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _ticks(cron: str, timezone: str) -> tuple[int, ...]:
+    from assets_cli.planning.ticks import next_tick  # only a cron expression needs its library
+
+    moments = [next_tick(cron, timezone, _A_DAY)]
+    while len(moments) < _SO_MANY:
+        moments.append(next_tick(cron, timezone, moments[-1]))
+    return tuple(moments)
 
 
 def unknowable(graph: AssetGraph) -> tuple[Unknowable, ...]:

@@ -51,24 +51,32 @@ class _Situation(NamedTuple):
 
 
 def plan(
-    graph: AssetGraph, selection: Selection, snapshot: StateSnapshot, world: World, now: int, *, jobs: int = 1
+    graph: AssetGraph,
+    selection: Selection,
+    snapshot: StateSnapshot,
+    world: World,
+    now: int,
+    *,
+    jobs: int = 1,
+    ahead: int = 0,
 ) -> Plan:
     """What is stale or overdue among the selected assets, why, and what would run.
 
-    `world` covers the selected assets and their direct upstreams. `now` is in microseconds UTC.
+    `world` covers the selected assets and their direct upstreams. `now` is in microseconds UTC. `ahead` also counts
+    what would be overdue by then and can already be met.
 
     Raises:
         AssetsError: code that cannot be read (A03xx), or an upstream outside the selection that a step would read and
             that is not there or not whole (A0602); all of them at once.
     """
-    return plan_in(freshness.view(graph, snapshot, world, now), selection, jobs=jobs)
+    return plan_in(freshness.view(graph, snapshot, world, now), selection, jobs=jobs, ahead=ahead)
 
 
-def plan_in(view: freshness.FreshnessView, selection: Selection, *, jobs: int = 1) -> Plan:
+def plan_in(view: freshness.FreshnessView, selection: Selection, *, jobs: int = 1, ahead: int = 0) -> Plan:
     """The same, for who has looked at ages already."""
     graph, snapshot, world, now = view.graph, view.snapshot, view.world, view.now
     _refuse_unreadable_code(selection, world)
-    promises = freshness.promises(view)
+    promises = freshness.promises(view, ahead)
     situation = _Situation(graph, snapshot, world, now, promises, suspects(view.doubtful, world))
     steps = _steps(situation, selection)
     overdue = freshness.overdue(view, selection.names)
@@ -250,6 +258,12 @@ def _as_found(cause: Cause) -> str:
     return f"is not as recorded ({cause.detail})"
 
 
+def _allowed(broken: Overdue) -> str:
+    """`6h old`, or with a cron expression when it may be so old."""
+    old = f"{duration.show(broken.policy.max_lag)} old"
+    return old if broken.policy.cron is None else f"{old} at {broken.policy.cron} {broken.policy.timezone}"
+
+
 def _overdue_unreachable(
     graph: AssetGraph, overdue: tuple[Overdue, ...], steps: Mapping[str, Step], selection: Selection
 ) -> list[Problem]:
@@ -266,7 +280,6 @@ def _overdue_unreachable(
             held, hint = f"{name_some(externals)}, external", "whoever produces it has to deliver"
         else:
             continue
-        promised = duration.show(broken.max_lag)
-        message = f"{broken.asset} is overdue: its data may be at most {promised} old, and waits for {held}"
+        message = f"{broken.asset} is overdue: its data may be at most {_allowed(broken)}, and waits for {held}"
         warnings.append(Problem("A0604", message, severity="warning", hint=hint, asset=broken.asset))
     return warnings

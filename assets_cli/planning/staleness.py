@@ -128,9 +128,13 @@ def _overdue_causes(name: str, snapshot: StateSnapshot, promises: Mapping[str, P
         return
     time = made.started if made.data_time is None else made.data_time
     if time < promise.bound:
-        age, allowed = duration.show(max(0, now - time)), duration.show(max(0, now - promise.bound))
-        who = name_some(promise.asked_by)
-        yield Cause("overdue", f"overdue: its data is {age} old, {who} asks for at most {allowed}")
+        age = duration.show(max(0, now - time))
+        allowed = promise.text or duration.show(max(0, now - promise.bound))
+        when = "overdue"
+        if promise.broken_at is not None and promise.broken_at >= now:
+            when = f"overdue in {duration.show(promise.broken_at - now)}"
+        detail = f"{when}: its data is {age} old, {name_some(promise.asked_by)} asks for at most {allowed}"
+        yield Cause("overdue", detail)
 
 
 def name_some(names: Collection[str], most: int = 3) -> str:

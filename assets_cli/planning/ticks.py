@@ -18,24 +18,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSim
+
+from assets_cli.model.cron import fields_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _AROUND: Final = timedelta(hours=27)
 """No clock is set by more: a day, where the date line moves, and its offset may not be whole."""
-_FIELDS: Final = ("minute", "hour", "day of the month", "month", "day of the week")
-_NAMED: Final = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
 _YEARS: Final = datetime(1971, 1, 1, tzinfo=UTC), datetime(2400, 1, 1, tzinfo=UTC)
 """The years in which ticks are looked for; a clock that says something else is not believed."""
 
@@ -46,37 +38,6 @@ class _Schedule(NamedTuple):
     fields: str
     zone: ZoneInfo
     rhythm: bool
-
-
-def mistake(cron: str) -> str | None:
-    """What is wrong with an expression, as the end of a sentence that begins with it; None where nothing is."""
-    written = cron.split()
-    fields = _fields(cron).split()
-    if len(fields) != len(_FIELDS):
-        if len(written) == 1 and written[0].startswith("@"):
-            return f"is none of {', '.join(_NAMED)}"
-        return f"has {len(fields)} fields, and {len(_FIELDS)} are asked for: minute, hour, day, month, day of the week"
-    for position, name in enumerate(_FIELDS):
-        alone = ["*"] * len(_FIELDS)
-        alone[position] = fields[position]
-        try:
-            CronSim(" ".join(alone), datetime(2000, 1, 1))  # noqa: DTZ001 - a clock on a wall
-        except (CronSimError, ValueError, AssertionError):  # of a number too long, of a step of what is no number
-            return f"has no {name} '{fields[position][:40]}'"
-    try:
-        next(CronSim(" ".join(fields), datetime(2000, 1, 1)))  # noqa: DTZ001 - as above
-    except (CronSimError, StopIteration):
-        return "never fires: no month that it names has such a day"
-    return None
-
-
-def unknown_zone(timezone: str) -> tuple[str, ...] | None:
-    """None where there is such a time zone, else the names of those that there are."""
-    try:
-        ZoneInfo(timezone)
-    except (OSError, ValueError, LookupError):  # of a name that is a folder, is no name, or names nothing
-        return tuple(sorted(available_timezones()))
-    return None
 
 
 def previous_tick(cron: str, timezone: str, at: int) -> int:
@@ -176,13 +137,9 @@ def _end_of_gap(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
 
 @lru_cache(maxsize=4_096)
 def _schedule(cron: str, timezone: str) -> _Schedule:
-    fields = _fields(cron)
+    fields = fields_of(cron)
     minute, hour = fields.split()[:2]
     return _Schedule(fields, ZoneInfo(timezone), rhythm=minute.startswith("*") or hour.startswith("*"))
-
-
-def _fields(cron: str) -> str:
-    return _NAMED.get(cron.strip().lower(), cron)
 
 
 def _datetime(at: int) -> datetime:

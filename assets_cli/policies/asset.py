@@ -58,10 +58,12 @@ class Check(NamedTuple):
 
 
 class Freshness(NamedTuple):
-    """A freshness policy, in seconds."""
+    """A freshness policy; lengths in seconds. Without `cron` it holds at any moment."""
 
     max_lag: float
     warn_lag: float | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
 
 
 class Asset(NamedTuple):
@@ -99,6 +101,10 @@ class Asset(NamedTuple):
         return self.command is None
 
 
+def _seconds(length: int | None) -> float | None:
+    return None if length is None else length / _SECOND
+
+
 def document(graph: AssetGraph, name: str, columns: Iterable[str]) -> dict[str, Any]:
     """An asset as a JSON document, of which `asset_of` makes the value. `columns` are those known from its SQL."""
     asset = graph.assets[name]
@@ -119,7 +125,7 @@ def document(graph: AssetGraph, name: str, columns: Iterable[str]) -> dict[str, 
         "checks": [[each.name, each.kind, each.severity, each.blocking, _columns_of(each)] for each in asset.checks],
         "upstreams": list(asset.upstreams),
         "downstreams": list(graph.downstreams(name)),
-        "freshness": lag and [lag.max_lag / _SECOND, lag.warn_lag if lag.warn_lag is None else lag.warn_lag / _SECOND],
+        "freshness": lag and [*map(_seconds, (lag.max_lag, lag.warn_lag)), lag.cron, lag.timezone],
         "timeout": asset.timeout if asset.timeout is None else asset.timeout / _SECOND,
         "retries": asset.retries.max,
         "pool": asset.pool,

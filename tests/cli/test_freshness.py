@@ -10,13 +10,14 @@ from support.shop import HOUR, MINUTE, NOON, CommandLine
 
 from assets_cli.manifest.schemas import schema_text
 from assets_cli.model.answers import Holder, Verdict, VerdictStatus
+from assets_cli.model.manifest import FreshnessPolicy
 
 
 def verdict(name: str, status: VerdictStatus, age: int | None, *holders: Holder, max_lag: int = 6 * HOUR) -> Verdict:
     """A promise of six hours, with a warning from four on."""
     time = None if age is None else NOON - age
     broken = None if time is None else time + max_lag
-    return Verdict(name, status, time, age, max_lag, 4 * HOUR, broken, holders)
+    return Verdict(name, status, time, age, FreshnessPolicy(max_lag, 4 * HOUR), broken, holders)
 
 
 VERDICTS = (

@@ -9,6 +9,7 @@ import pytest
 from support.shop import NOON, SECOND, USUAL_PLAN, CommandLine, asset, manifest, plan
 
 from assets_cli.manifest.schemas import schema_text
+from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.plan import Cause, Overdue, Skip, Step
 from assets_cli.model.problem import AssetsError, Problem
 
@@ -351,7 +352,7 @@ def test_exit_code_tells_whether_there_is_something_to_do(assets: CommandLine) -
     """0 without the flag and with nothing to do; 3 for a step, 3 for an overdue asset that no step can help."""
     assets.open(plan=USUAL_PLAN)
     assert (assets("plan").code, assets("plan", "--exit-code").code) == (0, 3)
-    assets.open(plan=plan(overdue=(Overdue("features", NOON - 9, NOON - 6, 6, ("crm",)),)))
+    assets.open(plan=plan(overdue=(Overdue("features", NOON - 9, NOON - 6, FreshnessPolicy(6), ("crm",)),)))
     assert assets("plan", "--exit-code").code == 3
     assets.open(plan=plan(skips=(Skip("crm", "external"),)))
     assert assets("plan", "--exit-code").code == 0

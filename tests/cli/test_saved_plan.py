@@ -181,6 +181,8 @@ def test_a_promise_is_that_of_the_moment_of_the_plan(shop: Place) -> None:
     assert step["promise"] == {
         "bound": json.loads((shop.root / "plan.json").read_text())["now"],
         "asked_by": ["lonely"],
+        "text": "0s",
+        "broken_at": None,
     }
     assert apply(shop).code == 0
     assert ran(shop) == ["lonely"]

@@ -27,7 +27,7 @@ from assets_cli.model.answers import (
 from assets_cli.model.duration import SECOND
 from assets_cli.model.event import RunEvent, RunFinished
 from assets_cli.model.history import Attempt, Deed, RunRecord, StepRecord
-from assets_cli.model.manifest import Asset, Manifest, Output, ShellCommand
+from assets_cli.model.manifest import Asset, FreshnessPolicy, Manifest, Output, ShellCommand
 from assets_cli.model.plan import Cause, Overdue, Plan, Promise, Skip, Step
 from assets_cli.model.problem import Place, Problem
 
@@ -124,7 +124,7 @@ USUAL_PLAN = plan(
         Skip("model", "up_to_date", "nothing will refresh it: no freshness policy on it or below"),
         Skip("crm", "external"),
     ),
-    overdue=(Overdue("features", NOON - 9 * HOUR - 12 * MINUTE, NOON - 6 * HOUR, 6 * HOUR, ("raw_events", "crm")),),
+    overdue=(Overdue("features", NOON - 9 * HOUR - 12 * MINUTE, NOON - 6 * HOUR, FreshnessPolicy(6 * HOUR), ("raw_events", "crm")),),
     removed=("old_report",),
     warnings=(
         Problem(

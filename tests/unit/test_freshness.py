@@ -348,7 +348,7 @@ def test_holders_are_what_a_walk_up_from_each_asset_finds(history):
     space.now += HOUR
     seen = space.view()
     for verdict in freshness.verdicts(seen, space.graph.assets):
-        bound = None if verdict.status == "unknown" else seen.now - verdict.max_lag
+        bound = None if verdict.status == "unknown" else seen.now - verdict.policy.max_lag
         expected = walk(space, seen, verdict.asset, bound) if verdict.status != "pass" else set()
         assert {holder.asset for holder in verdict.held_by} == expected
 

@@ -219,6 +219,7 @@ def test_the_command_line_overrides_variables_as_their_type(loaded: Load) -> Non
 
 
 HEAD = "version: 1\nconnections: {db: {type: duckdb, path: a.db}}\nassets:\n"
+WRITE_CRON = "write minute, hour, day of the month, month, day of the week: `0 9 * * 1-5` is 9:00 on workdays"
 ONE = {
     "upstrems: [a]": ("4:13", "A0102", "asset 'x': unknown key 'upstrems'", "did you mean 'upstreams'?"),
     "columns: []": ("4:22", "A0126", "asset 'x': columns has no value", "write a value or remove the key"),
@@ -278,10 +279,58 @@ ONE = {
         "remove it, or make the table incremental",
     ),
     "freshness: {cron: x, max_lag: 1h}": (
-        "4:25",
-        "A0120",
-        "asset 'x': key 'cron' in freshness is not yet supported",
-        "remove it",
+        "4:31",
+        "A0251",
+        "asset 'x': freshness.cron 'x' has 1 fields, and 5 are asked for: minute, hour, day, month, day of the week",
+        WRITE_CRON,
+    ),
+    "freshness: {cron: '0 0 30 2 *', max_lag: 1h}": (
+        "4:31",
+        "A0251",
+        "asset 'x': freshness.cron '0 0 30 2 *' never fires: no month that it names has such a day",
+        WRITE_CRON,
+    ),
+    "freshness: {cron: '0 25 * * *', max_lag: 1h}": (
+        "4:31",
+        "A0251",
+        "asset 'x': freshness.cron '0 25 * * *' has no hour '25'",
+        WRITE_CRON,
+    ),
+    "freshness: {cron: 5, max_lag: 1h}": (
+        "4:31",
+        "A0125",
+        "asset 'x': freshness.cron: expected text, found the number 5",
+        'quote it: "5"',
+    ),
+    "freshness: {cron: '@daily', timezone: Europe/Pariss, max_lag: 1h}": (
+        "4:51",
+        "A0252",
+        "asset 'x': freshness.timezone: there is no time zone 'Europe/Pariss'",
+        "did you mean 'Europe/Paris'?",
+    ),
+    "freshness: {cron: '@daily', timezone: europe/paris, max_lag: 1h}": (
+        "4:51",
+        "A0252",
+        "asset 'x': freshness.timezone: there is no time zone 'europe/paris'",
+        "did you mean 'Europe/Paris'?",
+    ),
+    "freshness: {cron: '@daily'}": (
+        "4:24",
+        "A0121",
+        "asset 'x': key 'max_lag' is missing in freshness",
+        "write `max_lag: 6h`",
+    ),
+    "freshness: {max_lag: 1h, retry_every: 999ms}": (
+        "4:51",
+        "A0254",
+        "asset 'x': freshness.retry_every 999 ms is less than 1s",
+        "write 1s or more; by default it is a tenth of max_lag, at least 1m",
+    ),
+    "freshness: {max_lag: 1h, retry_every: soon}": (
+        "4:51",
+        "A0127",
+        "asset 'x': freshness.retry_every: 'soon' is not a duration",
+        "write a duration such as 90s, 15m, 6h, 7d or 1h30m",
     ),
     "upstreams: raw": (
         "4:24",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets_cli.model import cron as cron_of
 from assets_cli.planning import ticks
 
 PARIS, NEW_YORK, LORD_HOWE = "Europe/Paris", "America/New_York", "Australia/Lord_Howe"
@@ -111,12 +112,12 @@ def test_of_a_year_every_day_has_one_tick(cron, zone, year):
 
 def test_the_29th_of_february_fires_and_the_30th_never_does():
     """Once in four years is a promise; never is a mistake."""
-    assert ticks.mistake("0 0 29 2 *") is None
+    assert cron_of.mistake("0 0 29 2 *") is None
     assert _said(ticks.next_tick("0 0 29 2 *", "UTC", _at("2026-01-01T00:00"))) == "2028-02-29T00:00+00:00"
     assert _said(ticks.previous_tick("0 0 29 2 *", "UTC", _at("2026-01-01T00:00"))) == "2024-02-29T00:00+00:00"
     for never in ("0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 31 feb *"):
-        assert ticks.mistake(never) == "never fires: no month that it names has such a day"
-    assert ticks.mistake("0 0 30 2 1") is None  # or on a Monday, as cron has it
+        assert cron_of.mistake(never) == "never fires: no month that it names has such a day"
+    assert cron_of.mistake("0 0 30 2 1") is None  # or on a Monday, as cron has it
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_the_29th_of_february_fires_and_the_30th_never_does():
 )
 def test_what_is_wrong_with_an_expression_is_said(cron, said):
     """The field that is wrong is named."""
-    assert ticks.mistake(cron) == said
+    assert cron_of.mistake(cron) == said
 
 
 def test_names_nicknames_last_days_and_the_third_friday():
@@ -152,15 +153,15 @@ def test_names_nicknames_last_days_and_the_third_friday():
         "0 9 * * 5L": "2026-06-26T09:00+00:00",
         "0 9 * * 7": "2026-06-07T09:00+00:00",
     }.items():
-        assert ticks.mistake(cron) is None
+        assert cron_of.mistake(cron) is None
         assert _said(ticks.next_tick(cron, "UTC", _at("2026-06-01T12:00"))) == moment
 
 
 def test_a_zone_that_is_none_is_said_with_those_that_are():
     """Also where the name is a folder, leaves it, or is no name."""
-    assert ticks.unknown_zone(LORD_HOWE) is None
+    assert cron_of.unknown_zone(LORD_HOWE) is None
     for name in ("Europe/Pariss", "Europe", "../etc/passwd", "", "a\0b"):
-        assert PARIS in (ticks.unknown_zone(name) or ())
+        assert PARIS in (cron_of.unknown_zone(name) or ())
 
 
 def test_a_clock_that_says_nonsense_has_ticks_all_the_same():

@@ -10,7 +10,6 @@ from assets_cli.cli.terminal import Terminal
 from assets_cli.cli.words import ago, count, some, tally
 from assets_cli.model.answers import Holder, Verdict, VerdictStatus
 from assets_cli.model.duration import show as duration
-from assets_cli.model.duration import written as promise
 
 COLOURS: dict[VerdictStatus, str] = {"fail": "red", "warn": "yellow", "unknown": "yellow", "pass": "green"}
 _WORST_FIRST = tuple(COLOURS)
@@ -60,7 +59,7 @@ def _rows(ordered: Sequence[Verdict], terminal: Terminal, now: int) -> Iterator[
             one.asset,
             terminal.paint(one.status, COLOURS[one.status]),
             "unknown" if one.age is None else duration(max(one.age, 0)),
-            promise(one.max_lag),
+            one.policy.text,
             "" if one.broken_at is None else ago(one.broken_at, now),
         )
         for one in ordered
@@ -96,10 +95,10 @@ def held_by(verdict: Verdict, now: int) -> str:
 def sentence(verdict: Verdict, now: int) -> str:
     """`data 9h old, promised at most 6h: broken 3 hours ago`."""
     if verdict.age is None or verdict.broken_at is None:
-        return f"age unknown, promised at most {promise(verdict.max_lag)}"
+        return f"age unknown, promised at most {verdict.policy.text}"
     when = "broken" if verdict.status == "fail" else "will be broken"
     age = duration(max(verdict.age, 0))
-    return f"data {age} old, promised at most {promise(verdict.max_lag)}: {when} {ago(verdict.broken_at, now)}"
+    return f"data {age} old, promised at most {verdict.policy.text}: {when} {ago(verdict.broken_at, now)}"
 
 
 def _holder(holder: Holder, asset: str, now: int) -> str:

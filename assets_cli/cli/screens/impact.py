@@ -10,7 +10,6 @@ from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal, clean
 from assets_cli.cli.words import ago, colour_of, count, some, state
 from assets_cli.model.answers import Affected, Impact, Verdict
-from assets_cli.model.duration import written as promise
 
 _MOST = 40
 _MOST_OWNERS = 20
@@ -92,8 +91,8 @@ def _reached(one: Affected, impact: Impact, terminal: Terminal) -> tuple[str, ..
 def _promise(kept: Verdict, now: int) -> str:
     """`6h, to be broken in 2 hours`."""
     if kept.broken_at is None:
-        return f"{promise(kept.max_lag)}, age unknown"
-    return f"{promise(kept.max_lag)}, {'' if kept.status == 'fail' else 'to be '}broken {ago(kept.broken_at, now)}"
+        return f"{kept.policy.text}, age unknown"
+    return f"{kept.policy.text}, {'' if kept.status == 'fail' else 'to be '}broken {ago(kept.broken_at, now)}"
 
 
 def _summary(impact: Impact, owners: Sequence[str] | dict[str, list[Affected]], now: int) -> list[str]:

@@ -304,7 +304,7 @@ def _overdue(plan: Plan, page: Page) -> Iterator[str]:
     in_plan = {step.asset for step in plan.steps}
     for entry in shown:
         texts = [
-            f"data is {duration(max(plan.now - entry.data_time, 0))} old, promised at most {duration(entry.max_lag)}",
+            f"data is {duration(max(plan.now - entry.data_time, 0))} old, promised at most {entry.policy.text}",
             _holders(entry, in_plan, page),
         ]
         yield f"  {terminal.paint('!', 'bold', 'red')} {terminal.paint(entry.asset, 'bold')}"
