@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from assets_cli.model.history import CheckResult, Latest, Materialization, Observation, RunRecord
 from assets_cli.model.manifest import Asset, FreshnessPolicy
-from assets_cli.model.plan import Cause, Plan
+from assets_cli.model.plan import Cause, Deadline, Plan
 from assets_cli.model.problem import Problem
 
 Status = Literal["up_to_date", "stale", "missing", "external"]
@@ -125,32 +125,6 @@ class Holder(NamedTuple):
     asset: str
     data_time: int | None
     reason: HolderReason
-
-
-class Deadline(NamedTuple):
-    """Until when something has to start for a promise to stay kept. Times and lengths are in microseconds.
-
-    `broken_at` is the moment at which the promise is broken otherwise. `steps` are what has to run, upstreams first;
-    `takes` is how long that is on its longest path. `start` is the latest start at the jobs there are, `latest` the one
-    with as many jobs as there are steps. `late` is by how much the promise is broken even if all starts now, 0 where it
-    is not; `may_be_late` is where only the number of jobs is to blame. `blocked_by` are external assets without which
-    nothing helps: then nothing has to start.
-    """
-
-    asset: str
-    broken_at: int
-    steps: tuple[str, ...]
-    takes: int
-    start: int | None
-    latest: int | None
-    late: int = 0
-    may_be_late: bool = False
-    blocked_by: tuple[str, ...] = ()
-
-    @property
-    def can_be_met(self) -> bool:
-        """Whether the promise can be kept, as far as anybody knows."""
-        return not self.late and not self.blocked_by
 
 
 class Verdict(NamedTuple):

@@ -112,6 +112,35 @@ class Overdue(NamedTuple):
     held_by: Sequence[str]
 
 
+class Deadline(NamedTuple):
+    """Until when something has to start for a promise to stay kept. Times and lengths are in microseconds.
+
+    `broken_at` is the moment at which it is broken if nothing runs, maybe past. `path` is the longest chain of what has
+    to run for it, upstreams first, and `takes` how long that is; empty and 0 where nothing that we run has to. `start`
+    is the latest start of it, never after `latest`, which is the latest one if there are as many jobs as steps. `late`
+    is by how much the promise is missed even if all of it starts now, 0 where it is not. `waits_for` is an external
+    asset that has to hold something newer by `deliver`.
+    """
+
+    asset: str
+    broken_at: int
+    path: tuple[str, ...] = ()
+    takes: int = 0
+    start: int | None = None
+    latest: int | None = None
+    late: int = 0
+    waits_for: str | None = None
+    deliver: int | None = None
+
+    def may_be_late(self, now: int) -> bool:
+        """Whether it is missed if it starts now, though only because of the number of jobs."""
+        return not self.late and self.start is not None and self.start < now
+
+    def can_be_met(self, now: int) -> bool:
+        """Whether starting now keeps it, as far as anybody knows."""
+        return not self.late and (self.deliver is None or self.deliver >= now)
+
+
 class Code(NamedTuple):
     """The code of one asset: its version and the components that it is the digest of."""
 

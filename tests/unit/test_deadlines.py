@@ -1,0 +1,250 @@
+"""Until when work has to start, by hand and against an oracle that tries every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.space import HOUR, NOON, Space, asset, promise
+
+from assets_cli.model.duration import SECOND
+from assets_cli.model.manifest import FreshnessPolicy
+from assets_cli.model.plan import Deadline
+from assets_cli.planning import freshness
+from assets_cli.planning.deadlines import FIRST, Work, by_own_cron, deadlines, from_history, high
+
+MINUTE = 60 * SECOND
+NINE = FreshnessPolicy(HOUR, cron="0 9 * * *")
+"""NOON is 8:00 UTC of 15 January 2027."""
+
+
+def chain(**policies: FreshnessPolicy) -> Space:
+    """Assets raw -> clean -> mart, with these policies."""
+    space = Space(*(asset(name, above, freshness=policies.get(name)) for name, above in CHAIN.items()))
+    space.run()
+    return space
+
+
+CHAIN = {"raw": [], "clean": ["raw"], "mart": ["clean"]}
+TAKES = {"raw": 10 * MINUTE, "clean": 5 * MINUTE, "mart": 15 * MINUTE}
+
+
+def of(space: Space, jobs: int = 9, takes: Mapping[str, int] = TAKES) -> Mapping[str, Deadline]:
+    """The deadlines of all promises now."""
+    return deadlines(space.view(), takes.__getitem__, jobs).promises
+
+
+def test_work_starts_so_that_it_ends_when_the_promise_would_be_broken():
+    """Six hours less the half hour that it takes."""
+    space = chain(mart=promise(6))
+    space.now += HOUR
+    assert of(space) == {
+        "mart": Deadline(
+            "mart", NOON + 6 * HOUR, ("raw", "clean", "mart"), HOUR // 2, NOON + 11 * HOUR // 2, NOON + 11 * HOUR // 2
+        )
+    }
+
+
+def test_of_a_cron_expression_it_ends_at_the_first_tick_that_would_find_old_data():
+    """Data of 8:00 is good enough for 9:00 today; tomorrow's needs to be of 8:00, and takes until 8:30."""
+    space = chain(mart=NINE)
+    tomorrow = NOON + 25 * HOUR
+    assert of(space)["mart"].broken_at == tomorrow
+    assert of(space)["mart"].start == tomorrow - HOUR // 2
+
+
+def test_where_it_is_too_late_it_says_by_how_much():
+    """With 18 minutes left for work of 30 it is 12 minutes late."""
+    space = chain(mart=promise(6))
+    space.now += 6 * HOUR - 18 * MINUTE
+    late = of(space)["mart"]
+    assert (late.late, late.can_be_met(space.now)) == (12 * MINUTE, False)
+
+
+def test_what_takes_longer_than_its_promise_allows_never_can_be_met():
+    """Its data is as old as its run is long."""
+    space = chain(mart=FreshnessPolicy(20 * MINUTE))
+    assert of(space)["mart"].late == 10 * MINUTE
+
+
+def test_what_is_read_already_only_has_to_be_read():
+    """What raw holds is newer than what clean has read of it: clean and mart are enough."""
+    space = chain(mart=promise(6))
+    space.now += HOUR
+    space.make("raw", "v2")
+    found = of(space)["mart"]
+    assert found.path == ("clean", "mart")
+    assert found.start == NOON + 6 * HOUR - 20 * MINUTE
+
+
+def test_what_begins_before_the_promise_is_broken_is_one_run():
+    """A long root that is due a moment later begins before, and mart is made once, after both."""
+    space = Space(asset("short"), asset("long"), asset("mart", ["short", "long"], freshness=promise(6)))
+    space.make("short")
+    space.now += SECOND
+    space.make("long")
+    space.make("mart")
+    found = of(space, takes={"short": MINUTE, "long": HOUR, "mart": MINUTE})["mart"]
+    assert (found.path, found.start) == (("long", "mart"), NOON + 5 * HOUR - MINUTE)
+
+
+def test_an_external_asset_has_to_deliver_in_time_and_nothing_of_ours_has_to_start():
+    """By 15 minutes before the promise is broken, which is what mart takes."""
+    space = Space(asset("crm", command=None, output=None), asset("mart", ["crm"], freshness=promise(6)))
+    space.observe("crm", "1")
+    space.make("mart")
+    space.now += HOUR
+    found = deadlines(space.view(), TAKES.__getitem__, 1)
+    one = found.promises["mart"]
+    assert (one.waits_for, one.deliver, one.start, one.path) == ("crm", NOON + 23 * HOUR // 4, None, ())
+    assert found.next_moment == NOON + 23 * HOUR // 4
+    space.now += 6 * HOUR
+    assert not deadlines(space.view(), TAKES.__getitem__, 1).promises["mart"].can_be_met(space.now)
+
+
+def test_with_one_job_what_would_run_beside_each_other_starts_earlier_and_may_be_late():
+    """Two of half an hour each that end together: one of them has to start half an hour before the other."""
+    space = Space(*(asset(name, freshness=promise(6)) for name in ("a", "b")))
+    space.run()
+    takes = {"a": HOUR // 2, "b": HOUR // 2}
+    assert {one.start for one in of(space, 2, takes).values()} == {NOON + 11 * HOUR // 2}
+    assert sorted(one.start - NOON for one in of(space, 1, takes).values()) == [5 * HOUR, 11 * HOUR // 2]
+    space.now += 5 * HOUR + MINUTE
+    assert sorted(one.may_be_late(space.now) for one in of(space, 1, takes).values()) == [False, True]
+    assert all(one.can_be_met(space.now) for one in of(space, 1, takes).values())
+
+
+def test_what_is_of_unknown_age_or_asks_for_every_run_has_no_deadline():
+    """There is no moment to name."""
+    space = Space(asset("new", freshness=promise(6)), asset("always", freshness=promise(0)))
+    space.make("always")
+    assert deadlines(space.view(), TAKES.get, 1) == ({}, {}, None)
+
+
+def test_a_clock_that_was_set_back_by_a_day_and_an_observation_from_the_future_count_as_now():
+    """Nothing is newer than now."""
+    space = Space(
+        asset("crm", command=None, output=None, freshness=NINE), asset("raw", freshness=promise(6)), asset("bare")
+    )
+    space.observe("crm", "1", NOON + 48 * HOUR)
+    space.make("raw")
+    space.now -= 24 * HOUR
+    found = of(space)
+    assert (found["raw"].broken_at, found["crm"].broken_at) == (space.now + 6 * HOUR, space.now + 25 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("durations", "expected"),
+    [
+        ((), FIRST),
+        ((3,), SECOND),
+        ((5 * SECOND,), 5 * SECOND),
+        ((5 * SECOND, 9 * SECOND, 1), 9 * SECOND),
+        ((*[4 * SECOND] * 3, 6 * SECOND, 900 * SECOND), 6 * SECOND),
+    ],
+)
+def test_durations_are_taken_high_without_believing_one(durations, expected):
+    """Of enough of them the second longest; never less than a second; a minute where nothing is known."""
+    assert high(durations) == expected
+
+
+def test_durations_come_from_what_is_on_record():
+    """Of an asset without any, too."""
+    space = chain()
+    assert [from_history(space.snapshot)(name) for name in ("raw", "nobody")] == [SECOND, FIRST]
+
+
+def test_crons_of_their_own_run_everything_that_is_covered():
+    """Three assets for a promise of six hours, four times a day; clean has one of its own, at one tick a day."""
+    space = chain(mart=promise(6), clean=NINE)
+    assert by_own_cron(space.graph, TAKES.__getitem__, NOON, NOON + 24 * HOUR) == Work(12, 4 * 30 * MINUTE)
+    space = chain(clean=NINE)
+    assert by_own_cron(space.graph, TAKES.__getitem__, NOON, NOON + 24 * HOUR) == Work(2, 15 * MINUTE)
+
+
+# -- the oracle ------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def situations(draw) -> tuple[Space, dict[str, int]]:
+    """A few assets with promises, a history, and how long each takes, in minutes."""
+    names = "abcdef"[: draw(st.integers(1, 6))]
+    policies = st.sampled_from(
+        [None, promise(1), promise(3), NINE, FreshnessPolicy(HOUR, cron="*/30 * * * *", timezone="Asia/Kathmandu")]
+    )
+    assets = []
+    for index, name in enumerate(names):
+        above = draw(st.lists(st.sampled_from(names[:index]), unique=True)) if index else []
+        assets.append(asset(name, above, freshness=draw(policies)))
+    space = Space(*assets)
+    for name, minutes, version in draw(
+        st.lists(st.tuples(st.sampled_from(names), st.integers(0, 90), st.sampled_from("xyz")), max_size=12)
+    ):
+        space.now += minutes * MINUTE
+        if all(up in space.latest for up in space.graph.upstreams(name)):
+            space.make(name, version)
+    space.now += draw(st.integers(0, 120)) * MINUTE
+    return space, {name: draw(st.integers(1, 60)) * MINUTE for name in names}
+
+
+def chains_to(view: freshness.FreshnessView, name: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Every way by which data gets newer: of when it is, and the steps."""
+    each = view.graph.assets[name]
+    if not each.upstreams:
+        if view.times[name] is not None:
+            yield view.times[name], (name,)
+        return
+    for up in each.upstreams:
+        yield from ((time, (*steps, name)) for time, steps in chains_to(view, up))
+        read, now = view.contribution(each, up), view.times[up]
+        if read is not None and now is not None and read < now:
+            yield read, (name,)
+
+
+def finished(edges: set[tuple[str, str]], steps: set[str], takes: Mapping[str, int], start: int, last: str) -> int:
+    """When a run of these steps has made the last one, with as many jobs as there are steps."""
+    above = [finished(edges, steps, takes, start, up) for up, down in edges if down == last]
+    return max(above, default=start) + takes[last]
+
+
+@settings(deadline=None)
+@given(situations())
+def test_the_latest_start_is_the_last_moment_from_which_a_run_makes_it(situation):
+    """A run that begins then ends in time; one that begins any later does not."""
+    space, takes = situation
+    view = space.view()
+    found = of(space, 99, takes)
+    for name, each in space.graph.assets.items():
+        if each.freshness is None or view.times[name] is None:
+            assert name not in found
+            continue
+        ways = [(freshness.broken_at(each.freshness, time), steps) for time, steps in chains_to(view, name)]
+        first = min(due for due, _ in ways)
+        begun = [steps for due, steps in ways if due - sum(map(takes.__getitem__, steps)) < first]
+        edges = {pair for steps in begun for pair in pairwise(steps)}
+        run = {step for steps in begun for step in steps}
+        one = found[name]
+        assert one.broken_at == freshness.broken_at(each.freshness, view.times[name])
+        assert one.start == one.latest
+        assert finished(edges, run, takes, one.start, name) <= first < finished(edges, run, takes, one.start + 1, name)
+        assert (one.late > 0) == (one.start < space.now or one.takes > each.freshness.max_lag)
+
+
+@settings(deadline=None)
+@given(situations(), st.integers(1, 3))
+def test_with_few_jobs_the_starts_are_a_schedule_that_keeps_every_latest_moment(situation, jobs):
+    """Never more at once than there are jobs, nothing before what it is made from, and all done in time."""
+    space, takes = situation
+    found = deadlines(space.view(), takes.__getitem__, jobs)
+    starts = found.starts
+    for moment in starts.values():
+        assert sum(begin <= moment < begin + takes[name] for name, begin in starts.items()) <= jobs
+    for name, begin in starts.items():
+        for up in space.graph.upstreams(name):
+            assert starts[up] + takes[up] <= begin
+    for name, one in found.promises.items():
+        assert starts[name] + takes[name] <= one.latest + one.takes
+        assert one.start <= one.latest
