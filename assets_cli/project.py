@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from assets_cli import manifest as manifests
 from assets_cli import wiring
@@ -18,7 +18,7 @@ from assets_cli.graph import select
 from assets_cli.model.columns import split
 from assets_cli.model.history import Attempt, RunRecord, RunStatus, StepRecord
 from assets_cli.model.memory import collector_paused
-from assets_cli.model.plan import Plan, Step
+from assets_cli.model.plan import Plan
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.planning import freshness
 from assets_cli.planning.growth import is_rebuildable
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from assets_cli.model.event import RunFinished
     from assets_cli.planning.survey import Survey
     from assets_cli.probing.answering import Answer
+    from assets_cli.running.alerting import Alerts
     from assets_cli.running.repair import Repair
 
 Listener = wiring.Listener
@@ -81,7 +82,7 @@ class Project:
 
     # -- questions -------------------------------------------------------------------------------------------------
 
-    def plan(
+    def plan(  # noqa: PLR0913 - a keyword for each flag of the command
         self,
         selection: Sequence[str] = (),
         *,
@@ -91,31 +92,23 @@ class Project:
         full_refresh: bool = False,
         jobs: int | None = None,
         observe: bool = True,
+        ahead: int = 0,
+        resting: bool = False,
     ) -> Plan:
         """What is stale or overdue, why, and what `materialize` would run. Writes no state.
 
-        External assets that it depends on are looked at; without `observe` what was observed last stands.
+        External assets that it depends on are looked at; without `observe` what was observed last stands. What would
+        be overdue `ahead` (microseconds) from now and can already be met counts, too.
         """
         with self._parts.looking_once():
             named = self._named(selection, observing=observe)
             chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
-            return self._plan(self._anew(chosen, named) if full_refresh else chosen, jobs, observing=observe)
+            chosen = self._anew(chosen, named) if full_refresh else chosen
+            return self._plan(chosen, jobs, ahead, observing=observe, resting=resting)
 
-    def propose(
-        self,
-        selection: Sequence[str] = (),
-        *,
-        upstream: bool = False,
-        downstream: bool = False,
-        force: bool = False,
-        full_refresh: bool = False,
-        observe: bool = True,
-    ) -> Plan:
+    def propose(self, selection: Sequence[str] = (), **flags: Any) -> Plan:
         """The same plan together with what it rests on, to be saved, reviewed and applied later. Writes no state."""
-        with self._parts.looking_once():
-            named = self._named(selection, observing=observe)
-            chosen = self._select(selection, named, upstream=upstream, downstream=downstream, force=force)
-            return self._plan(self._anew(chosen, named) if full_refresh else chosen, observing=observe, resting=True)
+        return self.plan(selection, resting=True, **flags)
 
     def why(self, asset: str) -> Why:
         """The causes of an asset, each followed down to its roots in the whole-project plan."""
@@ -251,15 +244,14 @@ class Project:
         return tuple(one._replace(problem=self._parts.hide(one.problem)) if one.problem else one for one in answers)
 
     def freshness(self, selection: Sequence[str] = ()) -> tuple[Verdict, ...]:
-        """How the selected assets that have a freshness policy keep it, in topological order.
+        """How the selected assets keep their freshness policies, and until when. Looks at external assets alone."""
+        from assets_cli.planning.deadlines import verdicts  # as above
 
-        Looks at the external assets above them and at nothing else.
-        """
         with self._parts.looking_once():
             names = self._named(selection)
             above = {*names, *self.graph.ancestors(names)}
             snapshot, world = self._parts.look(frozenset(name for name in above if self.graph.assets[name].is_external))
-        return freshness.verdicts(freshness.view(self.graph, snapshot, world, wiring.clock()), names)
+        return verdicts(freshness.view(self.graph, snapshot, world, wiring.clock()), names, os.cpu_count() or 1)
 
     def retry(self, run: str = "latest", *, upstream: bool = False, jobs: int | None = None) -> Retry:
         """What a run left undone, planned anew with today's manifest. Writes no state.
@@ -367,7 +359,7 @@ class Project:
             record = self._parts.run_record(plan.selection, jobs or plan.jobs, surroundings.clock())
             options = running.Options(record.id, record.jobs, fail_fast)
             with surroundings.locks.hold_run(record.id):
-                surroundings.recorder.begin_run(record, [_step_record(step) for step in plan.steps])
+                surroundings.recorder.begin_run(record, [wiring.step_record(step) for step in plan.steps])
                 snapshot = observations.record(plan.observations, surroundings.recorder, self.manifest.environment)
                 return running.run(plan, self.graph, snapshot, options, surroundings, cancellation)
 
@@ -440,6 +432,11 @@ class Project:
         """What can be done to the history on purpose, and the record of it."""
         return self._parts.repair
 
+    @property
+    def alerts(self) -> Alerts:
+        """Who is told what is wrong, and what was told."""
+        return self._parts.alerts
+
     def _one(self, asset: str) -> str:
         if asset in self.graph.assets:
             return asset
@@ -473,11 +470,18 @@ class Project:
         return selection._replace(anew=grown)
 
     def _plan(
-        self, selection: Selection, jobs: int | None = None, *, observing: bool = True, resting: bool = False
+        self,
+        selection: Selection,
+        jobs: int | None = None,
+        ahead: int = 0,
+        *,
+        observing: bool = True,
+        resting: bool = False,
     ) -> Plan:
         with collector_paused(), wiring.quoted(self.manifest):
             snapshot, world = self._parts.look(selection.names, observing=observing)
-            plan = make_plan(self.graph, selection, snapshot, world, wiring.clock(), jobs=jobs or os.cpu_count() or 1)
+            jobs = jobs or os.cpu_count() or 1
+            plan = make_plan(self.graph, selection, snapshot, world, wiring.clock(), jobs=jobs, ahead=ahead)
         if resting:
             from assets_cli.planning import saved  # only a plan to be saved needs it
 
@@ -493,8 +497,3 @@ class Project:
         with collector_paused(), wiring.quoted(self.manifest):
             snapshot, world = self._parts.look_within(seen.graph, seen.names, observing=observing)
             return survey(seen, snapshot, world, wiring.clock())
-
-
-def _step_record(step: Step) -> StepRecord:
-    causes = tuple(cause._asdict() for cause in step.causes)
-    return StepRecord(step.asset, step.kind, causes, step.is_forced, None, unchanged=False, detail=None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
-from assets_cli.cli.documents import VERSION, attempt, check_result, seconds, status
+from assets_cli.cli.documents import VERSION, attempt, check_result, deadline, seconds, status
 from assets_cli.cli.words import rfc3339
 from assets_cli.model.answers import Affected, AssetStatus, ColumnLineage, Impact, Sample, Shown, Verdict
 from assets_cli.model.duration import written as promise
@@ -16,7 +16,12 @@ from assets_cli.model.manifest import Asset, PythonCommand, ShellCommand
 
 def freshness(values: Iterable[Verdict]) -> dict[str, Any]:
     """`freshness --json`."""
-    return {"version": VERSION, "assets": [{"asset": value.asset, **verdict(value)} for value in values]}
+    return {"version": VERSION, "assets": [_kept(value) for value in values]}
+
+
+def _kept(value: Verdict) -> dict[str, Any]:
+    now = (value.data_time or 0) + (value.age or 0)
+    return {"asset": value.asset, **verdict(value), **deadline(value.deadline, now)}
 
 
 def verdict(value: Verdict) -> dict[str, Any]:

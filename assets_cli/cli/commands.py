@@ -40,7 +40,7 @@ class Entry:
         return f"assets_cli.cli.{self.name.replace(' ', '_')}"
 
 
-_PLANNING = ("--upstream", "--downstream", "--force", "--full-refresh")
+_PLANNING = ("--upstream", "--downstream", "--force", "--full-refresh", "--ahead")
 
 _REPAIRS = (
     Entry("state mark", "Repair", "adopt what exists as up to date, without running it", (), "assets"),
@@ -128,6 +128,12 @@ TABLE: dict[str, Entry] = {
             "list past runs, or show one",
             ("--limit", "--before", "--asset", "--all", "--trace", "--json"),
             "runs",
+        ),
+        Entry(
+            "alerts",
+            "Look back",
+            "list, send, test: who is told what is wrong, and what was told",
+            ("--limit", "--json"),
         ),
         Entry("logs", "Look back", "print what the commands of a run wrote", ("--json",), "runs"),
         Entry("state", "Repair", "repair history: mark, mv, rm, export, import, backup, gc", actions=_REPAIRS),

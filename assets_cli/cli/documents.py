@@ -9,7 +9,7 @@ from assets_cli.cli.words import rfc3339
 from assets_cli.model.answers import AssetStatus, Checked, Lineage, Why
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import Attempt, CheckResult, Deed, RunRecord, StepRecord
-from assets_cli.model.plan import Cause, Plan
+from assets_cli.model.plan import Cause, Deadline, Plan
 from assets_cli.model.problem import Problem
 from assets_cli.planning.timeline import Timeline, edges
 
@@ -80,8 +80,26 @@ def plan(value: Plan) -> dict[str, Any]:
             }
             for late in value.overdue
         ],
+        "deadlines": [
+            {"asset": one.asset, "broken_at": rfc3339(one.broken_at), **deadline(one, value.now)}
+            for one in value.deadlines
+        ],
         "removed": list(value.removed),
         "warnings": [problem(one) for one in value.warnings],
+    }
+
+
+def deadline(value: Deadline | None, now: int) -> dict[str, Any]:
+    """Until when something has to start for a promise, and whether that is enough."""
+    one = value or Deadline("", 0)
+    return {
+        "start_by": rfc3339(one.start),
+        "takes_seconds": seconds(one.takes) if one.path else None,
+        "path": list(one.path),
+        "late_seconds": seconds(value.late) if value else None,
+        "may_be_late": one.may_be_late(now),
+        "waits_for": one.waits_for,
+        "deliver_by": rfc3339(one.deliver),
     }
 
 

@@ -10,6 +10,7 @@ from assets_cli.cli import console
 from assets_cli.cli.carry_out import carry_out, check_jobs, trace_file, warn
 from assets_cli.cli.listeners import EventStream
 from assets_cli.cli.options import (
+    Ahead,
     AsEvents,
     Downstream,
     FailFast,
@@ -22,6 +23,7 @@ from assets_cli.cli.options import (
     Trace,
     Upstream,
     flags_of,
+    length_of,
 )
 from assets_cli.cli.screens.plan import Page
 from assets_cli.cli.session import Session
@@ -40,6 +42,7 @@ def command(
     downstream: Downstream = False,
     force: Force = False,
     full_refresh: FullRefresh = False,
+    ahead: Ahead = None,
     no_observe: NoObserve = False,
     plan_file: Annotated[
         Path | None, Option("--plan", metavar="FILE", text="Run the plan that assets plan --out saved.")
@@ -58,9 +61,11 @@ def command(
     something that they rest on has moved since.
     """
     check_jobs(jobs)
+    further = length_of(ahead)
     chosen = tuple(selection or ())
     if plan_file:
         given = flags_of(upstream=upstream, downstream=downstream, force=force, full_refresh=full_refresh)
+        given += ("--ahead",) if ahead else ()
         _refuse_more(chosen, given)
     with EventStream() if as_json else nullcontext() as stream:
         saved = _saved(plan_file) if plan_file else None
@@ -83,11 +88,12 @@ def command(
             full_refresh=full_refresh,
             jobs=jobs,
             observe=not no_observe,
+            **({"ahead": further} if further else {}),
         )
         # Typed again, --full-refresh would build anew what has succeeded; left out, rows would come to those that are
         # to go.
         verb = "retry" if full_refresh else "materialize"
-        again = flags_of(upstream=upstream, downstream=downstream, no_observe=no_observe)
+        again = flags_of(upstream=upstream, downstream=downstream, ahead=ahead, no_observe=no_observe)
         typed = () if full_refresh else (*chosen, *again)
         page = Page(project.manifest, console.err(), session.command, view=session.view(), typed=typed, verb=verb)
         return carry_out(project, plan, page, stream, jobs=jobs, fail_fast=fail_fast, trace=file)

@@ -8,7 +8,10 @@ longer than a plan.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
+
+_A_YEAR: Final = 366 * 86_400 * 1_000_000
+"""Nobody promises anything for longer."""
 
 
 class Argument:
@@ -45,6 +48,10 @@ FullRefresh = Annotated[
 NoObserve = Annotated[
     bool, Option("--no-observe", text="Take external assets as they were observed last; run no probe.")
 ]
+Ahead = Annotated[
+    str | None,
+    Option("--ahead", metavar="D", text="Also what would be overdue by then and can already be met, such as 45m."),
+]
 Jobs = Annotated[
     int | None,
     Option("--jobs", "-j", metavar="N", text="How many at once; by default as many as processors."),
@@ -59,6 +66,30 @@ OneAsset = Annotated[str, Argument(metavar="ASSET", text="The asset's name.", sh
 AsJson = Annotated[bool, Option("--json", text="Print a JSON document instead.")]
 
 
-def flags_of(**flags: bool) -> tuple[str, ...]:
-    """The flags that are set, as they are typed."""
-    return tuple(f"--{name.replace('_', '-')}" for name, is_set in flags.items() if is_set)
+def flags_of(**flags: bool | str | None) -> tuple[str, ...]:
+    """The flags that are set, as they are typed, with the value of one that takes any."""
+    typed: list[str] = []
+    for name, value in flags.items():
+        if value:
+            typed.append(f"--{name.replace('_', '-')}")
+            typed += [value] if isinstance(value, str) else []
+    return tuple(typed)
+
+
+def length_of(ahead: Ahead) -> int:
+    """How far ahead to look, in microseconds.
+
+    Raises:
+        AssetsError: it is no duration.
+    """
+    if ahead is None:
+        return 0
+    from assets_cli.model.duration import parse  # few calls look ahead
+
+    try:
+        return min(parse(ahead), _A_YEAR)
+    except ValueError:
+        from assets_cli.model.problem import AssetsError, Problem  # as above
+
+        hint = "write a duration such as 45m, 6h or 1h30m"
+        raise AssetsError(Problem("A0815", f"--ahead: {ahead!r} is not a duration", hint=hint)) from None

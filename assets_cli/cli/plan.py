@@ -7,6 +7,7 @@ from typing import Annotated
 
 from assets_cli.cli import console
 from assets_cli.cli.options import (
+    Ahead,
     AsJson,
     Downstream,
     Force,
@@ -16,6 +17,7 @@ from assets_cli.cli.options import (
     Selection,
     Upstream,
     flags_of,
+    length_of,
 )
 from assets_cli.cli.session import Session
 
@@ -28,6 +30,7 @@ def command(
     downstream: Downstream = False,
     force: Force = False,
     full_refresh: FullRefresh = False,
+    ahead: Ahead = None,
     no_observe: NoObserve = False,
     everything: Annotated[bool, Option("--all", text="List every step, and what would not run.")] = False,
     out: Annotated[
@@ -45,6 +48,7 @@ def command(
     """
     from assets_cli.cli.screens import plan as screen
 
+    further = length_of(ahead)
     project = session.open()
     chosen = tuple(selection or ())
     make = project.propose if out else project.plan
@@ -55,6 +59,7 @@ def command(
         force=force,
         full_refresh=full_refresh,
         observe=not no_observe,
+        **({"ahead": further} if further else {}),
     )
     if out:
         from assets_cli.cli import saved_plans  # only a plan that is saved needs it
@@ -82,6 +87,7 @@ def command(
                     downstream=downstream,
                     force=force,
                     full_refresh=full_refresh,
+                    ahead=ahead,
                     no_observe=no_observe,
                 ),
             ),

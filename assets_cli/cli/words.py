@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
 _JUST_NOW = 5 * SECOND
+_NEAR = 10 * _MINUTE
 _SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 _STATES = {"up_to_date": "up to date", "stale": "stale", "missing": "missing", "external": "external"}
 
@@ -69,6 +70,15 @@ def ago(moment: int, current: int) -> str:
         return (_EPOCH + timedelta(microseconds=moment)).strftime("on %Y-%m-%d")
     text = f"{roughly(distance)} ago" if moment <= current else f"in {roughly(distance)}"
     return "yesterday" if text == "1 day ago" else text
+
+
+def clock(moment: int, current: int) -> str:
+    """A moment as a clock here says it: `09:00` today, `2026-11-23 09:00` on any other day; with seconds where near."""
+    import time
+
+    there, here = (time.localtime(each // SECOND) for each in (moment, current))
+    shown = "%H:%M:%S" if abs(moment - current) < _NEAR else "%H:%M"
+    return time.strftime(shown if there[:3] == here[:3] else f"%Y-%m-%d {shown}", there)
 
 
 def roughly(length: int) -> str:

@@ -183,7 +183,8 @@ class Plan(NamedTuple):
     """The decision. Steps are in topological order; `estimated` and `critical_path` hold for the number of jobs.
 
     `observations` are what the steps will read and what is not on record yet: a run records it before it starts.
-    `basis` is there where the plan is to be saved, or was.
+    `basis` is there where the plan is to be saved, or was. `deadlines` are those of the promises that are overdue, or
+    would be by the moment ahead.
     """
 
     environment: str
@@ -199,3 +200,4 @@ class Plan(NamedTuple):
     critical_path: tuple[str, ...]
     observations: tuple[Observation, ...] = ()
     basis: Basis | None = None
+    deadlines: tuple[Deadline, ...] = ()

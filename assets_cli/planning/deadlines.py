@@ -12,15 +12,17 @@ could be done, so that what would begin in the past by it alone only may be late
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
+from assets_cli.model.answers import Verdict
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import StateSnapshot
 from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.plan import Deadline
+from assets_cli.planning import freshness
 from assets_cli.planning.freshness import FreshnessView, broken_at
 
 FIRST: Final = 60 * SECOND
@@ -115,6 +117,12 @@ def deadlines(view: FreshnessView, durations: Durations, jobs: int, names: Itera
         if one.latest is not None:
             found[name] = one._replace(start=one.latest - behind[name])
     return Deadlines(found, starts, _next(found.values(), view.now))
+
+
+def verdicts(view: FreshnessView, names: Collection[str], jobs: int) -> tuple[Verdict, ...]:
+    """How each of these assets keeps its freshness policy, and until when something has to start for it."""
+    found = deadlines(view, from_history(view.snapshot), jobs, names).promises
+    return tuple(one._replace(deadline=found.get(one.asset)) for one in freshness.verdicts(view, names))
 
 
 def by_own_cron(graph: AssetGraph, durations: Durations, after: int, until: int) -> Work:

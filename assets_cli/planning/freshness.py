@@ -166,15 +166,14 @@ def promises(seen: FreshnessView, ahead: int = 0) -> dict[str, Promise]:
     With `ahead` also what they ask of the time until then. One walk up from those that are not kept: of several bounds
     the strictest goes on, for what it needs includes what the others do.
     """
-    graph, broken = seen.graph, set(seen.broken)
-    due = broken.union(_due(seen, ahead)) if ahead else broken
-    if not due or all(time is None for time in seen.times.values()):
+    graph, broken, soon = seen.graph, set(seen.broken), due(seen, ahead)
+    if not soon or all(time is None for time in seen.times.values()):
         return {}  # kept, or nothing is there that could be too old
     askers: list[str] = []
     asked: dict[str, _Asked] = {}
     found: dict[str, Promise] = {}
     for name in reversed(graph.order):
-        if name not in due and name not in asked:
+        if name not in soon and name not in asked:
             continue
         asset = graph.assets[name]
         policy = asset.freshness
@@ -200,12 +199,15 @@ def promises(seen: FreshnessView, ahead: int = 0) -> dict[str, Promise]:
     return found
 
 
-def _due(seen: FreshnessView, ahead: int) -> Iterable[str]:
-    """The assets whose promises will be broken until then, as far as starting something now helps."""
-    for name, asset in seen.graph.assets.items():
-        policy, time = asset.freshness, seen.times[name]
-        if policy is not None and time is not None and time < bound(policy, seen.now, ahead):
-            yield name
+def due(seen: FreshnessView, ahead: int) -> frozenset[str]:
+    """The assets whose promises are broken, or will be until then as far as starting something now helps."""
+    found = set(seen.broken)
+    if ahead:
+        for name, asset in seen.graph.assets.items():
+            policy, time = asset.freshness, seen.times[name]
+            if policy is not None and time is not None and time < bound(policy, seen.now, ahead):
+                found.add(name)
+    return frozenset(found)
 
 
 def _ask(asked: dict[str, _Asked], name: str, promise: _Asked) -> None:
@@ -339,9 +341,13 @@ def _held_by(
 
 
 def never_refreshed(graph: AssetGraph) -> tuple[str, ...]:
-    """Roots with a command that no policy covers, on them or below: only a change of code runs them again."""
+    """Roots with a command that no schedule runs and no policy covers, on them or below: only new code runs them again."""
     assets = graph.assets
-    bare = [name for name, asset in assets.items() if not asset.upstreams and asset.freshness is None and asset.command]
+    bare = [
+        name
+        for name, asset in assets.items()
+        if not asset.upstreams and asset.command and asset.freshness is None and asset.schedule is None
+    ]
     if not bare:
         return ()
     covered: set[str] = set()

@@ -13,7 +13,7 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration
 from assets_cli.model.history import Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, ShellCommand, SqlCommand
-from assets_cli.model.plan import FULL_REFRESH, Cause, Overdue, Plan, Promise, Skip, Step
+from assets_cli.model.plan import FULL_REFRESH, Cause, Deadline, Overdue, Plan, Promise, Skip, Step
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.planning import freshness, growth, schedule
@@ -98,7 +98,17 @@ def plan_in(view: freshness.FreshnessView, selection: Selection, *, jobs: int = 
         estimated=estimate.duration,
         critical_path=estimate.critical_path,
         observations=_unrecorded(graph, steps, snapshot, world),
+        deadlines=_deadlines(view, selection, jobs, ahead),
     )
+
+
+def _deadlines(view: freshness.FreshnessView, selection: Selection, jobs: int, ahead: int) -> tuple[Deadline, ...]:
+    names = [name for name in freshness.due(view, ahead) if name in selection.names]
+    if not names:
+        return ()
+    from assets_cli.planning.deadlines import deadlines, from_history  # only where a promise is at stake
+
+    return tuple(deadlines(view, from_history(view.snapshot), jobs, names).promises.values())
 
 
 def _unrecorded(

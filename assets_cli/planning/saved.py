@@ -193,6 +193,7 @@ def ready(plan: Plan, graph: AssetGraph, snapshot: StateSnapshot, world: World, 
             if (seen := world.observations.get(name)) is not None and seen is not snapshot.observations.get(name)
         ),
         basis=None,
+        deadlines=(),
     )
 
 

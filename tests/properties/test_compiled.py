@@ -68,7 +68,15 @@ SHARED = {
     "metadata": st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=2),
     "kind": st.just("model"),
     "env": st.dictionaries(st.sampled_from(["A", "B"]), TEXTS, max_size=2),
-    "freshness": st.fixed_dictionaries({"max_lag": DURATIONS}, optional={"warn_lag": st.just("1m")}),
+    "freshness": st.fixed_dictionaries(
+        {"max_lag": DURATIONS},
+        optional={
+            "warn_lag": st.just("1m"),
+            "retry_every": st.sampled_from(["1s", "1h"]),
+            "cron": st.sampled_from(["0 9 * * 1-5", "@daily"]),
+            "timezone": st.sampled_from(["UTC", "Europe/Paris"]),
+        },
+    ),
     "timeout": DURATIONS,
     "retries": st.fixed_dictionaries(
         {}, optional={"max": st.integers(0, 2), "delay": DURATIONS, "retry_on": st.just([75, 1])}

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal
-from assets_cli.cli.words import ago, count, some, tally
+from assets_cli.cli.words import about, ago, clock, count, some, tally
 from assets_cli.model.answers import Holder, Verdict, VerdictStatus
 from assets_cli.model.duration import show as duration
+from assets_cli.model.plan import Deadline
 
 COLOURS: dict[VerdictStatus, str] = {"fail": "red", "warn": "yellow", "unknown": "yellow", "pass": "green"}
 _WORST_FIRST = tuple(COLOURS)
@@ -23,6 +24,7 @@ _COLUMNS = (
     Column("promise", worth=6),
     Column("broken", worth=5),
 )
+_START = Column("start by", worth=4)
 
 
 def lines(verdicts: Sequence[Verdict], terminal: Terminal, now: int, *, everything: bool = False) -> Iterator[str]:
@@ -61,16 +63,44 @@ def _rows(ordered: Sequence[Verdict], terminal: Terminal, now: int) -> Iterator[
             "unknown" if one.age is None else duration(max(one.age, 0)),
             one.policy.text,
             "" if one.broken_at is None else ago(one.broken_at, now),
+            _start(one.deadline, now),
         )
         for one in ordered
     ]
-    head, *rest = table(_COLUMNS, rows, terminal)
+    # Where nothing has to start, nobody misses the column.
+    columns = (*_COLUMNS, _START) if any(row[-1] for row in rows) else _COLUMNS
+    head, *rest = table(columns, [row[: len(columns)] for row in rows], terminal)
     yield head
     for index, line in enumerate(rest):
         yield line
         if index < len(ordered) and ordered[index].held_by:
             for text in terminal.wrap(f"waiting for {held_by(ordered[index], now)}", terminal.width - 4):
                 yield "    " + terminal.paint(text, "dim")
+
+
+def _start(one: Deadline | None, now: int) -> str:
+    """Until when something has to start, in a word or two."""
+    if one is None or one.start is None:
+        return ""
+    if one.late:
+        return "now" if one.broken_at <= now else f"late by {about(one.late)}"
+    return "may be late" if one.may_be_late(now) else clock(one.start, now)
+
+
+def deadline(one: Deadline, now: int, jobs: int) -> str:
+    """`start by 08:12 to be fresh at 09:00`; `can't be met: late by 12m`."""
+    due = clock(one.broken_at, now)
+    if one.start is None or one.latest is None:
+        if one.waits_for is None or one.deliver is None:
+            return f"nothing that runs here renews it before {due}"
+        return f"{one.waits_for}, external, has to deliver by {clock(one.deliver, now)} to be fresh at {due}"
+    if one.broken_at <= now:
+        return f"broken since {due}; started now it is made in about {about(one.takes)}"
+    if one.late:
+        return f"can't be met: late by {about(one.late)}, at {due}"
+    if one.may_be_late(now):
+        return f"may be late at {due} with {count(jobs, 'job')}; with more it can start by {clock(one.latest, now)}"
+    return f"start by {clock(one.start, now)} to be fresh at {due}"
 
 
 def totals(verdicts: Sequence[Verdict]) -> str:

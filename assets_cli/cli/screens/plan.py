@@ -82,6 +82,9 @@ def lines(plan: Plan, page: Page) -> Iterator[str]:
     if plan.overdue:
         yield from _overdue(plan, page)
         yield ""
+    if any(one.broken_at > plan.now for one in plan.deadlines):
+        yield from _ahead(plan, page)
+        yield ""
     if plan.removed:
         yield from _removed(plan, page)
         yield ""
@@ -302,17 +305,34 @@ def _overdue(plan: Plan, page: Page) -> Iterator[str]:
     yield terminal.paint("Overdue", "bold", "red")
     shown = plan.overdue if page.everything else plan.overdue[:_MOST_NAMED]
     in_plan = {step.asset for step in plan.steps}
+    takes = {one.asset: one.takes for one in plan.deadlines if one.takes}
     for entry in shown:
         texts = [
             f"data is {duration(max(plan.now - entry.data_time, 0))} old, promised at most {entry.policy.text}",
             _holders(entry, in_plan, page),
         ]
+        if entry.asset in takes and in_plan.issuperset(entry.held_by):
+            texts.append(f"made in about {about(takes[entry.asset])}, if it starts now")
         yield f"  {terminal.paint('!', 'bold', 'red')} {terminal.paint(entry.asset, 'bold')}"
         for text in texts:
             for line in terminal.wrap(text, terminal.width - 6):
                 yield f"      {line}"
     if len(plan.overdue) > len(shown):
         yield f"  … and {len(plan.overdue) - len(shown):,} more (--all)"
+
+
+def _ahead(plan: Plan, page: Page) -> Iterator[str]:
+    """Promises that are still kept, the first to be broken first: until when something has to start for them."""
+    from assets_cli.cli.screens.freshness import deadline  # few plans look ahead
+
+    terminal = page.terminal
+    yield terminal.paint("Ahead", "bold")
+    coming = sorted((one for one in plan.deadlines if one.broken_at > plan.now), key=lambda one: one.broken_at)
+    shown = coming if page.everything else coming[:_MOST_NAMED]
+    for one in shown:
+        yield from terminal.wrap(f"  {one.asset}: {deadline(one, plan.now, plan.jobs)}", terminal.width)
+    if len(coming) > len(shown):
+        yield f"  … and {len(coming) - len(shown):,} more (--all)"
 
 
 def _holders(entry: Overdue, in_plan: set[str], page: Page) -> str:
