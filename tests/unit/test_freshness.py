@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 from hypothesis import given
 from hypothesis import strategies as st
 from support.space import HOUR, NOON, Space, asset, promise
 
 from assets_cli.model.history import Observation
-from assets_cli.model.manifest import Asset
-from assets_cli.planning import freshness
+from assets_cli.model.manifest import Asset, FreshnessPolicy
+from assets_cli.model.plan import Step
+from assets_cli.planning import freshness, ticks
+from assets_cli.planning.plan import Selection, plan
 
 
 def diamond(**policy: object) -> Space:
@@ -256,6 +261,103 @@ def test_roots_that_nothing_refreshes():
     assert freshness.never_refreshed(space.graph) == ("lonely",)
 
 
+NINE = FreshnessPolicy(HOUR, 30 * HOUR // 60, "0 9 * * *", "Europe/Paris")
+"""NOON is 9:00 in Paris."""
+
+
+def test_between_ticks_the_last_one_rules():
+    """Data of an hour before the tick passes until the next; a microsecond older, and it fails at once."""
+    space = diamond(freshness=NINE)
+    space.now -= HOUR
+    space.run()
+    made = space.now
+    for later, status in ((0, "pass"), (HOUR - 1, "pass"), (HOUR, "warn"), (24 * HOUR, "warn"), (25 * HOUR, "fail")):
+        space.now = made + later
+        [verdict] = freshness.verdicts(space.view(), ["mart"])
+        assert (verdict.status, verdict.broken_at) == (status, NOON + 24 * HOUR)
+        assert set(freshness.promises(space.view())) == ({"events", "rates"} if status == "fail" else set())
+    space.now = made
+    space.make("rates", data_time=NOON - HOUR - 1)
+    space.run()
+    space.now = NOON
+    [verdict] = freshness.verdicts(space.view(), ["mart"])
+    assert (verdict.status, verdict.broken_at) == ("fail", NOON)
+    assert [(one.asset, one.bound) for one in freshness.overdue(space.view(), {"mart"})] == [("mart", NOON - HOUR)]
+
+
+def test_what_a_tick_ahead_asks_runs_once_its_data_can_be_new_enough():
+    """At eight it can be, for nine; before that, nothing that starts now helps, however far one looks."""
+    space = diamond(freshness=NINE)
+    space.now -= 12 * HOUR
+    space.run()
+    for hour, ahead, asked in ((10, 24, False), (11, 0, False), (11, 1, True), (11, 24, True)):
+        space.now = NOON + (hour - 12) * HOUR
+        assert bool(freshness.promises(space.view(), ahead * HOUR)) == asked
+
+
+def test_what_a_lag_will_ask_runs_when_it_would_be_overdue_by_then():
+    """A moment before that it does not; and when all is as new as now, nothing does."""
+    space = diamond(freshness=promise(6))
+    space.run()
+    assert freshness.promises(space.view(), 24 * HOUR) == {}
+    space.now += 2 * HOUR
+    assert freshness.promises(space.view(), 4 * HOUR) == {}
+    assert set(freshness.promises(space.view(), 4 * HOUR + 1)) == {"events", "rates"}
+    [cause] = [one for step in plan_ahead(space, 5 * HOUR) if step.asset == "events" for one in step.causes]
+    assert (cause.kind, cause.detail) == ("overdue", "overdue in 4h: its data is 2h old, mart asks for at most 6h")
+
+
+def plan_ahead(space: Space, ahead: int) -> tuple[Step, ...]:
+    """The steps of a plan that looks ahead."""
+    names = frozenset(space.graph.assets)
+    return plan(space.graph, Selection(names), space.snapshot, space.world, space.now, ahead=ahead).steps
+
+
+def test_the_hour_that_happens_twice_and_the_one_that_does_not():
+    """The first 2:30 of the two is the tick; and in spring it is when the gap ends."""
+    policy = FreshnessPolicy(HOUR, cron="30 2 * * *", timezone="Europe/Paris")
+    autumn, spring = (int(datetime(*day, 0, 30, tzinfo=UTC).timestamp()) * 1_000_000 for day in TURNS)
+    assert freshness.bound(policy, autumn - 1) == autumn - 25 * HOUR
+    assert freshness.bound(policy, autumn) == freshness.bound(policy, autumn + 24 * HOUR) == autumn - HOUR
+    assert freshness.broken_at(policy, autumn - HOUR) == autumn + 25 * HOUR
+    gap = spring + HOUR // 2
+    assert freshness.bound(policy, gap - 1) == gap - 24 * HOUR - HOUR // 2
+    assert freshness.bound(policy, gap) == gap - HOUR
+    assert freshness.broken_at(policy, gap - HOUR) == gap + 23 * HOUR + HOUR // 2
+
+
+TURNS = ((2026, 10, 25), (2026, 3, 29))
+
+
+def test_a_clock_that_was_set_back_finds_data_of_the_future_as_new_as_now():
+    """By a day: nothing is older than nothing, and the promise is broken when its time has come again."""
+    space = diamond(freshness=NINE)
+    space.run()
+    space.now -= 24 * HOUR
+    [verdict] = freshness.verdicts(space.view(), ["mart"])
+    assert (verdict.status, verdict.age, verdict.broken_at) == ("pass", 0, NOON)
+
+
+def test_a_policy_on_what_nothing_can_refresh_waits_for_those_who_produce_it():
+    """No step, whatever is asked ahead."""
+    space = Space(asset("crm", command=None, output=None), asset("mart", ["crm"], freshness=NINE))
+    space.observe("crm", "1")
+    space.run()
+    space.now += 48 * HOUR
+    assert verdict_of(space, "mart") == ("fail", [("crm", "external")])
+    assert plan_ahead(space, 48 * HOUR) == ()
+
+
+def test_equal_expressions_are_computed_once():
+    """Ten thousand policies with one expression ask for its last tick once."""
+    space = Space(*(asset(f"a{number}", freshness=NINE) for number in range(100)))
+    space.run()
+    ticks._previous.cache_clear()
+    space.now += 48 * HOUR
+    freshness.promises(space.view())
+    assert ticks._previous.cache_info().misses == 1
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[Asset], list[tuple[str, int, str]]]:
     """A small layered graph and a random story of materializations: (asset, hours later, version)."""
@@ -263,7 +365,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Asset], list[tuple[str, int, str]]]
     assets = []
     for index in range(count):
         above = draw(st.lists(st.sampled_from(range(index)), unique=True, max_size=3)) if index else []
-        policy = draw(st.sampled_from([None, promise(1), promise(3)]))
+        policy = draw(st.sampled_from([None, promise(1), promise(3), NINE, HALF_HOURS]))
         assets.append(asset(f"a{index}", [f"a{i}" for i in above], freshness=policy))
     events = st.tuples(st.integers(0, count - 1), st.integers(0, 3), st.sampled_from("xyz"))
     story = [(f"a{i}", hours, version) for i, hours, version in draw(st.lists(events, max_size=25))]
@@ -302,8 +404,27 @@ class Oracle:
         self.read[name] = {up: self.version.get(up) for up in self.upstreams[name]}
 
 
-@given(histories())
-def test_data_times_and_needs_agree_with_the_oracle(history):
+HALF_HOURS = FreshnessPolicy(2 * HOUR, cron="*/30 * * * *", timezone="Asia/Kathmandu")
+
+
+def least(policy: FreshnessPolicy, now: int, ahead: int) -> int:
+    """What the data time must be, by looking at every quarter of an hour; never what nothing that starts now can be."""
+    if policy.cron is None:
+        return min(now + ahead - policy.max_lag, now)
+    moment = (now + ahead) // (15 * 60_000_000) * 15 * 60_000_000
+    while not is_tick(policy, moment) or moment - policy.max_lag > now:
+        moment -= 15 * 60_000_000
+    return moment - policy.max_lag
+
+
+def is_tick(policy: FreshnessPolicy, moment: int) -> bool:
+    """Whether one of the two expressions here fires, by the clock on the wall."""
+    wall = datetime.fromtimestamp(moment // 1_000_000, ZoneInfo(policy.timezone))
+    return wall.minute in (0, 30) if policy is HALF_HOURS else (wall.hour, wall.minute) == (9, 0)
+
+
+@given(histories(), st.sampled_from([0, 1, 2, 30]))
+def test_data_times_and_needs_agree_with_the_oracle(history, hours_ahead):
     """One pass over the edges finds what replaying history finds, and asks exactly the roots that some policy needs."""
     assets, story = history
     space, oracle = Space(*assets), Oracle(assets)
@@ -333,8 +454,8 @@ def test_data_times_and_needs_agree_with_the_oracle(history):
 
     for each in assets:
         if each.freshness:
-            need(each.name, space.now - each.freshness.max_lag)
-    assert set(freshness.promises(view)) == needed
+            need(each.name, least(each.freshness, space.now, hours_ahead * HOUR))
+    assert set(freshness.promises(view, hours_ahead * HOUR)) == needed
 
 
 @given(histories())
@@ -348,7 +469,9 @@ def test_holders_are_what_a_walk_up_from_each_asset_finds(history):
     space.now += HOUR
     seen = space.view()
     for verdict in freshness.verdicts(seen, space.graph.assets):
-        bound = None if verdict.status == "unknown" else seen.now - verdict.policy.max_lag
+        bound = None if verdict.status == "unknown" else least(verdict.policy, seen.now, 0)
+        if verdict.status == "warn":
+            bound += verdict.policy.max_lag - verdict.policy.warn_lag
         expected = walk(space, seen, verdict.asset, bound) if verdict.status != "pass" else set()
         assert {holder.asset for holder in verdict.held_by} == expected
 

@@ -119,7 +119,7 @@ def test_an_external_asset_counts_as_of_the_last_look_not_as_of_now():
 
 
 def test_the_age_is_that_of_now_not_that_of_the_tick():
-    """Dagster measures the lag of a cron policy at its last tick; ours is how old the data is, whatever was promised."""
+    """Dagster measures the lag of a cron policy at its last tick; ours is how old the data is, whatever is promised."""
     space = Space(asset("external", command=None, output=None, freshness=hourly(300)))
     space.now = at(1, 7, 45)
     space.observe("external", "1", at(1, 1, 15))

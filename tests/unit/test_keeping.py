@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.space import HOUR, Space, asset, promise
 
 from assets_cli.graph import AssetGraph
-from assets_cli.model.manifest import Asset, PathProbe
+from assets_cli.model.manifest import Asset, FreshnessPolicy, PathProbe
 from assets_cli.planning import keeping
 from assets_cli.planning.keeping import Uncarried, Unknowable
 
@@ -67,6 +67,28 @@ def test_of_what_is_never_observed_nobody_knows_the_age() -> None:
     )
     assert keeping.unknowable(found) == (Unknowable("crm", "b"),)
     assert keeping.uncarried(found) == ()
+
+
+def test_between_the_ticks_of_a_cron_expression_data_may_grow_older() -> None:
+    """Over a weekend by three days; at the same ticks the ages alone count; and every tick of the one below counts."""
+
+    def at(cron: str, hours: int) -> FreshnessPolicy:
+        return FreshnessPolicy(hours * HOUR, cron=cron)
+
+    workdays, daily = "0 9 * * 1-5", "0 9 * * *"
+    for theirs, own, carried in (
+        (at(workdays, 1), promise(73), True),
+        (at(workdays, 1), promise(72), False),
+        (at(workdays, 1), at(workdays, 1), True),
+        (at(workdays, 2), at(workdays, 1), False),
+        (at(workdays, 1), at(daily, 24), False),
+        (at(workdays, 1), at(daily, 49), True),
+        (promise(6), at(daily, 6), True),
+        (promise(6), at(daily, 5), False),
+    ):
+        crm = external("crm")._replace(freshness=theirs)
+        found = graph(crm, asset("a", ["crm"]), asset("b", ["a"], freshness=own))
+        assert keeping.uncarried(found) == (() if carried else (Uncarried("b", "crm"),))
 
 
 @st.composite
