@@ -56,6 +56,11 @@ class Asked(NamedTuple):
         name = hashlib.sha256(self.environment.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return Path(self.root, ".assets", "cache", f"manifest-{name}")
 
+    @property
+    def aside(self) -> Path:
+        """Where it is set aside."""
+        return self.cache.with_name(f"{self.cache.name}-aside")
+
 
 class Compiled(NamedTuple):
     """A manifest with all its upstreams, the arrangement of its assets, and what it says of their code as texts."""
@@ -127,7 +132,33 @@ def make(
 
 def recall(asked: Asked, files: FileDigests, *, user: int | None = None) -> Compiled | None:
     """What was kept, if it still holds. `user` is who must have written it: nobody but the one who asks."""
-    data = _read(asked.cache, os.geteuid() if user is None else user)
+    return _recalled(asked, asked.cache, files, os.geteuid() if user is None else user)
+
+
+def set_aside(asked: Asked) -> bool:
+    """Have what is kept now at hand also when the project's files do not hold any more; whether anything is kept."""
+    temporary = asked.aside.with_name(f"{asked.aside.name}.{os.getpid()}.tmp")
+    try:
+        if asked.aside.exists() and asked.aside.samefile(asked.cache):
+            return True
+        os.link(asked.cache, temporary)  # what is kept is replaced, never written into
+        temporary.replace(asked.aside)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        return False
+    return True
+
+
+def recall_aside(asked: Asked) -> Compiled | None:
+    """What was set aside, whatever has become of the files since."""
+    with collector_paused():
+        return _recalled(asked, asked.aside, None, os.geteuid())
+
+
+def _recalled(asked: Asked, path: Path, files: FileDigests | None, user: int) -> Compiled | None:
+    """What a file of the cache holds; without `files`, whether or not it still is so."""
+    data = _read(path, user)
     begin = len(_MAGIC) + 2 * _DIGEST
     if data is None or data[: begin - _DIGEST] != _MAGIC + _key(asked):
         return None
@@ -136,7 +167,8 @@ def recall(asked: Asked, files: FileDigests, *, user: int | None = None) -> Comp
         return None
     try:
         length = int.from_bytes(payload[:8], "little")
-        if not _holds(marshal.loads(payload[8 : 8 + length]), asked, files):  # noqa: S302 - runs nothing; it is our own
+        head = payload[8 : 8 + length]
+        if files is not None and not _holds(marshal.loads(head), asked, files):  # noqa: S302 - runs nothing; our own
             return None
         return _unpacked(marshal.loads(payload[8 + length :]), asked)  # noqa: S302 - as above
     except (EOFError, LookupError, TypeError, ValueError):
@@ -243,10 +275,13 @@ def _digest_of(names: Sequence[str], environ: Mapping[str, str], salt: bytes) ->
 def _keep(asked: Asked, found: Compiled, basis: Basis, sources: Sources, environ: _Noted) -> None:
     """Keep what was compiled, at once or not at all. Where nothing can be written nothing is kept.
 
-    Nor is it where a URL has its password written in it: that is hidden wherever we write, and here it cannot be.
+    Nor is it where a URL has its password written in it, or is a secret as a whole, as one of alerts is: that is hidden
+    wherever we write, and here it cannot be.
     """
-    from assets_cli.model.secrets import writes_password  # only what is new is kept
+    from assets_cli.model.secrets import reveals, writes_password  # only what is new is kept
 
+    if any(reveals(url) for route in found.manifest.alerts for url in route.urls):
+        return
     names, salt = sorted(environ.names), os.urandom(16)
     head: Any = (tuple(basis), tuple(sources), names, salt, _digest_of(names, asked.environ, salt))
     body = _packed(found)
@@ -273,7 +308,9 @@ def _keep(asked: Asked, found: Compiled, basis: Basis, sources: Sources, environ
 def _packed(found: Compiled) -> tuple[Any, ...]:
     """A manifest and its arrangement as plain values."""
     manifest, (order, downstreams), declared = found
-    plain = manifest._replace(assets={}, connections={}, environments={}, warnings=(), locate=_nowhere, policies=())
+    plain = manifest._replace(
+        assets={}, connections={}, environments={}, warnings=(), locate=_nowhere, policies=(), alerts=()
+    )
     return (
         [None if value is _nowhere else value for value in plain],
         pack(tuple(manifest.assets.values())),
@@ -284,6 +321,7 @@ def _packed(found: Compiled) -> tuple[Any, ...]:
         pack(order),
         pack(tuple(downstreams.values())),
         pack(tuple([declared.get(name, "") for name in manifest.assets])),
+        pack(manifest.alerts),
     )
 
 
@@ -293,7 +331,7 @@ def _nowhere(*_: Any) -> Place:
 
 
 def _unpacked(body: Any, asked: Asked) -> Compiled:
-    plain, assets, connections, environments, overlaid, warnings, order, downstreams, declared = body
+    plain, assets, connections, environments, overlaid, warnings, order, downstreams, declared, alerts = body
     by_name = {asset.name: asset for asset in unpack(assets)}
     manifest = Manifest(*plain)._replace(
         assets=by_name,
@@ -301,6 +339,7 @@ def _unpacked(body: Any, asked: Asked) -> Compiled:
         environments=dict(zip(unpack(environments), unpack(overlaid), strict=True)),
         warnings=tuple(unpack(warnings)),
         locate=_Reread(asked, by_name),
+        alerts=tuple(unpack(alerts)),
     )
     arrangement = Arrangement(tuple(unpack(order)), dict(zip(by_name, unpack(downstreams), strict=True)))
     texts = {name: text for name, text in zip(by_name, unpack(declared), strict=True) if text}

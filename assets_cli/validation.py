@@ -123,6 +123,11 @@ class _Looking:
         self._code |= examined.code
         found += examined.problems
         found += doubts(completed, environ, files, whole=whole)
+        if manifest.alerts:
+            from assets_cli.probing.alert_findings import alert_findings  # few projects tell anybody
+            from assets_cli.running.delivering import unknown  # as above
+
+            found += alert_findings(graph, environ, unknown, whole=whole)
         columns = read_columns(graph, environ, files) if is_first and (whole or manifest.policies) else None
         if whole:  # of a graph with assets left out this would not be true
             found += column_findings(graph, columns) if columns is not None else ()

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from assets_cli import manifest as manifests
 from assets_cli import vocabulary
-from assets_cli.compiled import Asked, compiled
+from assets_cli.compiled import Asked, Compiled, compiled
 from assets_cli.graph import AssetGraph
 from assets_cli.manifest import dotenv
-from assets_cli.model.history import RunRecord, StateSnapshot
+from assets_cli.model.history import Observation, RunRecord, StateSnapshot, StepRecord
 from assets_cli.model.manifest import Manifest
+from assets_cli.model.plan import Step
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.probing import NOTHING, Observed, ObserveSurroundings, ProbeSurroundings, look, observable, observe
@@ -32,6 +33,7 @@ from assets_cli.state.store import StateReader, open_reader
 if TYPE_CHECKING:
     from assets_cli.inference.catalog import Columns
     from assets_cli.model.event import RunEvent
+    from assets_cli.running.alerting import Alerts
     from assets_cli.running.probes import Probes
     from assets_cli.running.repair import Repair
     from assets_cli.running.surroundings import Surroundings
@@ -72,15 +74,49 @@ def read(
     known = file.under(environ)
     files = FileDigests(root, time.time_ns)
     asked = Asked(root, path.name, environment, variables, known)
-    manifest, arrangement, texts = compiled(asked, files, file.problems)
-    chosen = state or environ.get("ASSETS_STATE")
-    if chosen:
+    found = compiled(asked, files, file.problems)
+    declared = _declared(found, file, state or environ.get("ASSETS_STATE"), known, files)
+    vocabulary.keep(declared.graph.manifest, began)
+    return declared
+
+
+def read_aside(
+    path: Path, *, environment: str, variables: Mapping[str, str], state: str | None, environ: Mapping[str, str]
+) -> Declared | None:
+    """A project as its manifest at `path` was when it was `set_aside`, whatever has become of it; None if it never was.
+
+    For who goes on while a manifest is being edited.
+    """
+    from assets_cli.compiled import recall_aside  # one process of many goes on
+
+    file = dotenv.read(str(path.parent))
+    known = file.under(environ)
+    found = recall_aside(Asked(str(path.parent), path.name, environment, variables, known))
+    if found is None:
+        return None
+    typed = state or environ.get("ASSETS_STATE")
+    return _declared(found, file, typed, known, FileDigests(path.parent, time.time_ns))
+
+
+def set_aside(declared: Declared, variables: Mapping[str, str]) -> bool:
+    """Keep a project as it was read for `read_aside`; whether that was possible."""
+    from assets_cli import compiled as kept  # as above
+
+    manifest = declared.graph.manifest
+    return kept.set_aside(Asked(manifest.root, manifest.file, manifest.environment, variables, declared.environ))
+
+
+def _declared(
+    found: Compiled, file: dotenv.Variables, typed: str | None, environ: Mapping[str, str], files: FileDigests
+) -> Declared:
+    """What was compiled, with the state file that was typed, or that `.env` names."""
+    manifest, arrangement, texts = found
+    if typed:
         # What is typed is relative to where it is typed; what the manifest says, to the manifest.
-        manifest = manifest._replace(state=str(Path(chosen).absolute()))
+        manifest = manifest._replace(state=str(Path(typed).absolute()))
     elif chosen := file.values.get("ASSETS_STATE"):
-        manifest = manifest._replace(state=str(Path(root, chosen)))
-    vocabulary.keep(manifest, began)
-    return Declared(AssetGraph(manifest, arrangement), known, files, texts)
+        manifest = manifest._replace(state=str(Path(manifest.root, chosen)))
+    return Declared(AssetGraph(manifest, arrangement), environ, files, texts)
 
 
 class Wiring:
@@ -94,6 +130,7 @@ class Wiring:
         self._texts = declared.texts
         self.state = Path(self.manifest.root, self.manifest.state)
         self._sighted: Observed | None = None
+        self._seen: Observed = NOTHING
 
     @cached_property
     def repair(self) -> Repair:
@@ -101,6 +138,18 @@ class Wiring:
         from assets_cli.running.repair import Repair  # only what repairs, or lists repairs, needs it
 
         return Repair(self.manifest, self.state, self.locks, clock)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Who is told what is wrong."""
+        from assets_cli.running.alerting import Alerts, Parts  # few projects tell anybody
+
+        def observed(snapshot: StateSnapshot | None) -> Mapping[str, Observation]:
+            seen = self._seen if snapshot is None else self.outside(self.graph.assets, snapshot)
+            return seen.observations
+
+        parts = Parts(self.graph, self.state, self.environ, lambda: self.secrets, observed, clock)
+        return Alerts(parts)
 
     @cached_property
     def reader(self) -> StateReader:
@@ -226,7 +275,7 @@ class Wiring:
         try:
             yield
         finally:
-            self._sighted = None
+            self._seen, self._sighted = self._sighted, None
 
     def look(self, names: frozenset[str], *, observing: bool = True) -> tuple[StateSnapshot, World]:
         """What is on record, and what is there now of these assets and what they are made from."""
@@ -268,6 +317,12 @@ class Wiring:
             pid=os.getpid(),
             counts={},
         )
+
+
+def step_record(step: Step) -> StepRecord:
+    """A step of a plan as it is put on record before it has ended."""
+    causes = tuple(cause._asdict() for cause in step.causes)
+    return StepRecord(step.asset, step.kind, causes, step.is_forced, None, unchanged=False, detail=None)
 
 
 @contextmanager

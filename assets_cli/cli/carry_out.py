@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets_cli.cli import console
+from assets_cli.cli.announcing import announce
 from assets_cli.cli.listeners import EventStream, Listener, follow
 from assets_cli.cli.screens.plan import Page
 from assets_cli.cli.words import now
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from assets_cli.project import Project
 
 MOST_JOBS = 1_000_000
-_CODES = {"succeeded": 0, "failed": 1, "cancelled": 130}
+CODES = {"succeeded": 0, "failed": 1, "cancelled": 130}
 
 
 def check_jobs(jobs: int | None) -> None:
@@ -70,7 +71,8 @@ def carry_out(
         end = project.materialize(plan, jobs=jobs, fail_fast=fail_fast, listeners=(listener, *listeners))
         # It may have been told already, and says it once.
         listener(end)
-    return _CODES[end.status]
+    announce(project)
+    return CODES[end.status]
 
 
 @contextmanager

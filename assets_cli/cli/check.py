@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assets_cli.cli import console
+from assets_cli.cli.announcing import announce
 from assets_cli.cli.options import AsJson, Selection
 from assets_cli.cli.session import Session
 from assets_cli.model.event import RunEvent, StepWaiting, Warned
@@ -29,6 +30,7 @@ def command(session: Session, selection: Selection = None, as_json: AsJson = Fal
         console.show(screen.report(found.assets, console.out()))
     else:
         console.remark(["no selected asset has checks" if selection else "no asset has checks"])
+    announce(project)
     if any(result.is_error for answer in found.assets for result in answer.results):
         return FAILED
     return REFUSED if any(answer.refused for answer in found.assets) else 0

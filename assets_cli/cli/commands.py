@@ -88,6 +88,7 @@ TABLE: dict[str, Entry] = {
             (*_PLANNING, "--no-observe", "--plan", "--jobs", "--fail-fast", "--trace", "--json"),
             "assets",
         ),
+        Entry("up", "Run", "keep every promise for as long as it runs", ("--once", "--jobs", "--json"), "assets"),
         Entry("observe", "Run", "look at external assets and record what they hold", ("--json",), "assets"),
         Entry("check", "Run", "evaluate checks on what is there now", ("--json",), "assets"),
         Entry(

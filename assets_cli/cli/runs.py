@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from assets_cli.cli import console, documents
+from assets_cli.cli.announcing import warn_of_trouble
 from assets_cli.cli.carry_out import trace_file
 from assets_cli.cli.options import Argument, AsJson, Option, Trace
 from assets_cli.cli.session import Session
@@ -41,6 +42,7 @@ def command(
     from assets_cli.cli.screens import history as screen
 
     project = session.open()
+    warn_of_trouble(project)
     if trace is not None and run is None:
         hint = f"name the run: {session.command('runs', 'latest', '--trace', str(trace))}"
         raise AssetsError(Problem("A0814", "--trace is of one run", hint=hint))

@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import Any
 
 from assets_cli.model.problem import Place, Problem, Related
+from assets_cli.model.secrets import blurred
 
 EXCERPT = 200
 _FAR = 10_000
@@ -64,6 +65,7 @@ class Document:
         """The source line of an offset, from its start, so that the columns of places count in it.
 
         A long line is cut some way after the offset; one whose start is too far away has no excerpt.
+        Secrets in URLs are asterisks.
         """
         line = bisect_right(self._lines, offset)
         start = self._lines[line - 1]
@@ -71,7 +73,7 @@ class Document:
             return None
         end = self._lines[line] if line < len(self._lines) else len(self.text)
         end = min(end, max(start + EXCERPT, offset + EXCERPT // 2))
-        return self.text[start:end].rstrip("\r\n")
+        return blurred(self.text[start:end].rstrip("\r\n"))
 
     def excerpt_of(self, place: Place) -> str | None:
         """As `excerpt_at`, of a place that was asked for before; None where the text has no such line any more."""

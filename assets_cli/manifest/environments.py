@@ -16,7 +16,7 @@ from assets_cli.manifest.spelling import Spelling
 from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Asset, Manifest
 from assets_cli.model.problem import Place, Problem, Related
 
-OVERLAID: Final = ("vars", "connections", "default_connection", "defaults", "pools", "rules")
+OVERLAID: Final = ("vars", "connections", "default_connection", "defaults", "pools", "alerts", "rules")
 """The keys of the root file that an environment can change: not `state`, which all environments share."""
 
 _EXAMPLES: Final = 3

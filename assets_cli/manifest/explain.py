@@ -50,6 +50,7 @@ _EXPECTED: Final = {
     "columns": "a list of columns",
     "http": "a URL or a mapping of url and headers",
     "rules": "a mapping of codes to off, warning or error",
+    "alerts": "a mapping of names to routes",
 }
 _EXPECTED_IN_POLICIES: Final = {
     "policies": "a list of policies",
@@ -63,6 +64,12 @@ _EXPECTED_IN_POLICIES: Final = {
     "select": "a selection",
     "except": "a selection",
     "columns": "a mapping of what is asked of columns",
+}
+_EXPECTED_IN_ALERTS: Final = {
+    "to": "a URL of Apprise or a list of them",
+    "tell": "a list of events",
+    "select": "a selection",
+    "command": "a mapping with shell",
 }
 _INSTEAD: Final = {
     "upstreams": "[{}]",
@@ -85,7 +92,9 @@ _INSTEAD: Final = {
     "moved": "{{from: {}}}",
     "require": "[{}]",
     "forbid": "[{}]",
+    "tell": "[{}]",
 }
+_OF_THEIR_OWN: Final[dict[Key, dict[str, str]]] = {"policies": _EXPECTED_IN_POLICIES, "alerts": _EXPECTED_IN_ALERTS}
 _PATTERNS: Final = {
     "name": "write letters, digits, '_', '-', '.' and '/' only, not first or last a '/'",
     "tags": "write a word or key=value, without spaces",
@@ -104,6 +113,12 @@ _KINDS: Final = {
         "command names no kind of command",
     ),
     "observe": ("A0147", "two ways to observe it", "keep one of the two", "nothing says how to observe it"),
+    "alert": (
+        "A0720",
+        "two ways to deliver it",
+        "keep one, or make two routes of it",
+        "nothing says how to deliver it",
+    ),
     "check": ("A0150", "two kinds of check", "make two checks of it", "the check names no kind"),
 }
 """Of mappings that are of exactly one kind: the code, what two are called, what to do about it, and what none is."""
@@ -113,6 +128,7 @@ _PROPERTY_NAMES: Final = {
     "vars": ("variable name", "write letters, digits, '_' and '-'"),
     "connections": ("connection name", "write letters, digits, '_', '-' and '.'"),
     "environments": ("name for an environment", "write letters, digits, '_', '-' and '.'"),
+    "alerts": ("route name", "write letters, digits, '_', '-' and '.'"),
     "pools": ("pool name", "write letters, digits, '_', '-' and '.'"),
 }
 
@@ -192,7 +208,7 @@ class Explainer:
 
     def _one_of(self, error: Any, path: tuple[Key, ...]) -> None:
         """A mapping that is not of exactly one kind; an unknown key in it is a mistake of its own."""
-        key = path[-1] if path[-1] in _KINDS else "check"
+        key = "alert" if path[0] == "alerts" else path[-1] if path[-1] in _KINDS else "check"
         code, several, advice, none = _KINDS[str(key)]
         kinds = [alternative["required"][0] for alternative in error.validator_value]
         found = [kind for kind in kinds if kind in error.instance]
@@ -276,7 +292,9 @@ class Explainer:
         if expected is None:
             expected = " or ".join(_NOUNS[kind] for kind in types)
         if _is_item(path) and "object" in types:
-            expected = "a mapping with type and path" if path[0] == "connections" else "a mapping with a name"
+            expected = {"connections": "a mapping with type and path", "alerts": "a mapping with to or command"}.get(
+                str(path[0]), "a mapping with a name"
+            )
         self._report(
             path,
             "A0122",
@@ -365,18 +383,18 @@ def _last(path: Sequence[Key]) -> str:
 
 
 def _is_item(path: Sequence[Key]) -> bool:
-    return pattern(path) in ("assets.*", "connections.*", "policies.*")
+    return pattern(path) in ("assets.*", "connections.*", "policies.*", "alerts.*")
 
 
 def _expected(path: Sequence[Key]) -> str | None:
     """What is to stand at a key, where its type alone says too little."""
-    known = _EXPECTED_IN_POLICIES if path[:1] == ("policies",) else _EXPECTED
+    known = _OF_THEIR_OWN.get(path[0], _EXPECTED) if path else _EXPECTED
     return known.get(str(path[-1]))
 
 
 def _is_name(path: Sequence[Key]) -> bool:
     """Whether the last step is a name that the user chose, not a key of ours."""
-    return len(path) > 1 and path[-2] in ("env", "vars", "connections", "metadata", "environments", "pools")
+    return len(path) > 1 and path[-2] in ("env", "vars", "connections", "metadata", "environments", "pools", "alerts")
 
 
 def _leaves(error: Any) -> Iterator[Any]:

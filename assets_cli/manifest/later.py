@@ -11,7 +11,6 @@ from typing import Final
 
 _ASSET = frozenset(
     {
-        "schedule",
         *("partitions", "resources"),
     }
 )
@@ -29,7 +28,7 @@ LATER_VALUES: Final[dict[str, frozenset[str]]] = {}
 
 
 def pattern(path: Sequence[str | int]) -> str:
-    """A path with `*` for items of lists, and for names of connections and alerts; of an overlay that of what it is over."""
+    """A path with `*` for items, and for names of connections and alerts; of an overlay that of what it lies over."""
     steps = ["*" if isinstance(step, int) else step for step in path]
     if steps[:1] == ["environments"] and len(steps) > 1:
         steps = steps[2:]

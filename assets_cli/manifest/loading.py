@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from assets_cli.manifest import environments, includes
+from assets_cli.manifest.alerts import make_alerts
 from assets_cli.manifest.assets import merge
 from assets_cli.manifest.basis import Basis, digest_of, installed_types
 from assets_cli.manifest.build import Checker, Definition, Locator, Source, Surroundings, define
@@ -193,6 +194,7 @@ class Loading:
             environments=self.environments,
             pools={name: int(size) for name, size in pools.items() if isinstance(size, int | float)},
             policies=make_policies(document),
+            alerts=make_alerts(document),
         )
         self.rules, self.variables = Rules(document, definitions, locator), variables
         return Loaded(manifest, problems)

@@ -20,8 +20,8 @@ def subject(values: Any, path: Sequence[Key]) -> tuple[str | None, str, str]:
         return name, f"asset '{name}'" if name else f"asset number {path[1] + 1}", _keys(path[2:])
     if first == "policies" and len(path) > 1 and isinstance(path[1], int):
         return None, _policy(values, path[1]), _keys(path[2:])
-    if first == "connections" and len(path) > 1:
-        return None, f"connection '{str(path[1])[:NAMED]}'", _keys(path[2:])
+    if first in ("connections", "alerts") and len(path) > 1:
+        return None, f"{first[:-1]} '{str(path[1])[:NAMED]}'", _keys(path[2:])
     if first == "environments" and len(path) > 1:
         asset, label, keys = subject(values, path[2:])
         overlay = f"environment '{str(path[1])[:NAMED]}'"

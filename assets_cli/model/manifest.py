@@ -156,6 +156,18 @@ class FreshnessPolicy(NamedTuple):
         return lag if self.cron is None else f"{lag} at {self.cron} {self.timezone}"
 
 
+class Schedule(NamedTuple):
+    """When `assets up` runs an asset, whatever its state: at the ticks of `cron` by the clocks of `timezone`."""
+
+    cron: str
+    timezone: str = "UTC"
+
+    @property
+    def text(self) -> str:
+        """`0 9 * * 1-5 Europe/Paris`."""
+        return f"{self.cron} {self.timezone}"
+
+
 class Connection(NamedTuple):
     """A place that holds tables. `options` are the manifest's keys but `type`, as written."""
 
@@ -221,6 +233,7 @@ class Asset(NamedTuple):
     `pool` names one of the manifest's; an `isolated` Python function gets a process of its own. `moved_from` are names
     that it had before, the latest first.
     `upstreams` are all of them, those that are written first; `inferred` says of the others where the code names them.
+    `observe_every` is how often `assets up` looks at an external asset, in microseconds, where that is written.
     """
 
     name: str
@@ -249,6 +262,8 @@ class Asset(NamedTuple):
     moved_from: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     inferred: tuple[Inferred, ...] = ()
+    schedule: Schedule | None = None
+    observe_every: int | None = None
 
     @property
     def is_external(self) -> bool:
@@ -311,7 +326,7 @@ class AlertRoute(NamedTuple):
     name: str
     urls: tuple[str, ...] = ()
     command: str | None = None
-    on: tuple[AlertEvent, ...] = ALERT_EVENTS
+    tell: tuple[AlertEvent, ...] = ALERT_EVENTS
     select: str | None = None
     severity: Severity = "warning"
     quiet: int = 3_600_000_000

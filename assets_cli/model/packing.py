@@ -11,6 +11,7 @@ from itertools import chain, islice, repeat
 from typing import Any, Final
 
 from assets_cli.model.manifest import (
+    AlertRoute,
     Asset,
     Check,
     Column,
@@ -22,6 +23,7 @@ from assets_cli.model.manifest import (
     PathProbe,
     PythonCommand,
     Retries,
+    Schedule,
     ShellCommand,
     ShellProbe,
     SqlCommand,
@@ -30,8 +32,8 @@ from assets_cli.model.manifest import (
 from assets_cli.model.problem import Place, Problem, Related
 
 _CLASSES: Final[tuple[Any, ...]] = (
-    *(Asset, Check, Column, Connection, FreshnessPolicy, HttpProbe, Inferred, Output, PathProbe, Place, Problem),
-    *(PythonCommand, Related, Retries, ShellCommand, ShellProbe, SqlCommand, SqlProbe),
+    *(AlertRoute, Asset, Check, Column, Connection, FreshnessPolicy, HttpProbe, Inferred, Output, PathProbe, Place),
+    *(Problem, PythonCommand, Related, Retries, Schedule, ShellCommand, ShellProbe, SqlCommand, SqlProbe),
 )
 FORM: Final = tuple([(each.__name__, each._fields) for each in _CLASSES])
 """What the packed values are of: with another field or class they cannot be read."""

@@ -18,6 +18,21 @@ MASK: Final = "***"
 _IN_URL: Final = ":***@"
 _IN_QUERY = re.compile(r"(?i)(?<=[?&])((?:ssl)?password|passwd|pwd|passcode|token|secret)=([^\s&#\"'<>]+)")
 _REFERENCE = re.compile(r"\$\{env\.[A-Za-z_][A-Za-z0-9_]*\}")
+_BETWEEN = re.compile(r"[/?&=@:#,;\s]+")
+_OPEN_SCHEMES: Final = frozenset(("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "syslog"))
+"""Of these a URL says where a server is; of all others it is what a service knows its customers by."""
+_HARMLESS_SCHEMES: Final = frozenset(
+    (
+        *("http", "https", "file", "ftp", "sftp", "ssh", "git", "s3", "gs", "gcs", "abfs", "abfss", "azure", "hdfs"),
+        *("postgres", "postgresql", "mysql", "mariadb", "mssql", "oracle", "sqlite", "duckdb", "snowflake", "bigquery"),
+        *("redshift", "trino", "presto", "clickhouse", "databricks"),
+        *("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "syslog"),
+    )
+)
+_ANY_URL = re.compile(r"([A-Za-z][A-Za-z0-9+]*)://([^\s\"'\]},]+)")
+_SHORTEST_PART: Final = 4
+_KEY: Final = 12
+_DEFAULT = re.compile(r"\$\{env\.[A-Za-z_][A-Za-z0-9_]*:-([^}]*)\}")
 _PASSWORD = re.compile(r"(?<=://)([^\s/?#:@\"'<>]*):([^\s/?#\"'<>]+)@")
 
 
@@ -52,6 +67,52 @@ def has_password(text: str) -> bool:
 def writes_password(text: str) -> bool:
     """The same of a text as written: what `${env.X}` stands for is not in it, but a default is."""
     return "://" in text and has_password(_REFERENCE.sub("", text))
+
+
+def reveals(url: str) -> bool:
+    """Whether a URL of alerts, as written, holds what it takes to send: that of a service is a secret as a whole.
+
+    One that takes a part of itself from outside does not; nor does one of a server of one's own without a password.
+    """
+    if writes_password(url):
+        return True
+    written = _DEFAULT.sub(r"\1", url)
+    scheme, separator, _ = written.partition("://")
+    return bool(separator) and not _REFERENCE.search(written) and scheme.lower() not in _OPEN_SCHEMES
+
+
+def blurred(line: str) -> str:
+    """A line of a manifest as it can be shown: URLs of alerts, and passwords in any, are asterisks, each as many."""
+    if "://" not in line:
+        return line
+
+    def blur(match: re.Match[str]) -> str:
+        scheme, rest = match[1], match[2]
+        if "${" in rest:
+            return match[0]
+        known = scheme.lower().partition("+")[0]
+        if known in _HARMLESS_SCHEMES and not (known.startswith("http") and "hook" in rest.lower()):
+            return _PASSWORD.sub(lambda found: f"{found[1]}:{'*' * len(found[2])}@", match[0])
+        return f"{scheme}://{'*' * len(rest)}"
+
+    return _ANY_URL.sub(blur, line)
+
+
+def parts(url: str) -> tuple[str, ...]:
+    """What could be a secret in a filled-in URL of alerts, for who must show what a server or a library says of it."""
+    from urllib.parse import unquote  # on use, as above
+
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() in _OPEN_SCHEMES:
+        rest = rest.rpartition("@")[2].partition("/")[2] + " " + (rest.rpartition("@")[0] if "@" in rest else "")
+    found = {part for part in _BETWEEN.split(rest) if len(part) >= _SHORTEST_PART}
+    return tuple({text for part in found for text in (part, unquote(part))})
+
+
+def whole(url: str) -> tuple[str, ...]:
+    """What to hide of a filled-in URL of alerts wherever it is: all of it, and every part that looks like a key."""
+    rest = url.partition("://")[2]
+    return (rest, *(part for part in parts(url) if len(part) >= _KEY and any(c.isdigit() for c in part)))
 
 
 def cover(secret: str) -> str:

@@ -1,4 +1,4 @@
-"""Which values of a project must not be shown: those that its connections, `env:` and commands take from outside.
+"""Which values of a project must not be shown: those that its connections, alerts and commands take.
 
 A value that some path takes is not among them: a path is meant to be read. Reads SQL files; how texts are masked is
 `model.secrets`' business.
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from assets_cli.model.manifest import Asset, Manifest, PathProbe, ShellCommand, SqlCommand, SqlProbe
-from assets_cli.model.secrets import has_password, secrets
+from assets_cli.model.secrets import has_password, secrets, whole
 from assets_cli.model.template import UnknownVariableError, environment_names, fill_environment
 from assets_cli.probing.files import FileDigests
 
@@ -24,16 +24,21 @@ def secrets_of(manifest: Manifest, environ: Mapping[str, str], files: FileDigest
             named.update(name for name, _ in environment_names(text))
         if "://" in text:
             urls.add(_filled(text, environ))
+    values: set[str] = set()
+    for route in manifest.alerts:
+        values.update(part for url in route.urls for part in whole(_filled(url, environ)))
     for path in _sql_files(manifest.assets.values()):
         named.update(_names_in_file(path, files))
     shown = {name for text in _paths(manifest) for name, _ in environment_names(text)}
-    return secrets((environ[name] for name in named - shown if name in environ), urls)
+    return secrets((*values, *(environ[name] for name in named - shown if name in environ)), urls)
 
 
 def _hidden(manifest: Manifest) -> Iterator[str]:
     """The texts of which the values from outside are secret."""
     for connection in manifest.connections.values():
         yield from (text for key, text in connection.options.items() if key != "path" and isinstance(text, str))
+    for route in manifest.alerts:
+        yield from (*route.urls, route.command or "")
     for asset in manifest.assets.values():
         yield from asset.env.values()
         command = asset.command

@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Collection
 
-_KEYED = ("check_results", "observations", "latest", "frozen_data_times", "attempts")
+_KEYED = ("check_results", "observations", "latest", "frozen_data_times", "attempts", "alerts_told")
 _THESE = "environment = ? AND asset IN (SELECT value FROM json_each(?))"
 
 

@@ -160,8 +160,48 @@ def m0002_check_results_of_asset(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX check_results_of_asset ON check_results (environment, asset, partition, name)")
 
 
+_ALERTS = (
+    """CREATE TABLE alerts_told (
+        environment TEXT NOT NULL,
+        route TEXT NOT NULL,
+        family TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        event TEXT NOT NULL,
+        cause TEXT NOT NULL,
+        since INTEGER,
+        at INTEGER NOT NULL,
+        severity TEXT NOT NULL,
+        resolved INTEGER,
+        PRIMARY KEY (environment, route, family, asset)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE alert_deliveries (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        environment TEXT NOT NULL,
+        route TEXT NOT NULL,
+        target INTEGER NOT NULL,
+        event TEXT NOT NULL,
+        title TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        tries INTEGER NOT NULL DEFAULT 0,
+        next_try INTEGER,
+        error TEXT,
+        delivered INTEGER,
+        document TEXT NOT NULL
+    )""",
+    # What is yet to be delivered is found without reading what was.
+    "CREATE INDEX alert_deliveries_waiting ON alert_deliveries (environment, seq) WHERE state <> 'sent'",
+)
+
+
+def m0003_alerts(connection: sqlite3.Connection) -> None:
+    """What was told to whom, and the messages on their way."""
+    for statement in _ALERTS:
+        connection.execute(statement)
+
+
 # In the order in which they are applied. A released one is never edited: what changes is a new one at the end.
-STEPS: tuple[Step, ...] = (m0001_history, m0002_check_results_of_asset)
+STEPS: tuple[Step, ...] = (m0001_history, m0002_check_results_of_asset, m0003_alerts)
 SCHEMA_VERSION = len(STEPS)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from assets_cli.state import opening, rows
 
-_KEYED = ("attempts", "materializations", "observations", "check_results", "latest", "frozen_data_times")
+_KEYED = ("attempts", "materializations", "observations", "check_results", "latest", "frozen_data_times", "alerts_told")
 _ASIDE = "\x1f"  # no name begins so: what moves stands aside until everything that moves does, as in an exchange
 
 
@@ -98,6 +98,14 @@ def move(connection: sqlite3.Connection, environment: str, moves: Mapping[str, s
             )
         # So does a step of the new name that was never tried, in a run that did the old one: it left no history.
         connection.execute("UPDATE OR REPLACE run_steps SET asset = ? WHERE asset = ?", (new, _ASIDE + new))
+    for old, new in moves.items():
+        connection.execute(
+            "UPDATE alerts_told SET cause = ? WHERE environment = ? AND cause = ?", (_ASIDE + new, environment, old)
+        )
+    connection.execute(
+        "UPDATE alerts_told SET cause = substr(cause, 2) WHERE environment = ? AND substr(cause, 1, 1) = ?",
+        (environment, _ASIDE),
+    )
     _move_inputs(connection, environment, moves)
 
 

@@ -87,6 +87,7 @@ _REMOVALS: Final = {
         "AND NOT EXISTS (SELECT 1 FROM read r WHERE r.environment = f.environment AND r.asset = f.asset "
         "AND r.version = f.data_version)"
     ),
+    "alerts": f"DELETE FROM alert_deliveries WHERE {_HERE} AND created < :before AND state <> 'waiting'",  # noqa: S608
     "deeds": "DELETE FROM state_events WHERE at < :before AND (:environment IS NULL OR environment IS :environment) "
     "AND seq NOT IN (SELECT max(seq) FROM state_events WHERE kind = 'gc' GROUP BY environment)",
 }

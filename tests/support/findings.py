@@ -61,6 +61,11 @@ def assets(*entries: str, head: str = "", **files: str | bytes) -> Case:
     return project(f"{head}defaults: {{freshness: {{max_lag: 1d}}}}\nassets:\n{lines}", **files)
 
 
+def alerts(route: str, more: str = "") -> Case:
+    """An asset, and a route of alerts."""
+    return assets("{name: orders, command: {shell: x}}", head=f"alerts:\n  team: {route}\n{more}")
+
+
 def policies(policy: str, house: str | None = None) -> Case:
     """Two assets held to a policy, and the body of the function that it names."""
     files = {} if house is None else {"house_py": f"def check(asset):\n{house}\n"}
@@ -196,6 +201,15 @@ CASES: dict[str, Case] = {
         "assets:\n  - name: crm\n  - {name: mart, command: {shell: x}, upstreams: [crm], freshness: {max_lag: 6h}}\n"
         "  - {name: erp, freshness: {max_lag: 1h}}\n"
     ),
+    "A0251": assets(
+        "{name: a, command: {shell: x}, freshness: {cron: '0 9 30 2 *', max_lag: 1h}}",
+        "{name: b, command: {shell: x}, freshness: {cron: '0 25 * * *', max_lag: 1h}}",
+    ),
+    "A0252": assets(
+        "{name: a, command: {shell: x}, freshness: {cron: '@daily', timezone: America/New_Yrok, max_lag: 1h}}"
+    ),
+    "A0253": assets("{name: a, command: {shell: x}, freshness: {timezone: Europe/Paris, max_lag: 1h}}"),
+    "A0254": assets("{name: a, command: {shell: x}, freshness: {max_lag: 1h, retry_every: 10ms}}"),
     "A0301": assets("{name: t, command: {sql: sql/tt.sql}, output: {table: t}}", head=W, sql__t_sql="select 1 as x"),
     "A0302": assets(TABLE, head=W, t_sql=b"select '\xe9' as x"),
     "A0303": assets(TABLE, head=W, t_sql="select\n  '${vars.day}' as x"),
@@ -257,10 +271,19 @@ CASES: dict[str, Case] = {
     "A0708": policies("{name: nothing}"),
     "A0709": policies("{name: ours, select: orders, python: 'house:check'}", house="    return 1 / 0"),
     "A0710": policies("{name: groups, require: [group], except: orders}"),
+    "A0720": alerts("{to: 'json://localhost', command: {shell: x}}", "  nobody: {tell: [failed]}\n"),
+    "A0721": alerts("{to: ['slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ', '${env.ELSEWHERE:-json://localhost}']}"),
+    "A0727": alerts("{to: 'xmpl://${env.PATH}'}"),
+    "A0728": alerts("{command: {shell: x}, tell: [at_risk, recovered], severity: error}"),
 }
 """By the code that each is about, which comes first in its name."""
 
 ELSEWHERE = {
+    "A0722": "the selection of an alert route has its own code here: this one is of who would tell",
+    "A0723": "apprise is installed where the tests run",
+    "A0724": "an alert was not delivered: found by the next command",
+    "A0725": "no such alert route: a mistake in a call",
+    "A0726": "no alerts were sent: found by who would tell",
     "A0309": "a table was not probed: found while planning",
     "A0310": "tables were not probed: found while planning",
     "A0314": "an external asset could not be observed: found while planning",

@@ -549,7 +549,7 @@ WHOLE_FILE = {
     "version: 2\n": ["1:10: error[A0123]: version 2 is not supported\n  hint: write `version: 1`"],
     "": ["1:1: error[A0108]: the file is empty\n  hint: write `version: 1`, or run `assets init`"],
     "- a\n": ["1:1: error[A0109]: the file should hold a mapping, and holds a list\n  hint: write `key: value` lines"],
-    "version: 1\nalerts: {}\n": ["2:1: error[A0120]: key 'alerts' is not yet supported\n  hint: remove it"],
+    "version: 1\ndbt: {}\n": ["2:1: error[A0120]: key 'dbt' is not yet supported\n  hint: remove it"],
     "version: 1\nassts: []\n": ["2:1: error[A0102]: unknown key 'assts'\n  hint: did you mean 'assets'?"],
     "version: 1\nassets: [x]\n": [
         "2:10: error[A0122]: asset number 1: expected a mapping with a name, found text\n  hint: None"
@@ -658,9 +658,9 @@ WHOLE_FILE = {
         "2:11: error[A0136]: variable 'a' is made from itself\n  hint: give it a value of its own",
         "2:27: error[A0136]: variable 'b' is made from itself\n  hint: give it a value of its own",
     ],
-    "version: 1\ndefaults: {ownr: x, alerts: w}\n": [
+    "version: 1\ndefaults: {ownr: x, resources: w}\n": [
         "2:12: error[A0102]: defaults: unknown key 'ownr'\n  hint: did you mean 'owner'?",
-        "2:21: error[A0120]: defaults: key 'alerts' is not yet supported\n  hint: remove it",
+        "2:21: error[A0120]: defaults: key 'resources' is not yet supported\n  hint: remove it",
     ],
     "version: 1\ninclude: [nothing/*.yml, ../x.yml, sub]\n": [
         (
