@@ -62,6 +62,7 @@ FUNCTIONS = ("roots(", "sinks(")
 _OPERATORS = ("and", "or")
 # Options of commands that take a value; a test holds them against the commands.
 VALUES: Mapping[str, tuple[str, ...]] = {
+    "--ahead": (),
     "--asset": (),
     "--before": (),
     "--connection": (),

@@ -9,12 +9,19 @@ from support.shop import HOUR, NOON, CommandLine, asset, status
 
 from assets_cli.manifest.schemas import schema_text
 from assets_cli.model.answers import Affected, Impact, Verdict
+from assets_cli.model.manifest import FreshnessPolicy
 
 
 def kept(name: str, age: int) -> Verdict:
     """A promise of six hours."""
     return Verdict(
-        name, "fail" if age > 6 * HOUR else "pass", NOON - age, age, 6 * HOUR, None, NOON - age + 6 * HOUR, ()
+        name,
+        "fail" if age > 6 * HOUR else "pass",
+        NOON - age,
+        age,
+        FreshnessPolicy(6 * HOUR),
+        NOON - age + 6 * HOUR,
+        (),
     )
 
 
@@ -24,7 +31,7 @@ IMPACT = Impact(
         Affected(status("sessions", tentative=True), 1, kept("sessions", 9 * HOUR)),
         Affected(status("report", "missing"), 2, None),
         Affected(status("features", overdue=True), 2, kept("features", HOUR)),
-        Affected(status("model"), 3, Verdict("model", "unknown", None, None, 24 * HOUR, None, None, ())),
+        Affected(status("model"), 3, Verdict("model", "unknown", None, None, FreshnessPolicy(24 * HOUR), None, ())),
     ),
 )
 

@@ -13,7 +13,7 @@ from assets_cli.cli import documents
 from assets_cli.model.answers import Affected, Holder, Impact, Lineage, Verdict, VerdictStatus
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import Attempt, RunRecord, StepRecord
-from assets_cli.model.manifest import Asset
+from assets_cli.model.manifest import Asset, FreshnessPolicy
 from assets_cli.model.plan import Cause, Step
 from assets_cli.model.problem import AssetsError, Place, Problem
 from assets_cli.validation import Validation
@@ -197,7 +197,7 @@ def verdict(number: int) -> Verdict:
     held = () if judged == "pass" else (Holder(f"root_{number % 12}", NOON - 9 * HOUR, "root"),)
     broken = None if time is None else NOON - 3 * HOUR
     age = None if time is None else 9 * HOUR
-    return Verdict(f"asset_{number}", judged, time, age, 6 * HOUR, 4 * HOUR, broken, held)
+    return Verdict(f"asset_{number}", judged, time, age, FreshnessPolicy(6 * HOUR, 4 * HOUR), broken, held)
 
 
 def test_ten_thousand_promises(assets: CommandLine) -> None:

@@ -11,6 +11,7 @@ from support.shop import HOUR, MINUTE, NOON, RUN, SECOND, CommandLine, asset, st
 from assets_cli.manifest.schemas import schema_text
 from assets_cli.model.answers import Holder, Sample, Shown, Verdict
 from assets_cli.model.history import Attempt, CheckResult, Latest, Materialization, Observation
+from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.plan import Cause
 
 SESSIONS = asset(
@@ -65,8 +66,7 @@ VERDICT = Verdict(
     "warn",
     NOON - 5 * HOUR,
     5 * HOUR,
-    6 * HOUR,
-    4 * HOUR,
+    FreshnessPolicy(6 * HOUR, 4 * HOUR),
     NOON + HOUR,
     (Holder("raw_events", NOON - 5 * HOUR, "root"),),
 )
