@@ -33,7 +33,7 @@ _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _VARIES = [
     (re.compile(r"\d{8}T\d{6}\.\d{6}-[0-9a-f]{4}"), "RUN"),
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s)\b|\b\d+[mhd]( \d+[smh])?\b|\bjust now\b|\b\d+ \w+ ago\b"), "TIME"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?Z?)?"), "WHEN"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?Z?)?|\b\d\d:\d\d(:\d\d)?\b"), "WHEN"),
     # How wide a time is decides where a line breaks, and a separator at the break is left out.
     (re.compile(r" ·(?= |$)|\n {4,}(?=\S)", re.MULTILINE), " "),
     (re.compile(r" +"), " "),

@@ -259,6 +259,8 @@ def _scheduled(
                 moment = due[name] - length[name]
                 due[upstream] = min(due.get(upstream, moment), moment)
     steps = [name for name in scope if name in due and name in length]
+    if jobs >= len(steps):
+        return {name: due[name] - length[name] for name in steps}, dict.fromkeys(scope, 0)  # nobody waits for a job
     readers = {name: [each for each in graph.downstreams(name) if each in due and each in length] for name in steps}
     waiting = {name: len(those) for name, those in readers.items()}
     free = [-max((due[name] for name in steps), default=0)] * min(jobs, len(steps))  # the latest first, so negative

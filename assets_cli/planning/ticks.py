@@ -23,11 +23,13 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from assets_cli.model.cron import fields_of
+from assets_cli.model.problem import AssetsError, Problem
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _AROUND: Final = timedelta(hours=27)
 """No clock is set by more: a day, where the date line moves, and its offset may not be whole."""
+_MOST: Final = 4_096
 _YEARS: Final = datetime(1971, 1, 1, tzinfo=UTC), datetime(2400, 1, 1, tzinfo=UTC)
 """The years in which ticks are looked for; a clock that says something else is not believed."""
 
@@ -42,7 +44,14 @@ class _Schedule(NamedTuple):
 
 def previous_tick(cron: str, timezone: str, at: int) -> int:
     """The last tick at a moment or before it."""
-    return _previous(cron, timezone, at)
+    span = _spans.get((cron, timezone))
+    if span is not None and span[0] <= at < span[1]:
+        return span[0]
+    found = _previous(cron, timezone, at)
+    if len(_spans) >= _MOST:
+        _spans.clear()
+    _spans[cron, timezone] = found, _next(cron, timezone, at)
+    return found
 
 
 def next_tick(cron: str, timezone: str, at: int) -> int:
@@ -58,7 +67,11 @@ def ticks(cron: str, timezone: str, after: int, until: int) -> Iterator[int]:
         moment = next_tick(cron, timezone, moment)
 
 
-@lru_cache(maxsize=4_096)  # thousands of assets have the same few expressions
+_spans: Final[dict[tuple[str, str], tuple[int, int]]] = {}
+"""Of each expression the two ticks between which somebody asked last: who goes through time asks there again."""
+
+
+@lru_cache(maxsize=_MOST)  # thousands of assets have the same few expressions
 def _previous(cron: str, timezone: str, at: int) -> int:
     schedule = _schedule(cron, timezone)
     now = _datetime(at)
@@ -79,7 +92,7 @@ def _previous(cron: str, timezone: str, at: int) -> int:
     raise AssertionError(cron)  # it was read: it fires
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=_MOST)
 def _next(cron: str, timezone: str, at: int) -> int:
     schedule = _schedule(cron, timezone)
     now = _datetime(at)
@@ -135,11 +148,16 @@ def _end_of_gap(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
     return end.replace(microsecond=0)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=_MOST)
 def _schedule(cron: str, timezone: str) -> _Schedule:
     fields = fields_of(cron)
     minute, hour = fields.split()[:2]
-    return _Schedule(fields, ZoneInfo(timezone), rhythm=minute.startswith("*") or hour.startswith("*"))
+    try:
+        zone = ZoneInfo(timezone)
+    except (OSError, ValueError, LookupError):  # it was there when the manifest was read, maybe by another call
+        hint = "time zones were removed from this machine: pip install tzdata"
+        raise AssetsError(Problem("A0252", f"there is no time zone '{timezone}'", hint=hint)) from None
+    return _Schedule(fields, zone, rhythm=minute.startswith("*") or hour.startswith("*"))
 
 
 def _datetime(at: int) -> datetime:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 
 import jsonschema
 import pytest
-from support.shop import NOON, SECOND, USUAL_PLAN, CommandLine, asset, manifest, plan
+from support.shop import HOUR, MINUTE, NOON, SECOND, USUAL_PLAN, CommandLine, asset, manifest, plan
 
 from assets_cli.manifest.schemas import schema_text
 from assets_cli.model.manifest import FreshnessPolicy
-from assets_cli.model.plan import Cause, Overdue, Skip, Step
+from assets_cli.model.plan import Cause, Deadline, Overdue, Skip, Step
 from assets_cli.model.problem import AssetsError, Problem
 
 
@@ -378,3 +379,50 @@ def test_a_refused_plan_is_an_error_and_no_data(assets: CommandLine) -> None:
         "error[A0401]: no asset named 'sesions'\n  hint: did you mean 'sessions'?\n",
         2,
     )
+
+
+def test_ahead_says_until_when_something_has_to_start(assets: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first to be broken first; of what is overdue how long it takes, where all that holds it back runs."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    policy = FreshnessPolicy(6 * HOUR)
+    raw = Step("raw", (Cause("overdue", "overdue: its data is 9h old"),), ())
+    deadlines = (
+        Deadline("mart", NOON + 2 * HOUR, ("raw", "mart"), HOUR, NOON + HOUR, NOON + HOUR),
+        Deadline("late", NOON + HOUR, ("raw", "late"), HOUR + 12 * MINUTE, NOON - HOUR, NOON - HOUR, late=12 * MINUTE),
+        Deadline("old", NOON - 3 * HOUR, ("raw", "old"), 90 * SECOND, NOON - 3 * HOUR, NOON - 3 * HOUR, late=3 * HOUR),
+    )
+    overdue = (Overdue("old", NOON - 9 * HOUR, NOON - 6 * HOUR, policy, ("raw",)),)
+    project = assets.open(plan=plan(raw, overdue=overdue, deadlines=deadlines))
+    screen = assets("plan", "--ahead", "3h")
+    assert project.asked[0][2]["ahead"] == 3 * HOUR
+    assert (
+        """\
+Overdue
+  ! old
+      data is 9h old, promised at most 6h
+      held back by raw (runs in this plan)
+      made in about 1m 30s, if it starts now
+
+Ahead
+  late: can't be met: late by 12m, at 13:00
+  mart: start by 13:00 to be fresh at 14:00
+
+"""
+        in screen.out
+    )
+    document = json.loads(assets("plan", "--json").out)
+    jsonschema.validate(document, json.loads(schema_text("plan")))
+    assert document["deadlines"][0] == {
+        "asset": "mart",
+        "broken_at": "2026-11-21T14:00:00Z",
+        "start_by": "2026-11-21T13:00:00Z",
+        "takes_seconds": 3600.0,
+        "path": ["raw", "mart"],
+        "late_seconds": 0.0,
+        "may_be_late": False,
+        "waits_for": None,
+        "deliver_by": None,
+    }
+    monkeypatch.undo()
+    time.tzset()
