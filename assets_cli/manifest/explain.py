@@ -50,7 +50,6 @@ _EXPECTED: Final = {
     "columns": "a list of columns",
     "http": "a URL or a mapping of url and headers",
     "rules": "a mapping of codes to off, warning or error",
-    "alerts": "a mapping of names to routes",
 }
 _EXPECTED_IN_POLICIES: Final = {
     "policies": "a list of policies",
@@ -66,6 +65,7 @@ _EXPECTED_IN_POLICIES: Final = {
     "columns": "a mapping of what is asked of columns",
 }
 _EXPECTED_IN_ALERTS: Final = {
+    "alerts": "a mapping of names to routes",
     "to": "a URL of Apprise or a list of them",
     "tell": "a list of events",
     "select": "a selection",

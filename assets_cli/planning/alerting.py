@@ -5,8 +5,8 @@ promises that are broken or at risk are told together by who holds them back; wh
 
 - A promise stays told until it passes again: that it goes from broken back to at risk is no news.
 - What is told because of one cause is over when all of it is, and told so once.
-- After a message, nothing more is told of its cause for as long as its route is to be quiet, but that what was at risk
-  is broken now, and that it is over.
+- After a message, nothing more is told of its cause for as long as its route is to be quiet, but that it is over, and
+  that what was a warning is an error now, as when a promise that was at risk is broken.
 - Of what nobody knows (`Situation.unsure`) nothing is told.
 """
 
@@ -91,8 +91,13 @@ class _Deciding:
             and (route.severity == "warning" or each.severity == "error")
             and (concerned is None or each.asset in concerned or not concerned.isdisjoint(each.causes))
         ]
-        self._resolve()
-        self._open()
+        said = -1
+        while said != len(
+            self.messages
+        ):  # what has another cause now may have been the last of what the first held back
+            said = len(self.messages)
+            self._resolve()
+            self._open()
 
     def told(self) -> list[Told]:
         """What this route was told by now, without what is over and was so long ago that it can be told again."""
@@ -123,11 +128,16 @@ class _Deciding:
 
     def _is_over(self, told: Told) -> bool:
         key = (told.family, told.asset)
-        return key not in self._all and key not in self._situation.unsure
+        condition = self._all.get(key)
+        if condition is None:
+            return key not in self._situation.unsure
+        # Of checks only those may be left that this route does not hear of.
+        return told.family == "check_failed" and self._route.severity == "error" and condition.severity == "warning"
 
     # -- what is new -------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
+        self.moments = []
         news = [each for each in self._relevant if self._is_news(each)]
         groups: dict[tuple[Family, str], list[Condition]] = {}
         for each, cause in zip(news, self._causes(news), strict=True):
@@ -148,9 +158,9 @@ class _Deciding:
         row = self._rows.get((condition.family, condition.asset))
         if row is None or row.resolved is not None:
             return True
-        if condition.family != "late":
-            return False
-        return _is_worse(row.event, condition.event) or (bool(condition.causes) and row.cause not in condition.causes)
+        if _is_worse(row, condition):
+            return True
+        return condition.family == "late" and bool(condition.causes) and row.cause not in condition.causes
 
     def _causes(self, news: Sequence[Condition]) -> list[str]:
         """Who is to blame for each: of several the one that was told already, or else the one that holds back most."""
@@ -175,13 +185,14 @@ class _Deciding:
         # A clock that was set back must not make anybody wait for it.
         if not 0 <= self._now - last.at < self._route.quiet:
             return None
-        if any(_is_worse(last.event, each.event) for each in conditions):
+        if any(_is_worse(last, each) for each in conditions):
             return None
         return last.at + self._route.quiet
 
 
-def _is_worse(before: AlertEvent, event: AlertEvent) -> bool:
-    return before == "at_risk" and event == "overdue"
+def _is_worse(before: Told, condition: Condition) -> bool:
+    """Whether what was a doubt when it was told is an error now."""
+    return before.severity == "warning" and condition.severity == "error"
 
 
 def _condition(told: Told) -> Condition:

@@ -30,7 +30,7 @@ from assets_cli.model.world import World
 from assets_cli.planning import alert_texts, deadlines, freshness
 from assets_cli.planning.alerting import Decision, Situation, decide
 from assets_cli.running import courier
-from assets_cli.running.delivering import Around, Target, attempt
+from assets_cli.running.delivering import DAY, Around, Target, attempt, is_due, is_lost
 from assets_cli.state import alerts as records
 
 _COURIER = (sys.executable, "-P", "-m", "assets_cli.running.courier")
@@ -129,16 +129,17 @@ class Alerts:
             return Outcome(problems=(Problem("A0726", str(self._hide(message)), "warning"),))
         return outcome
 
-    def dispatch(self) -> None:
-        """Start a process that delivers what waits, if anything does and is due; returns at once.
+    def dispatch(self, *, later: bool = False) -> None:
+        """Start a process that delivers what is due, or what will be `later`, if anything is; returns at once.
 
         Raises:
             AssetsError: the state file cannot be read.
         """
         _started[:] = [each for each in _started if each.poll() is None]
         now = self._parts.clock()
-        due = [each for each in self._waiting() if each.next_try is None or each.next_try <= now]
-        if not due:
+        routes = {route.name for route in self._manifest.alerts}
+        waiting = [each for each in self._waiting() if each.route in routes or is_lost(each, now)]
+        if not any(later or is_due(each, now) for each in waiting):
             return
         asked = {
             "state": os.path.realpath(self._parts.state),
@@ -169,7 +170,7 @@ class Alerts:
         """
         if self._waiting():
             courier.work(self._parts.state, self._environment, self._targets(), self._around(), 0)
-            self.dispatch()
+            self.dispatch(later=True)
 
     def test(self, route: str) -> list[str | None]:
         """Send a message that is none to each target of a route: None, or why it could not be sent.
@@ -202,7 +203,8 @@ class Alerts:
         if not self or not self._parts.state.exists():
             return None
         try:
-            found = records.troubled(self._parts.state, self._environment)
+            since = self._parts.clock() - 2 * DAY
+            found = records.troubled(self._parts.state, self._environment, since)
         except AssetsError:
             return None  # whoever reads the state file says what is wrong with it
         if not found:
@@ -357,7 +359,12 @@ class _Look:
             wrong.append(Condition("failed", name, (name,), since, detail, run=tried.run))
 
     def _promises(self, snapshot: StateSnapshot, wrong: list[Condition], unsure: set[tuple[Family, str]]) -> None:
-        promised = [name for name, asset in self._graph.assets.items() if asset.freshness is not None]
+        # New data in every run is nothing that could be kept at any moment.
+        promised = [
+            name
+            for name, asset in self._graph.assets.items()
+            if asset.freshness is not None and (asset.freshness.max_lag or asset.freshness.cron)
+        ]
         if not promised:
             return
         view = freshness.view(self._graph, snapshot, World({}, {}, self._observations), self._now)

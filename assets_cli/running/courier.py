@@ -18,7 +18,7 @@ from assets_cli.model.duration import SECOND
 from assets_cli.model.problem import AssetsError
 from assets_cli.model.secrets import mask
 from assets_cli.running.delivering import Around, Target, deliver, wall_clock
-from assets_cli.state.alerts import AlertStore, open_alerts
+from assets_cli.state.alerts import AlertStore, open_alerts, waiting_at
 from assets_cli.state.locks import Held, LockRequest, LockService, folder_for
 
 STAYS: Final = 300.0
@@ -56,9 +56,8 @@ def work(state: Path, environment: str, targets: Mapping[str, Sequence[Target]],
             while moment is not None and _rest(store, moment, stays - (time.monotonic() - began)):
                 moment = deliver(store, environment, targets, around, wall_clock)
             known = {each.id for each in store.waiting(environment)}
-        with open_alerts(state) as store:
-            if known.issuperset(each.id for each in store.waiting(environment)):
-                return True
+        if known.issuperset(each.id for each in waiting_at(state, environment)):
+            return True
 
 
 def _rest(store: AlertStore, moment: int, patience: float) -> bool:

@@ -162,6 +162,16 @@ def wait_before(tries: int) -> int:
     return int(min(_FIRST * 3 ** min(tries - 1, 10), _LONGEST))
 
 
+def is_due(each: Delivery, now: int) -> bool:
+    """Whether it is to be tried now: a clock that was set back must not keep a message for as long."""
+    return each.next_try is None or not now < each.next_try <= now + _LONGEST
+
+
+def is_lost(each: Delivery, now: int) -> bool:
+    """Whether it has waited for so long that it is tried no more."""
+    return now - each.created > DAY
+
+
 def deliver(
     store: AlertStore,
     environment: str,
@@ -175,7 +185,10 @@ def deliver(
     """
     queues: dict[tuple[str, int], list[Delivery]] = {}
     for each in store.waiting(environment):
-        if each.target < len(targets.get(each.route, ())):
+        if each.target >= len(targets.get(each.route, ())):
+            if is_lost(each, clock()):
+                store.note_failure(each.id, "its route is not in the manifest any more", None)
+        else:
             queues.setdefault((each.route, each.target), []).append(each)
     moments: list[int] = []
     guard = threading.Lock()
@@ -205,16 +218,14 @@ def _drain(
 ) -> int | None:
     """Deliver the messages of one target until one fails; when to try that again."""
     for each in queue:
-        now = clock()
-        # A clock that was set back must not keep a message for as long.
-        if each.next_try is not None and now < each.next_try <= now + _LONGEST:
+        if each.next_try is not None and not is_due(each, clock()):
             return each.next_try
         said = attempt(target, {**json.loads(each.document), "id": each.id}, around)
         now = clock()
         if said is None:
             store.note_sent(each.id, now)
             continue
-        if now - each.created > DAY:
+        if is_lost(each, now):
             store.note_failure(each.id, said, None)
             continue
         next_try = now + wait_before(each.tries + 1)

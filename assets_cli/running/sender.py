@@ -56,12 +56,11 @@ def send(asked: dict[str, Any]) -> str | None:
         return f"no URL of Apprise: {complaint.said}" if complaint.said else "no URL of Apprise"
     told = apprise.Apprise()
     told.add(sender)
-    wants_markup = getattr(sender, "notify_format", None) != apprise.NotifyFormat.TEXT
-    body, form = (
-        (asked["markdown"], apprise.NotifyFormat.MARKDOWN)
-        if wants_markup
-        else (asked["text"], apprise.NotifyFormat.TEXT)
-    )
+    # What it takes, best first; of one thing alone where there is no choice.
+    formats = getattr(sender, "notify_format", None)
+    best = formats[0] if isinstance(formats, tuple) and formats else formats
+    form = apprise.NotifyFormat.TEXT if best == apprise.NotifyFormat.TEXT else apprise.NotifyFormat.MARKDOWN
+    body = asked["text"] if form == apprise.NotifyFormat.TEXT else asked["markdown"]
     if told.notify(body=body, title=asked["title"], body_format=form, notify_type=asked["kind"]):
         return None
     return ": ".join(filter(None, (complaint.said, detail.said))) or "it was not accepted"

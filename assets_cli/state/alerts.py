@@ -136,11 +136,10 @@ def recent(path: Path, environment: str, limit: int) -> list[Delivery]:
     )
 
 
-def troubled(path: Path, environment: str) -> list[Delivery]:
-    """What failed to be delivered, in one try or for good, the oldest first."""
-    return opening.read(
-        path, TIMEOUT, lambda connection: _deliveries(connection, environment, "state <> 'sent' AND tries > 0")
-    )
+def troubled(path: Path, environment: str, since: int) -> list[Delivery]:
+    """What failed to be delivered, in one try or for good, and is not older than that, the oldest first."""
+    found = opening.read(path, TIMEOUT, lambda connection: _deliveries(connection, environment, "tries > 0"))
+    return [each for each in found if each.created >= since]
 
 
 def waiting_at(path: Path, environment: str) -> list[Delivery]:
