@@ -2,7 +2,7 @@
 
     compare.py [--only plan] [--sizes 1000,10000,100000] [--history 1000] [--execute 1000] [--runs 5]
 
-Parts: start, plan, validate, diff, lineage, list, history, execute. Runs of the tools alternate, so that a drifting
+Parts: start, simulate, plan, validate, diff, lineage, list, history, execute. Runs of the tools alternate, so that a drifting
 machine hurts all alike; medians and ratios to ninja are kept. Exit codes and outputs are checked: nothing is timed that
 did not do its work, and what is timed is what users run.
 """
@@ -22,7 +22,7 @@ from history import lacking
 from pages import write_section
 from timing import Spent, find, machine, once, paired
 
-PARTS = ("start", "plan", "validate", "diff", "lineage", "list", "history", "execute")
+PARTS = ("start", "simulate", "plan", "validate", "diff", "lineage", "list", "history", "execute")
 TOOLS = ("assets", "ninja", "make")
 COLUMNS = (*TOOLS, "bare loop")
 KEPT = (".git", "assets.yml", "noop.py", "build.ninja", "Makefile", "out")
@@ -99,6 +99,18 @@ class Bench:
             commands = {"assets": [self.tools["assets"], flag], "ninja": [self.tools["ninja"], "--version"]}
             spent = paired(commands, here, max(3 * self.runs, 2))
             self.note(Row(f"start-up: {flag}", None, spent, f"assets {flag} · ninja --version", aim))
+
+    def simulate(self) -> None:
+        """A month ahead, of fifty pipelines with promises; ninja stands there for its start alone."""
+        place = self.root / "month"
+        place.mkdir()
+        (place / "assets.yml").write_text(_pipelines(50))
+        length = "30d" if self.longest >= MANY else "1d"
+        command = [self.tools["assets"], "simulate", "--for", length, "--jobs", "64"]
+        commands = {"assets": command, "ninja": [self.tools["ninja"], "--version"]}
+        spent = paired(commands, dict.fromkeys(TOOLS, place), max(1, self.runs // 2))
+        told = f"assets simulate --for {length} --jobs 64 · ninja --version"
+        self.note(Row(f"simulate, {length}", 1_000, spent, told, 10))
 
     def sized(self, count: int) -> None:
         """All questions about one graph: first with nothing made, then with everything."""
@@ -306,6 +318,23 @@ def _arguments() -> argparse.Namespace:
     return chosen
 
 
+def _pipelines(count: int) -> str:
+    """A manifest of pipelines of 20 assets in four layers, with promises of several kinds on the last one."""
+    promises = ("max_lag: 6h", "max_lag: 12h", "max_lag: 24h", 'max_lag: 2h, cron: "0 9 * * 1-5", timezone: Europe/Paris')
+    lines = ["version: 1", "assets:"]
+    for pipeline in range(count):
+        for number in range(20):
+            layer, place = divmod(number, 5)
+            lines.append(f'  - {{name: p{pipeline}.a{number}, command: {{shell: "true"}}')
+            if layer:
+                above = sorted({(layer - 1) * 5 + place, (layer - 1) * 5 + (place + pipeline) % 5})
+                lines[-1] += f", upstreams: [{', '.join(f'p{pipeline}.a{each}' for each in above)}]"
+            if layer == 3:
+                lines[-1] += f", freshness: {{{promises[(pipeline + place) % 4]}}}"
+            lines[-1] += "}"
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Measure, print, and keep the page."""
     chosen = _arguments()
@@ -314,8 +343,8 @@ def main() -> None:
         bench = Bench(root, chosen)
         if "history" in chosen.only and (why := lacking(root, bench.longest * chosen.history)):
             sys.exit(f"error: {why}; choose less with --history N, or another place with --folder DIR")
-        parts: dict[str, Callable[[], None]] = {"start": bench.start}
-        if set(chosen.only) - {"start", "history"}:
+        parts: dict[str, Callable[[], None]] = {"start": bench.start, "simulate": bench.simulate}
+        if set(chosen.only) - {"start", "simulate", "history"}:
             parts |= {f"{size}": (lambda size=size: bench.sized(size)) for size in chosen.sizes}
         parts |= {"history": bench.history, "execute": bench.execute}
         for name, part in parts.items():

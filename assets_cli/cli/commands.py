@@ -117,6 +117,13 @@ TABLE: dict[str, Entry] = {
             "assets",
         ),
         Entry(
+            "simulate",
+            "Understand",
+            "show what assets up would run when, and what breaks",
+            ("--for", "--set", "--jobs", "--all", "--svg", "--json"),
+            "assets",
+        ),
+        Entry(
             "query",
             "Understand",
             "ask a database, without changing it",

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 ASSETS = (sys.executable, "-m", "assets_cli")
 PARTS = (
     "| start-up: --help |",
+    "| simulate, 1d, 1,000 |",
     "| plan, nothing made, cold, 200 |",
     "| validate, cold, 200 |",
     "| diff, 5 changed, warm, 200 |",

@@ -1,0 +1,297 @@
+"""A virtual clock: what runs when, by hand; promises against a search of every start; days where clocks are set."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import pairwise, product
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.shop import DAY, HOUR, MINUTE, NOON, asset, manifest
+
+from assets_cli.graph.graph import AssetGraph
+from assets_cli.model.duration import SECOND
+from assets_cli.model.history import Latest, Observation, StateSnapshot
+from assets_cli.model.manifest import Asset, FreshnessPolicy, PathProbe, Schedule
+from assets_cli.model.simulation import Rhythm, Simulation
+from assets_cli.model.world import World
+from assets_cli.planning.simulation import Scenario, midnights, rhythm_of, simulate
+
+TAKES = {"raw": 10 * MINUTE, "clean": 5 * MINUTE, "mart": 15 * MINUTE, "report": 20 * MINUTE, "other": 30 * MINUTE}
+PARIS = "Europe/Paris"
+
+
+def promise(hours: float, cron: str | None = None, zone: str = "UTC") -> FreshnessPolicy:
+    """No older than so many hours, with cron at its ticks."""
+    return FreshnessPolicy(int(hours * HOUR), cron=cron, timezone=zone)
+
+
+def course(*assets: Asset, length: int, jobs: int | None = None, now: int = NOON, **fields: Any) -> Simulation:
+    """What happens to these assets, which have never run but whose durations are known."""
+    latest = {one.name: Latest(durations=(TAKES.get(one.name, MINUTE),)) for one in assets if not one.is_external}
+    world = World({}, {}, fields.pop("seen", {}))
+    snapshot = StateSnapshot("default", latest, world.observations, {})
+    return simulate(Scenario(AssetGraph(manifest(*assets)), snapshot, world, now, length, jobs, **fields))
+
+
+def starts(found: Simulation, name: str) -> list[float]:
+    """When an asset starts, in hours from the beginning."""
+    return [(bar.start - found.start) / HOUR for bar in found.bars if bar.asset == name]
+
+
+def chain(**policies: Any) -> tuple[Asset, ...]:
+    """Assets raw -> clean -> mart, with these policies."""
+    above = {"raw": (), "clean": ("raw",), "mart": ("clean",)}
+    return tuple(asset(name, *ups, freshness=policies.get(name)) for name, ups in above.items())
+
+
+def test_what_is_missing_runs_at_once_and_then_as_late_as_is_safe():
+    """Half an hour of work for a promise of six hours: each time it ends when the data is six hours old."""
+    found = course(*chain(mart=promise(6)), length=13 * HOUR)
+    assert starts(found, "raw") == [0, 5.5, 11]
+    assert starts(found, "mart") == [0.25, 5.75, 11.25]
+    assert [bar.trigger for bar in found.bars if bar.asset == "mart"] == ["stale", "promise", "promise"]
+    assert found.breaches == ()
+    mart = found.assets[-1]
+    assert (mart.runs, mart.compute, mart.worst_age) == (3, 45 * MINUTE, 6 * HOUR)
+
+
+def test_a_promise_at_ticks_is_kept_once_a_tick():
+    """Data for nine o'clock may be an hour old, and takes half an hour: it starts at half past eight."""
+    found = course(*chain(mart=promise(1, "0 9 * * *")), length=3 * DAY)
+    assert starts(found, "raw") == [0, 20.5, 44.5, 68.5]
+    assert found.assets[-1].worst_age == HOUR // 2
+    assert found.breaches == ()
+
+
+def test_work_does_not_start_before_its_data_could_be_new_enough():
+    """Two hours of work for data of at most an hour: it starts at eight, and is late by an hour each day."""
+    found = course(asset("slow", freshness=promise(1, "0 9 * * *")), length=2 * DAY, jobs=1, seen={})
+    assert not found.breaches
+    latest = {"slow": Latest(durations=(2 * HOUR,))}
+    graph = AssetGraph(manifest(asset("slow", freshness=promise(1, "0 9 * * *"))))
+    late = simulate(Scenario(graph, StateSnapshot("default", latest, {}, {}), World({}, {}, {}), NOON, 2 * DAY, 1))
+    assert starts(late, "slow") == [0, 20, 44]
+    assert [(one.start - NOON, one.end - NOON) for one in late.breaches] == [
+        (21 * HOUR, 22 * HOUR),
+        (45 * HOUR, 46 * HOUR),
+    ]
+
+
+def test_what_cannot_be_kept_is_tried_again_after_a_pause():
+    """Half an hour of work for a promise of twenty minutes: broken always, and never tried without a pause."""
+    found = course(*chain(mart=promise(1 / 3)), length=6 * HOUR)
+    runs = [bar for bar in found.bars if bar.asset == "raw"]
+    gaps = [later.start - earlier.end for earlier, later in pairwise(runs)]
+    assert min(gaps) >= 2 * MINUTE
+    assert len(runs) <= 12
+    assert found.assets[-1].broken > 5 * HOUR
+
+
+def test_a_run_for_one_promise_leaves_what_another_covers():
+    """Both share a root: the one of a day is made once a day, from what is there."""
+    assets = (*chain(mart=promise(6)), asset("report", "raw", freshness=promise(24)))
+    found = course(*assets, length=2 * DAY)
+    assert len(starts(found, "report")) <= 3
+    assert len(starts(found, "mart")) == 9
+    assert found.breaches == ()
+
+
+def test_what_no_promise_covers_runs_along():
+    """Nothing would run it otherwise."""
+    found = course(*chain(clean=promise(6)), length=DAY)
+    assert len(starts(found, "mart")) == len(starts(found, "clean")) == 5
+
+
+def test_a_schedule_starts_at_its_ticks():
+    """At three in the morning in Paris, whatever its state; with what is made from it."""
+    assets = (asset("raw", schedule=Schedule("0 3 * * *", PARIS)), asset("clean", "raw"))
+    found = course(*assets, length=2 * DAY)
+    assert starts(found, "raw") == [0, 14, 38]
+    assert len(starts(found, "clean")) == 3
+    assert [bar.trigger for bar in found.bars if bar.asset == "raw"] == ["stale", "schedule", "schedule"]
+
+
+def test_one_job_runs_one_at_a_time():
+    """No two bars overlap, and what waited is told."""
+    assets = [asset(f"a{number}", freshness=promise(6)) for number in range(5)]
+    found = course(*assets, length=DAY, jobs=1)
+    ends = sorted((bar.start, bar.end) for bar in found.bars)
+    assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+    assert found.waited == (1 + 2 + 3 + 4) * MINUTE
+    assert found.breaches == ()
+
+
+def test_an_external_asset_that_is_late_breaks_promises_below():
+    """It is new once a day, and six hours are promised of what is made from it: nothing that runs helps."""
+    seen = {"crm": Observation(1, "crm", NOON, "v1", NOON)}
+    assets = (asset("crm", external=True, observe=PathProbe("crm.csv")), asset("mart", "crm", freshness=promise(6)))
+    times = {"crm": [NOON - 3 * DAY, NOON - 2 * DAY, NOON - DAY, NOON]}
+    found = course(*assets, length=2 * DAY, seen=seen, jobs=4)
+    assert found.breaches == ()  # its rhythm is not known: it counts as new whenever it is read
+    late = simulate(
+        Scenario(
+            AssetGraph(manifest(*assets)),
+            StateSnapshot("default", {"mart": Latest(durations=(15 * MINUTE,))}, seen, {}),
+            World({}, {}, seen),
+            NOON,
+            2 * DAY,
+            4,
+            times,
+        )
+    )
+    assert [(one.start - NOON) / HOUR for one in late.breaches] == [6, 30]
+    assert [bar.trigger for bar in late.bars] == ["stale", "change", "change"]
+    assert late.assumed[0].rhythm == Rhythm("observed", NOON, DAY)
+
+
+def test_a_rhythm_is_what_was_observed_then_what_is_promised():
+    """The middle gap counts; without enough of them the asset's own promise."""
+    assert rhythm_of(None, [0, DAY, 2 * DAY, 9 * DAY], NOON) == Rhythm("observed", 9 * DAY, DAY)
+    assert rhythm_of(promise(6), [DAY], NOON) == Rhythm("promised", DAY, 6 * HOUR)
+    assert rhythm_of(promise(1, "0 5 * * *", PARIS), [], NOON) == Rhythm(
+        "promised", NOON, cron="0 5 * * *", timezone=PARIS
+    )
+    assert rhythm_of(None, [DAY, NOON + DAY], NOON) is None
+
+
+def test_nothing_promised_runs_nothing_more():
+    """What is missing runs once."""
+    found = course(*chain(), length=30 * DAY)
+    assert [bar.asset for bar in found.bars] == ["raw", "clean", "mart"]
+    assert found.unpromised == 3
+
+
+def test_a_project_of_nothing():
+    """Days go by."""
+    found = simulate(
+        Scenario(AssetGraph(manifest(asset("crm", external=True))), StateSnapshot("default", {}, {}, {}),
+                 World({}, {}, {}), NOON, 3 * DAY, 1)
+    )  # fmt: skip
+    assert (found.bars, len(found.days)) == ((), 4)
+
+
+def test_the_same_input_gives_the_same_simulation():
+    """Field by field."""
+    assets = [asset(f"a{number}", *([f"a{number // 2}"] if number else []), freshness=promise(3 + number % 5))
+              for number in range(40)]  # fmt: skip
+    assert course(*assets, length=5 * DAY, jobs=3) == course(*assets, length=5 * DAY, jobs=3)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shorter", "longer"),
+    [
+        (PARIS, "2027-03-28", "2027-10-31"),
+        ("America/New_York", "2027-03-14", "2027-11-07"),
+        ("Australia/Lord_Howe", "2027-10-03", "2027-04-04"),
+    ],
+)
+def test_a_year_in_a_zone_has_each_day_once(zone: str, shorter: str, longer: str):
+    """Also those on which the clock is set: work for nine o'clock is there at nine o'clock by the wall, once a day."""
+    begin = int(datetime(2027, 1, 1, tzinfo=ZoneInfo(zone)).timestamp()) * SECOND
+    found = course(asset("mart", freshness=promise(1, "0 9 * * *", zone)), length=365 * DAY, now=begin)
+    assert found.breaches == ()
+    assert found.timezone == zone
+    ends = [datetime.fromtimestamp(bar.end / SECOND, ZoneInfo(zone)) for bar in found.bars[1:]]
+    assert {(end.hour, end.minute) for end in ends} == {(9, 0)}
+    assert len({end.date() for end in ends}) == len(ends) == 365
+    days = midnights(zone, begin, begin + 365 * DAY)
+    lengths = {
+        datetime.fromtimestamp(day / SECOND, ZoneInfo(zone)).date().isoformat(): later - day
+        for day, later in pairwise(days)
+    }
+    step = HOUR // 2 if zone.startswith("Australia") else HOUR
+    assert {day: length for day, length in lengths.items() if length != DAY} == {
+        shorter: DAY - step,
+        longer: DAY + step,
+    }
+
+
+# -- against a search ------------------------------------------------------------------------------------------------
+
+
+def _can_be_kept(lag: int, takes: int, length: int) -> bool:
+    """Whether any times of starting keep data of one root no older than `lag`, by trying all, from data of 0 on."""
+    reached = {0}  # the data times that can be had, each without a breach before
+    while reached:
+        following = {
+            start
+            for time in reached
+            for start in range(time + takes, time + lag - takes + 1)
+            if start + takes <= time + lag
+        }
+        if any(start + lag >= length for start in following | reached):
+            return True
+        reached = following
+    return False
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(6, 30))
+def test_a_promise_of_a_root_that_could_be_kept_is_kept(lag: int, takes: int, length: int):
+    """With as many jobs as steps, and every start tried by the oracle, in minutes."""
+    graph = AssetGraph(manifest(asset("raw", freshness=FreshnessPolicy(lag * MINUTE))))
+    snapshot = StateSnapshot("default", {"raw": Latest(durations=(takes * MINUTE,))}, {}, {})
+    found = simulate(Scenario(graph, snapshot, World({}, {}, {}), NOON, length * MINUTE, None))
+    if _can_be_kept(lag, takes, length):
+        assert found.breaches == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_chains_keep_what_can_be_kept_and_nothing_runs_early_or_for_nothing(data: st.DataObject):
+    """A chain with a promise at its end: kept where its path is at most half of it; each run ends just in time."""
+    depth = data.draw(st.integers(1, 4))
+    takes = data.draw(st.lists(st.integers(1, 20), min_size=depth, max_size=depth))
+    lag = data.draw(st.integers(2 * sum(takes), 4 * sum(takes)))
+    names = [f"a{number}" for number in range(depth)]
+    assets = [
+        asset(name, *names[index - 1 : index] if index else (), freshness=FreshnessPolicy(lag * MINUTE))
+        if index == depth - 1
+        else asset(name, *names[index - 1 : index] if index else ())
+        for index, name in enumerate(names)
+    ]
+    latest = {name: Latest(durations=(each * MINUTE,)) for name, each in zip(names, takes, strict=True)}
+    found = simulate(
+        Scenario(AssetGraph(manifest(*assets)), StateSnapshot("default", latest, {}, {}), World({}, {}, {}), NOON,
+                 20 * lag * MINUTE, None)
+    )  # fmt: skip
+    assert found.breaches == ()
+    roots = [bar.start for bar in found.bars if bar.asset == names[0]]
+    ends = [bar.end for bar in found.bars if bar.asset == names[-1]]
+    for before, end in zip(roots, ends[1:], strict=False):
+        assert end in (before + lag * MINUTE, found.end)
+    for bar in found.bars:
+        assert bar.trigger == "stale" or bar.asked_by == (names[-1],)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_every_run_has_a_cause_and_reads_what_is_made_before(data: st.DataObject):
+    """On random graphs: a promise that it is above or at, no step beside its upstream, bars within the time."""
+    size = data.draw(st.integers(1, 8))
+    assets: list[Asset] = []
+    for number in range(size):
+        above = data.draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else set()
+        hours = data.draw(st.sampled_from([None, 1, 2, 3, 6]))
+        policy = None if hours is None else promise(hours)
+        assets.append(asset(f"a{number}", *(f"a{one}" for one in sorted(above)), freshness=policy))
+    jobs = data.draw(st.sampled_from([None, 1, 2]))
+    found = course(*assets, length=DAY, jobs=jobs)
+    graph = AssetGraph(manifest(*assets))
+    for bar in found.bars:
+        assert found.start <= bar.start <= bar.end <= found.end
+        for each in bar.asked_by:
+            related = {each, *graph.ancestors([each]), *graph.descendants([each])}
+            assert bar.asset in related or graph.ancestors([bar.asset]).keys() & graph.ancestors([each]).keys()
+        if bar.trigger != "stale":
+            assert bar.asked_by
+    for one, other in product(found.bars, found.bars):
+        if one.asset in graph.upstreams(other.asset):
+            assert one.end <= other.start or other.end <= one.start
+    if jobs is not None:
+        for bar in found.bars:
+            assert sum(each.start <= bar.start < each.end for each in found.bars) <= jobs
