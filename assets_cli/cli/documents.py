@@ -94,8 +94,8 @@ def deadline(value: Deadline | None, now: int) -> dict[str, Any]:
     one = value or Deadline("", 0)
     return {
         "start_by": rfc3339(one.start),
-        "takes_seconds": seconds(one.takes) if one.path else None,
-        "path": list(one.path),
+        "takes_seconds": seconds(one.takes) if one.first else None,
+        "begins_with": one.first,
         "late_seconds": seconds(value.late) if value else None,
         "may_be_late": one.may_be_late(now),
         "waits_for": one.waits_for,

@@ -88,7 +88,7 @@ def command(
             full_refresh=full_refresh,
             jobs=jobs,
             observe=not no_observe,
-            **({"ahead": further} if further else {}),
+            ahead=further,
         )
         # Typed again, --full-refresh would build anew what has succeeded; left out, rows would come to those that are
         # to go.

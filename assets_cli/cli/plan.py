@@ -59,7 +59,7 @@ def command(
         force=force,
         full_refresh=full_refresh,
         observe=not no_observe,
-        **({"ahead": further} if further else {}),
+        ahead=further,
     )
     if out:
         from assets_cli.cli import saved_plans  # only a plan that is saved needs it

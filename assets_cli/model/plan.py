@@ -115,16 +115,16 @@ class Overdue(NamedTuple):
 class Deadline(NamedTuple):
     """Until when something has to start for a promise to stay kept. Times and lengths are in microseconds.
 
-    `broken_at` is the moment at which it is broken if nothing runs, maybe past. `path` is the longest chain of what has
-    to run for it, upstreams first, and `takes` how long that is; empty and 0 where nothing that we run has to. `start`
-    is the latest start of it, never after `latest`, which is the latest one if there are as many jobs as steps. `late`
-    is by how much the promise is missed even if all of it starts now, 0 where it is not. `waits_for` is an external
-    asset that has to hold something newer by `deliver`.
+    `broken_at` is the moment at which it is broken if nothing runs, maybe past. `takes` is
+    how long what has to run for it takes on its longest path, which begins with `first`; 0 and None where nothing has
+    to. `start` is the latest start of it, never after `latest`, which is the latest one if there are as many jobs as
+    steps. `late` is by how much the promise is missed even if all of it starts now, 0 where it is not. `waits_for` is an
+    external asset that has to hold something newer by `deliver`.
     """
 
     asset: str
     broken_at: int
-    path: tuple[str, ...] = ()
+    first: str | None = None
     takes: int = 0
     start: int | None = None
     latest: int | None = None

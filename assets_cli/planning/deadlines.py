@@ -56,23 +56,13 @@ class Work(NamedTuple):
 class _Chain(NamedTuple):
     """Data of this `time` reaches an asset when the steps of a chain have run, which take `length`.
 
-    `step` is the last of them and `before` the chain above it. Without a step it is an external asset.
+    `head` is what it begins with: the first of the steps, or an external asset.
     """
 
     time: int
     length: int
-    name: str
-    before: _Chain | None = None
+    head: str
     external: bool = False
-
-    def path(self) -> tuple[str, ...]:
-        names: list[str] = []
-        chain: _Chain | None = self
-        while chain is not None:
-            if not (chain.external and chain.before is None):
-                names.append(chain.name)
-            chain = chain.before
-        return tuple(reversed(names))
 
 
 def high(durations: Sequence[int]) -> int:
@@ -192,7 +182,7 @@ def _chains(view: FreshnessView, scope: Sequence[str], length: Mapping[str, int]
             continue
         found: list[_Chain] = []
         for upstream in asset.upstreams:
-            found += [_Chain(one.time, one.length + own, name, one, one.external) for one in chains.get(upstream, ())]
+            found += [_Chain(one.time, one.length + own, one.head, one.external) for one in chains[upstream]]
             read, now = view.contribution(asset, upstream), view.times[upstream]
             if read is not None and now is not None and read < now:
                 found.append(_Chain(read, own, name))  # what is newer is there, and only has to be read
@@ -221,7 +211,7 @@ def _deadline(view: FreshnessView, name: str, policy: FreshnessPolicy, chains: S
     found = Deadline(name, breaks)
     if theirs:
         deliver, chain = min(theirs, key=lambda each: each[0])
-        found = found._replace(waits_for=_head(chain), deliver=deliver)
+        found = found._replace(waits_for=chain.head, deliver=deliver)
     if not ours:
         return found
     first = min(due for due, _ in ours)
@@ -230,13 +220,7 @@ def _deadline(view: FreshnessView, name: str, policy: FreshnessPolicy, chains: S
     # Data is as old as its run is long when that ends: what takes longer than the promise allows always is too old.
     late = max(view.now + longest.length - first, longest.length - policy.max_lag, 0)
     latest = first - longest.length
-    return found._replace(path=longest.path(), takes=longest.length, start=latest, latest=latest, late=late)
-
-
-def _head(chain: _Chain) -> str:
-    while chain.before is not None:
-        chain = chain.before
-    return chain.name
+    return found._replace(first=longest.head, takes=longest.length, start=latest, latest=latest, late=late)
 
 
 def _scheduled(
@@ -249,15 +233,7 @@ def _scheduled(
     """
     import heapq  # only where something is promised
 
-    due: dict[str, int] = {}
-    for name in reversed(scope):
-        one = found.get(name)
-        if one is not None and one.latest is not None:
-            due[name] = min(one.latest + one.takes, due.get(name, one.latest + one.takes))
-        if name in due and name in length:
-            for upstream in graph.upstreams(name):
-                moment = due[name] - length[name]
-                due[upstream] = min(due.get(upstream, moment), moment)
+    due = _due(graph, scope, length, found)
     steps = [name for name in scope if name in due and name in length]
     if jobs >= len(steps):
         return {name: due[name] - length[name] for name in steps}, dict.fromkeys(scope, 0)  # nobody waits for a job
@@ -283,3 +259,19 @@ def _scheduled(
         shift = due[name] - length[name] - starts[name] if name in starts else 0
         behind[name] = max([shift, *(behind[upstream] for upstream in graph.upstreams(name) if upstream in behind)])
     return starts, behind
+
+
+def _due(
+    graph: AssetGraph, scope: Sequence[str], length: Mapping[str, int], found: Mapping[str, Deadline]
+) -> dict[str, int]:
+    """Until when each asset has to be made for the promises on it and below, if nobody waits for a job."""
+    due: dict[str, int] = {}
+    for name in reversed(scope):
+        one = found.get(name)
+        if one is not None and one.latest is not None:
+            due[name] = min(one.latest + one.takes, due.get(name, one.latest + one.takes))
+        if name in due and name in length:
+            for upstream in graph.upstreams(name):
+                moment = due[name] - length[name]
+                due[upstream] = min(due.get(upstream, moment), moment)
+    return due

@@ -19,6 +19,8 @@ from assets_cli.model.world import World
 from assets_cli.planning import freshness, growth, schedule
 from assets_cli.planning.staleness import drift_causes, name_some, stale_causes, suspects
 
+_MOST_LATE = 100
+"""Of more promises that are overdue the estimate of the whole plan says how long they take."""
 _DOES = {"materialize": "materialized", "check": "checked again"}
 
 
@@ -104,7 +106,7 @@ def plan_in(view: freshness.FreshnessView, selection: Selection, *, jobs: int = 
 
 def _deadlines(view: freshness.FreshnessView, selection: Selection, jobs: int, ahead: int) -> tuple[Deadline, ...]:
     names = [name for name in freshness.due(view, ahead) if name in selection.names]
-    if not names:
+    if not names or (not ahead and len(names) > _MOST_LATE):
         return ()
     from assets_cli.planning.deadlines import deadlines, from_history  # only where a promise is at stake
 

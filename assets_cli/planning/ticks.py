@@ -50,7 +50,8 @@ def previous_tick(cron: str, timezone: str, at: int) -> int:
     found = _previous(cron, timezone, at)
     if len(_spans) >= _MOST:
         _spans.clear()
-    _spans[cron, timezone] = found, _next(cron, timezone, at)
+    # The first time it is not worth while: a plan asks at one moment.
+    _spans[cron, timezone] = found, found if span is None else _next(cron, timezone, at)
     return found
 
 

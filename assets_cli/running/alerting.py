@@ -388,7 +388,7 @@ class _Look:
                 self.holders[holder.asset] = f"{_HOW[holder.reason]}{age}"
         causes = tuple(holder.asset for holder in held_by)
         if not causes and deadline is not None:
-            causes = (deadline.waits_for,) if deadline.waits_for is not None else deadline.path[:1]
+            causes = tuple(each for each in (deadline.waits_for or deadline.first,) if each is not None)
         is_broken = verdict.status == "fail"
         return Condition(
             "overdue" if is_broken else "at_risk",

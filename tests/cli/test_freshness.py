@@ -28,7 +28,7 @@ def verdict(name: str, status: VerdictStatus, age: int | None, *holders: Holder,
 NO_DEADLINE = {
     "start_by": None,
     "takes_seconds": None,
-    "path": [],
+    "begins_with": None,
     "late_seconds": None,
     "may_be_late": False,
     "waits_for": None,
@@ -132,7 +132,7 @@ def test_json(assets: CommandLine) -> None:
 def deadline(name: str, broken_at: int, takes: int, **more: Any) -> Deadline:
     """Of work that is to end when the promise would be broken."""
     start = broken_at - takes
-    return Deadline(name, broken_at, ("raw", name), takes, start, start)._replace(**more)
+    return Deadline(name, broken_at, "raw", takes, start, start)._replace(**more)
 
 
 DEADLINES = (

@@ -242,6 +242,7 @@ def test_options_reach_the_project(assets: CommandLine) -> None:
                 "full_refresh": False,
                 "jobs": 7,
                 "observe": True,
+                "ahead": 0,
             },
         ),
         ("materialize", (PLAN,), {"jobs": 7, "fail_fast": True}),

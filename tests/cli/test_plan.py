@@ -364,7 +364,8 @@ def test_flags_reach_the_project_and_the_next_command(assets: CommandLine) -> No
     project = assets.open(plan=USUAL_PLAN)
     flags = ("--upstream", "--force", "--full-refresh", "--no-observe")
     screen = assets("plan", "raw/*", *flags, "--env", "prod", "--var", "a=b c")
-    flags = {"upstream": True, "downstream": False, "force": True, "full_refresh": True, "observe": False}
+    flags = {"upstream": True, "downstream": False, "force": True, "full_refresh": True}
+    flags |= {"observe": False, "ahead": 0}
     assert project.asked == [("plan", (("raw/*",),), flags)]
     said = "run: assets --env prod --var 'a=b c' materialize 'raw/*' --upstream --force --full-refresh --no-observe"
     assert " ".join(screen.out.split()).endswith(said)
@@ -388,9 +389,9 @@ def test_ahead_says_until_when_something_has_to_start(assets: CommandLine, monke
     policy = FreshnessPolicy(6 * HOUR)
     raw = Step("raw", (Cause("overdue", "overdue: its data is 9h old"),), ())
     deadlines = (
-        Deadline("mart", NOON + 2 * HOUR, ("raw", "mart"), HOUR, NOON + HOUR, NOON + HOUR),
-        Deadline("late", NOON + HOUR, ("raw", "late"), HOUR + 12 * MINUTE, NOON - HOUR, NOON - HOUR, late=12 * MINUTE),
-        Deadline("old", NOON - 3 * HOUR, ("raw", "old"), 90 * SECOND, NOON - 3 * HOUR, NOON - 3 * HOUR, late=3 * HOUR),
+        Deadline("mart", NOON + 2 * HOUR, "raw", HOUR, NOON + HOUR, NOON + HOUR),
+        Deadline("late", NOON + HOUR, "raw", HOUR + 12 * MINUTE, NOON - HOUR, NOON - HOUR, late=12 * MINUTE),
+        Deadline("old", NOON - 3 * HOUR, "raw", 90 * SECOND, NOON - 3 * HOUR, NOON - 3 * HOUR, late=3 * HOUR),
     )
     overdue = (Overdue("old", NOON - 9 * HOUR, NOON - 6 * HOUR, policy, ("raw",)),)
     project = assets.open(plan=plan(raw, overdue=overdue, deadlines=deadlines))
@@ -418,7 +419,7 @@ Ahead
         "broken_at": "2026-11-21T14:00:00Z",
         "start_by": "2026-11-21T13:00:00Z",
         "takes_seconds": 3600.0,
-        "path": ["raw", "mart"],
+        "begins_with": "raw",
         "late_seconds": 0.0,
         "may_be_late": False,
         "waits_for": None,

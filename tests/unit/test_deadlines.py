@@ -42,9 +42,7 @@ def test_work_starts_so_that_it_ends_when_the_promise_would_be_broken():
     space = chain(mart=promise(6))
     space.now += HOUR
     assert of(space) == {
-        "mart": Deadline(
-            "mart", NOON + 6 * HOUR, ("raw", "clean", "mart"), HOUR // 2, NOON + 11 * HOUR // 2, NOON + 11 * HOUR // 2
-        )
+        "mart": Deadline("mart", NOON + 6 * HOUR, "raw", HOUR // 2, NOON + 11 * HOUR // 2, NOON + 11 * HOUR // 2)
     }
 
 
@@ -76,7 +74,7 @@ def test_what_is_read_already_only_has_to_be_read():
     space.now += HOUR
     space.make("raw", "v2")
     found = of(space)["mart"]
-    assert found.path == ("clean", "mart")
+    assert (found.first, found.takes) == ("clean", 20 * MINUTE)
     assert found.start == NOON + 6 * HOUR - 20 * MINUTE
 
 
@@ -88,7 +86,7 @@ def test_what_begins_before_the_promise_is_broken_is_one_run():
     space.make("long")
     space.make("mart")
     found = of(space, takes={"short": MINUTE, "long": HOUR, "mart": MINUTE})["mart"]
-    assert (found.path, found.start) == (("long", "mart"), NOON + 5 * HOUR - MINUTE)
+    assert (found.first, found.start) == ("long", NOON + 5 * HOUR - MINUTE)
 
 
 def test_an_external_asset_has_to_deliver_in_time_and_nothing_of_ours_has_to_start():
@@ -99,7 +97,7 @@ def test_an_external_asset_has_to_deliver_in_time_and_nothing_of_ours_has_to_sta
     space.now += HOUR
     found = deadlines(space.view(), TAKES.__getitem__, 1)
     one = found.promises["mart"]
-    assert (one.waits_for, one.deliver, one.start, one.path) == ("crm", NOON + 23 * HOUR // 4, None, ())
+    assert (one.waits_for, one.deliver, one.start, one.first) == ("crm", NOON + 23 * HOUR // 4, None, None)
     assert found.next_moment == NOON + 23 * HOUR // 4
     space.now += 6 * HOUR
     assert not deadlines(space.view(), TAKES.__getitem__, 1).promises["mart"].can_be_met(space.now)

@@ -356,7 +356,7 @@ def test_equal_expressions_are_computed_once():
     ticks._spans.clear()
     space.now += 48 * HOUR
     freshness.promises(space.view())
-    assert (ticks._previous.cache_info().misses, ticks._previous.cache_info().hits) == (1, 0)
+    assert ticks._previous.cache_info().misses == 1
 
 
 @st.composite
