@@ -2,9 +2,9 @@
 
     compare.py [--only plan] [--sizes 1000,10000,100000] [--history 1000] [--execute 1000] [--runs 5]
 
-Parts: start, simulate, plan, validate, diff, lineage, list, history, execute. Runs of the tools alternate, so that a drifting
-machine hurts all alike; medians and ratios to ninja are kept. Exit codes and outputs are checked: nothing is timed that
-did not do its work, and what is timed is what users run.
+Parts: start, simulate, plan, validate, diff, lineage, list, history, execute. Runs of the tools alternate, so that a
+drifting machine hurts all alike; medians and ratios to ninja are kept. Exit codes and outputs are checked: nothing is
+timed that did not do its work, and what is timed is what users run.
 """
 
 from __future__ import annotations
@@ -320,7 +320,12 @@ def _arguments() -> argparse.Namespace:
 
 def _pipelines(count: int) -> str:
     """A manifest of pipelines of 20 assets in four layers, with promises of several kinds on the last one."""
-    promises = ("max_lag: 6h", "max_lag: 12h", "max_lag: 24h", 'max_lag: 2h, cron: "0 9 * * 1-5", timezone: Europe/Paris')
+    promises = (
+        "max_lag: 6h",
+        "max_lag: 12h",
+        "max_lag: 24h",
+        'max_lag: 2h, cron: "0 9 * * 1-5", timezone: Europe/Paris',
+    )
     lines = ["version: 1", "assets:"]
     for pipeline in range(count):
         for number in range(20):
