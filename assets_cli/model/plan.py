@@ -118,8 +118,8 @@ class Deadline(NamedTuple):
     `broken_at` is the moment at which it is broken if nothing runs, maybe past. `takes` is
     how long what has to run for it takes on its longest path, which begins with `first`; 0 and None where nothing has
     to. `start` is the latest start of it, never after `latest`, which is the latest one if there are as many jobs as
-    steps. `late` is by how much the promise is missed even if all of it starts now, 0 where it is not. `waits_for` is an
-    external asset that has to hold something newer by `deliver`.
+    steps. `late` is by how much the promise is missed even if all of it starts now, 0 where it is not. `waits_for` is
+    an external asset that has to hold something newer by `deliver`.
     """
 
     asset: str
