@@ -21,6 +21,7 @@ from assets_cli.model.manifest import (
     Probe,
     PythonCommand,
     Retries,
+    Schedule,
     ShellCommand,
     ShellProbe,
     SqlCommand,
@@ -56,6 +57,8 @@ def make(values: Mapping[str, Any], place: Place) -> Asset:
     version = values.get("data_version")
     if isinstance(version, dict):
         fields[_VERSION], fields[_VERSION_SQL] = None, _text(version["sql"])
+    if (observed := values.get("observe")) is not None and "every" in observed:
+        fields[_EVERY] = _duration(observed["every"])
     del fields[_ASIDE]
     return Asset._make(fields)
 
@@ -125,6 +128,10 @@ def _freshness(values: Mapping[str, str]) -> FreshnessPolicy | None:
     return FreshnessPolicy(_duration(values["max_lag"]), warn, cron and " ".join(cron.split()), zone, retry)
 
 
+def _schedule(values: Mapping[str, str]) -> Schedule:
+    return Schedule(" ".join(values["cron"].split()), values.get("timezone", "UTC").strip())
+
+
 def _retries(values: Mapping[str, Any]) -> Retries:
     retry_on = values.get("retry_on")
     return Retries(
@@ -138,7 +145,9 @@ def _retries(values: Mapping[str, Any]) -> Retries:
 _ASIDE: Final = len(Asset._fields)
 """Where values go that are no part of an asset."""
 _DEFAULTS: Final[list[Any]] = [*(Asset._field_defaults.get(field) for field in Asset._fields), None]
-_PLACE, _KIND, _VERSION, _VERSION_SQL = map(Asset._fields.index, ("place", "kind", "data_version", "data_version_sql"))
+_PLACE, _KIND, _VERSION, _VERSION_SQL, _EVERY = map(
+    Asset._fields.index, ("place", "kind", "data_version", "data_version_sql", "observe_every")
+)
 _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "name": ("name", None),
     "description": ("description", None),
@@ -153,6 +162,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "output": ("output", _output),
     "upstreams": ("upstreams", tuple),
     "freshness": ("freshness", _freshness),
+    "schedule": ("schedule", _schedule),
     "data_version": ("data_version", None),
     "timeout": ("timeout", _duration),
     "retries": ("retries", _retries),

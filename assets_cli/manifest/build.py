@@ -22,6 +22,7 @@ from assets_cli.model.manifest import (
     Output,
     PathProbe,
     Probe,
+    Schedule,
     ShellCommand,
     ShellProbe,
     Spot,
@@ -177,6 +178,8 @@ class Checker:
 
     def _command(self, asset: Asset, written: Mapping[str, Any]) -> None:
         name, command = asset.name, asset.command
+        if asset.schedule is not None:
+            self._schedule(asset, asset.schedule)
         if command is None:
             used = _USED_BY_PROBE.get(type(asset.observe), ())
             for key in _IDLE_WITHOUT_COMMAND:
@@ -207,6 +210,9 @@ class Checker:
                 self.report(name, ("observe", "shell"), "A0126", "observe.shell has no value", "write a command")
         elif isinstance(probe, SqlProbe):
             self._observe_sql(asset, probe)
+        if asset.observe_every is not None and asset.observe_every < SECOND:
+            message = f"observe.every {show(asset.observe_every)} is less than 1s"
+            self.report(name, ("observe", "every"), "A0832", message, "write 1s or more, such as 10m")
         if asset.command is None and not isinstance(probe, SqlProbe) and "connection" in written.get("observe", ()):
             message = "observe.connection has no effect without observe.sql"
             self.report(name, ("observe", "connection"), "A0147", message, "remove it")
@@ -370,6 +376,13 @@ class Checker:
             message = "freshness.timezone has no effect without cron: an age is the same in every time zone"
             hint = "remove it, or add cron"
             self.report(asset.name, ("freshness", "timezone"), "A0253", message, hint, warning=True)
+
+    def _schedule(self, asset: Asset, schedule: Schedule) -> None:
+        self._cron(asset.name, ("schedule",), schedule.cron, schedule.timezone)
+        if asset.command is None:
+            message = "schedule runs an asset, and this one has no command"
+            hint = "remove it; how often an external asset is looked at is observe.every"
+            self.report(asset.name, ("schedule",), "A0831", message, hint)
 
     def _cron(self, name: str, keys: Sequence[Key], cron: str, timezone: str) -> None:
         """What is wrong with the cron expression and the time zone below these keys."""

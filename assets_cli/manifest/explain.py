@@ -81,6 +81,7 @@ _INSTEAD: Final = {
     "command": "{{shell: {}}}",
     "output": "{{path: {}}}",
     "freshness": "{{max_lag: {}}}",
+    "schedule": "{{cron: {}}}",
     "retries": "{{max: {}}}",
     "not_null": "[{}]",
     "unique": "[{}]",

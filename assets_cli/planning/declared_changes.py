@@ -27,7 +27,7 @@ _ELSEWHERE = frozenset(
     ("name", "place", "upstreams", "inferred", "command", "code", "code_version", "env", "output", "moved_from")
 ) | frozenset(("checks", "freshness", "columns", "owners", "tags", "group", "description", "metadata", "observe"))
 
-_LENGTHS = frozenset(("timeout", "max_age"))
+_LENGTHS = frozenset(("timeout", "max_age", "observe_every"))
 
 
 def declared_changes(earlier: Asset, asset: Asset) -> Iterator[Change]:

@@ -166,6 +166,11 @@ class FileDigests:
         self._touched.add(key)
         return digest, facts[key]
 
+    @property
+    def looked_at(self) -> list[str]:
+        """The paths of all files whose contents were asked for, as they were asked for."""
+        return [path for path in self._cache[0] if path in self._touched]
+
     def known(self, key: str) -> Any:
         """A fact, or None where it isn't known."""
         self._touched.add(key)

@@ -109,6 +109,11 @@ def run_key(run: str) -> str:
     return f"run\x1f{run}"
 
 
+def up_key(environment: str) -> str:
+    """The key of keeping one environment: the lease of `assets up`."""
+    return f"up\x1f{environment}"
+
+
 def folder_for(state: Path) -> Path:
     """Where the locks of a state file are: `locks` in its `.assets`, or `FILE-locks` beside a file put elsewhere.
 
@@ -213,6 +218,24 @@ class LockService:
             return held
         finally:
             taking.close()
+
+    def wait_alone(self, key: str, *, holder: str) -> Held:
+        """Have one lock alone, however long that takes; the kernel wakes us when its holder lets go or is gone.
+
+        Raises:
+            AssetsError: as `acquire`.
+        """
+        descriptor = -1
+        try:
+            descriptor = self._open(key, exclusive=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _sign(descriptor, holder)
+        except OSError as error:
+            raise AssetsError(self._problem(error)) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return Held((descriptor,), (descriptor,), holder)
 
     def hold_run(self, run: str) -> Held:
         """Hold a run's own lock: everybody else sees the run as alive until it is released or this process dies.

@@ -105,7 +105,7 @@ CASES: dict[str, Case] = {
     "A0117": assets("{<<: text, name: a, command: {shell: x}}"),
     "A0118": assets(f"name: a\n    command: {{shell: x}}\n    description: {'x' * (1 << 20)}y"),
     "A0119": project(f"vars: {{x: {'[' * 70}{']' * 70}}}\n"),
-    "A0120": assets("{name: a, command: {shell: x}, schedule: daily}"),
+    "A0120": assets("{name: a, command: {shell: x}, partitions: daily}"),
     "A0121": assets("{command: {shell: x}}"),
     "A0122": assets("{name: a, command: {shell: x}, upstreams: b}", "{name: b, command: {shell: x}}"),
     "A0123": assets("{name: a, command: {shell: x}, data_version: contents}"),
@@ -272,9 +272,13 @@ CASES: dict[str, Case] = {
     "A0709": policies("{name: ours, select: orders, python: 'house:check'}", house="    return 1 / 0"),
     "A0710": policies("{name: groups, require: [group], except: orders}"),
     "A0720": alerts("{to: 'json://localhost', command: {shell: x}}", "  nobody: {tell: [failed]}\n"),
-    "A0721": alerts("{to: ['slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ', '${env.ELSEWHERE:-json://localhost}']}"),
+    "A0721": alerts(
+        "{to: ['slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ', '${env.ELSEWHERE:-json://localhost}']}"
+    ),
     "A0727": alerts("{to: 'xmpl://${env.PATH}'}"),
     "A0728": alerts("{command: {shell: x}, tell: [at_risk, recovered], severity: error}"),
+    "A0831": assets("{name: crm, observe: {path: crm.csv}, schedule: {cron: '0 6 * * *'}}"),
+    "A0832": assets("{name: crm, observe: {path: crm.csv, every: 10ms}}"),
 }
 """By the code that each is about, which comes first in its name."""
 

@@ -332,6 +332,30 @@ ONE = {
         "asset 'x': freshness.retry_every: 'soon' is not a duration",
         "write a duration such as 90s, 15m, 6h, 7d or 1h30m",
     ),
+    "command: {shell: z}, schedule: {cron: '0 25 * * *'}": (
+        "4:51",
+        "A0251",
+        "asset 'x': schedule.cron '0 25 * * *' has no hour '25'",
+        "write minute, hour, day of the month, month, day of the week: `0 9 * * 1-5` is 9:00 on workdays",
+    ),
+    "command: {shell: z}, schedule: {cron: '@daily', timezone: Europe/Pariss}": (
+        "4:71",
+        "A0252",
+        "asset 'x': schedule.timezone: there is no time zone 'Europe/Pariss'",
+        "did you mean 'Europe/Paris'?",
+    ),
+    "command: {shell: z}, schedule: {timezone: UTC}": (
+        "4:44",
+        "A0121",
+        "asset 'x': key 'cron' is missing",
+        "write `cron: …`",
+    ),
+    "command: {shell: z}, schedule: daily": (
+        "4:44",
+        "A0122",
+        "asset 'x': schedule: expected a mapping, found text",
+        "write {cron: daily}",
+    ),
     "upstreams: raw": (
         "4:24",
         "A0122",
@@ -708,8 +732,8 @@ def test_problems_of_all_files_come_at_once(loaded: Load) -> None:
         (
             "assets.yml:5:13: error[A0102]: asset 'b': unknown key 'x'\n"
             "  hint: known keys: checks, code, code_version, columns, command, data_version, description, env, "
-            "freshness, group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, rules, tags, "
-            "timeout, upstreams"
+            "freshness, group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, rules, "
+            "schedule, tags, timeout, upstreams"
         ),
         "x/1.yml:1:9: error[A0107]: the file ends too early\n  hint: close what is open: a '[' or '{'",
         "x/2.yml:2:10: error[A0201]: asset 'a': this name is taken\n  hint: give one of the two another name",
