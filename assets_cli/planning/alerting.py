@@ -91,10 +91,9 @@ class _Deciding:
             and (route.severity == "warning" or each.severity == "error")
             and (concerned is None or each.asset in concerned or not concerned.isdisjoint(each.causes))
         ]
+        # Again as long as there is news: what has another cause now may have been the last that the first held back.
         said = -1
-        while said != len(
-            self.messages
-        ):  # what has another cause now may have been the last of what the first held back
+        while said != len(self.messages):
             said = len(self.messages)
             self._resolve()
             self._open()
@@ -142,9 +141,14 @@ class _Deciding:
         groups: dict[tuple[Family, str], list[Condition]] = {}
         for each, cause in zip(news, self._causes(news), strict=True):
             groups.setdefault((each.family, cause), []).append(each)
+        last: dict[tuple[Family, str], Told] = {}
+        for row in self._rows.values():
+            other = last.setdefault((row.family, row.cause), row)
+            if row.at > other.at:
+                last[row.family, row.cause] = row
         telling: list[list[tuple[Condition, str]]] = []
         for (family, cause), conditions in groups.items():
-            until = self._quiet_until(family, cause, conditions)
+            until = self._quiet_until(last.get((family, cause)), conditions)
             if until is not None:
                 self.moments.append(until)
                 continue
@@ -176,14 +180,10 @@ class _Deciding:
             chosen.append(ranked[0][-1] if ranked else each.asset)
         return chosen
 
-    def _quiet_until(self, family: Family, cause: str, conditions: Sequence[Condition]) -> int | None:
-        """Until when nothing is told of this cause; None where it may be told now."""
-        rows = [each for each in self._rows.values() if (each.family, each.cause) == (family, cause)]
-        if not rows:
-            return None
-        last = max(rows, key=lambda each: each.at)
+    def _quiet_until(self, last: Told | None, conditions: Sequence[Condition]) -> int | None:
+        """Until when nothing more is told of a cause, of which this was told last; None where it may be told now."""
         # A clock that was set back must not make anybody wait for it.
-        if not 0 <= self._now - last.at < self._route.quiet:
+        if last is None or not 0 <= self._now - last.at < self._route.quiet:
             return None
         if any(_is_worse(last, each) for each in conditions):
             return None

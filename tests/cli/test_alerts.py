@@ -70,9 +70,9 @@ on-call    command                                       tag:gold  overdue, fail
 off        json://localhost                              all       turned off
 
 not over yet
-told           route      what     asset
-1 minute ago   data-team  failed   orders
-1 hour ago     on-call    overdue  mart, by raw_events
+told          route      what     asset
+1 minute ago  data-team  failed   orders
+1 hour ago    on-call    overdue  mart, by raw_events
 
 messages
 when        route      state    message
