@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -113,6 +114,24 @@ def test_the_document_is_as_described(assets: CommandLine, shop: Path) -> None:
         assert {run["asset"] for run in document["runs"]} == {"features"}
         assert (document["before"] is None) == (not more)
     assert document["total"]["runs"] > document["before"]["runs"]
+
+
+def test_the_same_moment_gives_the_same_document(assets: CommandLine, shop: Path) -> None:
+    """Byte by byte."""
+    call = ("simulate", "--for", "9d", "--jobs", "3", "--json")
+    assert assets(*call).out == assets(*call).out
+
+
+def test_what_was_observed_is_a_rhythm(assets: CommandLine, shop: Path) -> None:
+    """A file that came every four hours, looked at more often than that: it will come every four hours."""
+    for turn in range(5):
+        Path(shop, "crm.csv").write_text(f"{turn}")
+        moment = NOON // 1_000_000 - (5 - turn) * 4 * 3_600
+        os.utime(shop / "crm.csv", (moment, moment))
+        assert assets("observe").code == 0
+        assert assets("observe").code == 0
+    [told] = json.loads(assets("simulate", "--for", "1d", "--json").out)["assumed"]
+    assert told == {"asset": "crm", "source": "observed", "every_seconds": 14_400.0, "cron": None}
 
 
 def test_nothing_is_written(assets: CommandLine, shop: Path) -> None:
