@@ -17,8 +17,15 @@ from assets_cli.model.duration import SECOND
 from assets_cli.model.history import Latest, Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, FreshnessPolicy, PathProbe, Schedule
 from assets_cli.model.simulation import Rhythm, Simulation
+from assets_cli.model.upkeep import Memory, Outlook
 from assets_cli.model.world import World
+from assets_cli.planning import freshness
+from assets_cli.planning.deadlines import deadlines
+from assets_cli.planning.deciding import ahead_for, due_promises, strictest
+from assets_cli.planning.plan import Selection, plan_in
 from assets_cli.planning.simulation import Scenario, midnights, rhythm_of, simulate
+from assets_cli.planning.upkeep import outlook
+from assets_cli.planning.virtual import VirtualHistory
 
 TAKES = {"raw": 10 * MINUTE, "clean": 5 * MINUTE, "mart": 15 * MINUTE, "report": 20 * MINUTE, "other": 30 * MINUTE}
 PARIS = "Europe/Paris"
@@ -302,3 +309,39 @@ def test_every_run_has_a_cause_and_reads_what_is_made_before(data: st.DataObject
     if jobs is not None:
         for bar in found.bars:
             assert sum(each.start <= bar.start < each.end for each in found.bars) <= jobs
+
+
+# -- and `assets up` -------------------------------------------------------------------------------------------------
+
+
+def _asked_of_up(assets: tuple[Asset, ...], found: Simulation, now: int) -> Outlook:
+    """What `assets up` would decide at a moment, if all ran until then as was simulated."""
+    graph = AssetGraph(manifest(*assets))
+    latest = {one.name: Latest(durations=(TAKES[one.name],)) for one in assets}
+    snapshot = StateSnapshot("default", latest, {}, {})
+    history = VirtualHistory(freshness.view(graph, snapshot, World({}, {}, {}), found.start))
+    events = sorted((moment, not ends, bar) for bar in found.bars for moment, ends in ((bar.start, 0), (bar.end, 1)))
+    for moment, begins, bar in events:
+        if moment < now and begins:
+            history.begin(bar.asset)
+        elif moment <= now and not begins and bar.start < now:
+            history.finish(bar.asset, bar.start, moment)
+    view = history.view(now)
+    promises = deadlines(view, TAKES.__getitem__, 9).promises
+    ahead = ahead_for(due_promises(view, promises), now)
+    steps = plan_in(view, Selection(frozenset(graph.assets)), ahead=ahead).steps
+    return outlook(view, steps, promises, Memory(), strictest(graph), graph.assets)
+
+
+@pytest.mark.parametrize("cron", [None, "0 9,15 * * *"])
+def test_up_decides_at_the_same_moments(cron: str | None):
+    """Just before a simulated run it waits for that moment, and at that moment it runs the same assets."""
+    assets = (*chain(mart=promise(6, cron)), asset("report", "raw", freshness=promise(24)))
+    found = course(*assets, length=2 * DAY)
+    moments = sorted({bar.start for bar in found.bars if bar.asset == "raw" and bar.trigger == "promise"})
+    assert len(moments) >= 3
+    for moment in moments:
+        before, then = (_asked_of_up(assets, found, at) for at in (moment - SECOND, moment))
+        assert (before.names, before.next and before.next.at) == ((), moment)
+        asked = {bar.asset for bar in found.bars if moment <= bar.start < moment + 20 * MINUTE}
+        assert set(then.names) == asked
