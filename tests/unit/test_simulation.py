@@ -330,7 +330,8 @@ def _asked_of_up(assets: tuple[Asset, ...], found: Simulation, now: int) -> Outl
     promises = deadlines(view, TAKES.__getitem__, 9).promises
     ahead = ahead_for(due_promises(view, promises), now)
     steps = plan_in(view, Selection(frozenset(graph.assets)), ahead=ahead).steps
-    return outlook(view, steps, promises, Memory(), strictest(graph), graph.assets)
+    busy = frozenset(bar.asset for bar in found.bars if bar.start < now < bar.end)
+    return outlook(view, steps, promises, Memory(busy=busy), strictest(graph), graph.assets)
 
 
 @pytest.mark.parametrize("cron", [None, "0 9,15 * * *"])
