@@ -277,6 +277,27 @@ def test_what_fails_is_no_busy_loop_and_what_is_mended_runs_at_once(place):
         one.end()
 
 
+def test_a_schedule_has_its_tick(place):
+    """By a clock that says that the next minute is a few seconds away: it runs at once, since it is missing, and then."""
+    ahead = int((48 - time.time() % 60) * 1e9)
+    place.write(
+        "clock/sitecustomize.py", f"import time\nreal = time.time_ns\ntime.time_ns = lambda: real() + {ahead}\n"
+    )
+    place.assets("""
+        - {name: s, command: {shell: "date > s.txt"}, output: {path: s.txt}, schedule: {cron: "* * * * *"}}
+        - {name: below, upstreams: [s], command: {shell: "cat s.txt > b.txt"}, output: {path: b.txt}}
+    """)
+    with up(place, PYTHONPATH=str(place.root / "clock")) as one:
+        one.wait(lambda: one.named("next"))
+        assert one.named("next")[0]["kind"] == "schedule"
+        assert one.named("next")[0]["moment"].endswith(":00Z")
+        assert one.made("s") == 1
+        one.wait(lambda: one.made("s") == 2 and one.made("below") == 2)
+        one.end()
+    causes = [[each["kind"] for each in one_["causes"]] for one_ in one.named("step_started") if one_["asset"] == "s"]
+    assert causes == [["missing", "forced"], ["forced"]]
+
+
 def test_after_a_sleep_it_catches_up_once(place):
     """A stopped process is what a sleeping machine looks like: missed turns are one turn."""
     place.assets('- {name: a, command: {shell: "date > a.txt"}, output: {path: a.txt}, freshness: {max_lag: 3s}}')
