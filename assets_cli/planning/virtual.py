@@ -13,6 +13,7 @@ from typing import cast
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.history import Input, Latest, Materialization, Observation, StateSnapshot
+from assets_cli.model.manifest import Asset
 from assets_cli.model.world import World
 from assets_cli.planning import freshness
 from assets_cli.planning.freshness import FreshnessView
@@ -110,9 +111,7 @@ class VirtualHistory:
         while left:
             _, one = heappop(left)
             waiting.discard(one)
-            time = freshness.data_time(
-                assets[one], self.graph, self._snapshot, self._world, now, self.times.__getitem__
-            )
+            time = self._time(assets[one], now)
             if time == self.times[one] and one != name:
                 continue
             changed = time != self.times[one]
@@ -123,3 +122,10 @@ class VirtualHistory:
                     waiting.add(each)
                     heappush(left, (position[each], each))
         return moved
+
+    def _time(self, asset: Asset, now: int) -> int | None:
+        if asset.upstreams and asset.command is not None and asset.name not in self._doubtful:
+            # It has read of each upstream what is there now, as in `freshness.view`.
+            times = [self.times[upstream] for upstream in asset.upstreams]
+            return None if None in times else min(times)  # type: ignore[type-var]
+        return freshness.data_time(asset, self.graph, self._snapshot, self._world, now, self.times.__getitem__)

@@ -346,3 +346,29 @@ def test_up_decides_at_the_same_moments(cron: str | None):
         assert (before.names, before.next and before.next.at) == ((), moment)
         asked = {bar.asset for bar in found.bars if moment <= bar.start < moment + 20 * MINUTE}
         assert set(then.names) == asked
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_what_is_known_of_ages_is_what_a_look_at_all_would_say(data: st.DataObject):
+    """After each event, on random graphs, with external assets that bring something in between."""
+    size = data.draw(st.integers(2, 7))
+    assets = [asset("a0", external=True, observe=PathProbe("x"))]
+    for number in range(1, size):
+        above = data.draw(st.sets(st.integers(0, number - 1), max_size=3))
+        assets.append(asset(f"a{number}", *(f"a{one}" for one in sorted(above))))
+    graph = AssetGraph(manifest(*assets))
+    seen = {"a0": Observation(1, "a0", NOON, "v1", NOON)}
+    history = VirtualHistory(freshness.view(graph, StateSnapshot("default", {}, seen, {}), World({}, {}, seen), NOON))
+    now, running = NOON, {}
+    for name in data.draw(st.lists(st.sampled_from(graph.order), max_size=25)):
+        now += MINUTE
+        if graph.assets[name].is_external:
+            history.observe(name, now)
+        elif name in running:
+            history.finish(name, running.pop(name), now)
+        else:
+            running[name] = now
+            history.begin(name)
+        view = history.view(now)
+        assert freshness.view(graph, view.snapshot, view.world, now).times == view.times
