@@ -19,6 +19,7 @@ NAMES: Final = "columns.names"
 """The keys of the patterns that a policy may have for columns."""
 
 _MOST: Final = 3
+_UNDECLARED: Final = "; its SQL gives the column, and nothing declares it"
 
 
 class _Seen(NamedTuple):
@@ -72,10 +73,9 @@ def _told(asset: Asset, wrong: Sequence[_Seen], how: _How, locate: Locate) -> It
     at = next((each.position for each in wrong if each.position is not None), None)
     place = locate(asset.name, "name") if at is None else locate(asset.name, "columns", at)
     shown = f"column{'s' if len(names) > 1 else ''} {listed(names, most=_MOST)}"
-    hint = how.hint(names[0])
-    if at is None:
-        hint = f"{hint}; its SQL gives the column, and nothing declares it"
-    yield Finding(asset.name, "A0705", how.message(shown, len(names)), hint, place)
+    yield Finding(
+        asset.name, "A0705", how.message(shown, len(names)), how.hint(names[0], declared=at is not None), place
+    )
 
 
 class _Untagged(NamedTuple):
@@ -91,9 +91,9 @@ class _Untagged(NamedTuple):
         """What is wrong."""
         return f"{shown} {'are' if count > 1 else 'is'} not tagged {self.tag}"
 
-    def hint(self, name: str) -> str:
+    def hint(self, name: str, *, declared: bool) -> str:
         """What to write."""
-        return f"write `columns: [{{name: {name}, tags: [{self.tag}]}}]`"
+        return f"write `columns: [{{name: {name}, tags: [{self.tag}]}}]`{'' if declared else _UNDECLARED}"
 
 
 class _Lacking(NamedTuple):
@@ -109,10 +109,10 @@ class _Lacking(NamedTuple):
         """What is wrong."""
         return f"{shown} {'have' if count > 1 else 'has'} no {self.key}"
 
-    def hint(self, name: str) -> str:
+    def hint(self, name: str, *, declared: bool) -> str:
         """What to write."""
         value = "[…]" if self.key == "tags" else "…"
-        return f"write `columns: [{{name: {name}, {self.key}: {value}}}]`"
+        return f"write `columns: [{{name: {name}, {self.key}: {value}}}]`{'' if declared else _UNDECLARED}"
 
 
 class _Misnamed(NamedTuple):
@@ -129,7 +129,7 @@ class _Misnamed(NamedTuple):
         """What is wrong."""
         return f"{shown} {'do' if count > 1 else 'does'} not match {self.written}"
 
-    def hint(self, name: str) -> str:
+    def hint(self, name: str, *, declared: bool) -> str:  # noqa: ARG002 - as the others have it
         """What to do."""
         return f"rename {name} where it is made, and in all that reads it"
 

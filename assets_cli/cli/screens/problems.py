@@ -126,7 +126,13 @@ def block(problem: Problem, terminal: Terminal, view: Viewpoint = HERE) -> Itera
         if problem.excerpt is not None:
             yield from _excerpt(problem.excerpt, problem.place, terminal, colour)
     for related in problem.related:
-        yield f"  {terminal.paint('-->', 'blue')} {view.place(related.place)}: {clean(related.message)}"
+        where = view.place(related.place)
+        said = clean(related.message)
+        begin = len(where) + 8
+        # Behind a long path nothing is gained by a break.
+        lines = _paragraphs(said, terminal, begin, 6) if begin < terminal.width // 2 else [said]
+        yield f"  {terminal.paint('-->', 'blue')} {where}: {lines[0]}"
+        yield from (f"      {line}" for line in lines[1:])
     if problem.hint:
         for number, line in enumerate(_paragraphs(clean(problem.hint), terminal, 8, 8)):
             yield f"  {terminal.paint('hint', 'cyan')}: {line}" if number == 0 else f"        {line}"
