@@ -393,6 +393,19 @@ def test_a_variable_is_used_by_others_and_in_any_environment(tmp_path: Path) -> 
     ]
 
 
+def test_a_variable_that_another_environment_declares_hides_no_dead_one(tmp_path: Path) -> None:
+    """It may be set for the one that has it, and the others are looked at all the same."""
+    manifest = """\
+        version: 1
+        vars: {dead: 1}
+        environments: {prod: {vars: {x: 1}}}
+        assets:
+          - {name: a}
+        """
+    found = messages(tmp_path, manifest, "--env", "prod", "--var", "x=2")
+    assert found == ["assets.yml:2:8 variable 'dead' is used nowhere", "assets.yml:3:30 variable 'x' is used nowhere"]
+
+
 def test_every_environment_is_looked_at(tmp_path: Path) -> None:
     """What only an overlay names is missing, unset or a cycle there; what is so everywhere is said once."""
     manifest = """\
