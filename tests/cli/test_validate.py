@@ -176,7 +176,7 @@ def test_off_is_a_text_only_where_it_is_a_setting(tmp_path: Path) -> None:
 
 def report(*problems: Problem, root: Path = Path("/r/shop"), everything: bool = False) -> Report:
     """These findings, in a repository above the project."""
-    return Report(problems, (), root, Path("/r"), everything)
+    return Report(problems, (), root, Path("/r"), (), everything)
 
 
 def taken_apart(line: str) -> tuple[str, dict[str, str], str]:
@@ -316,7 +316,25 @@ def test_a_project_that_is_none_says_that_nothing_was_looked_at(tmp_path: Path) 
     document = json.loads(said(case, lay_out(case, tmp_path), "sarif")[0])
     SARIF.validate(document)
     run = document["runs"][0]
-    assert (run["results"], run["invocations"]) == ([], [{"executionSuccessful": True}])
+    expected = [{"executionSuccessful": True, "toolExecutionNotifications": []}]
+    assert (run["results"], run["invocations"]) == ([], expected)
+
+
+def test_what_was_not_looked_at_is_said_to_forges_too(tmp_path: Path) -> None:
+    """Exceptions from policies, and functions that were not called, for --no-python."""
+    case = CASES["A0707"]
+    text = str(case.files["assets.yml"]).replace(
+        "policies:\n", "policies:\n  - {name: owners, require: [owner], except: orders or crm}\n"
+    )
+    root = lay_out(Case({**case.files, "assets.yml": text}), tmp_path)
+    last = said(Case({}, after=("--no-python",)), root, "github")[0].splitlines()[-1]
+    excepted = "2 findings excepted from policies: 2 of A0701"
+    assert last == f"assets validate: nothing wrong; {excepted}; not looked at, for --no-python: 'ours'"
+    run = json.loads(said(Case({}, after=("--no-python",)), root, "sarif")[0])["runs"][0]
+    assert [each["suppressions"][0]["justification"] for each in run["results"]] == ["excepted from the policy"] * 2
+    assert [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]] == [
+        "not looked at, for --no-python: 'ours'"
+    ]
 
 
 # What is found
