@@ -2,9 +2,9 @@
 
     compare.py [--only plan] [--sizes 1000,10000,100000] [--history 1000] [--execute 1000] [--runs 5]
 
-Parts: start, plan, validate, diff, lineage, list, history, execute. Runs of the tools alternate, so that a drifting machine
-hurts all alike; medians and ratios to ninja are kept. Exit codes and outputs are checked: nothing is timed that did not
-do its work, and what is timed is what users run.
+Parts: start, plan, validate, diff, lineage, list, history, execute. Runs of the tools alternate, so that a drifting
+machine hurts all alike; medians and ratios to ninja are kept. Exit codes and outputs are checked: nothing is timed that
+did not do its work, and what is timed is what users run.
 """
 
 from __future__ import annotations

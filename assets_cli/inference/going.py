@@ -6,7 +6,7 @@ declares. Compares, decides nothing, opens no database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from assets_cli.inference.catalog import Columns
@@ -27,12 +27,32 @@ class Going(NamedTuple):
     complete: bool = True
 
 
+class Near(Columns):
+    """The columns of a project, of which no more is read than what is asked rests on: chains may be long and wide.
+
+    A text without a star says by itself what it gives, and takes from what is just above it.
+    """
+
+    def read(self, names: Iterable[str]) -> None:
+        """Follow the SQL of these assets, and of those above them that they cannot be understood without."""
+        asked = set(names)
+        wanted = asked | {upstream for name in asked for upstream in self.graph.upstreams(name)}
+        waiting = list(wanted)
+        while waiting:
+            name = waiting.pop()
+            if self.has_star(name):
+                new = set(self.graph.upstreams(name)) - wanted
+                wanted |= new
+                waiting += new
+        self.read_alone(wanted)
+
+
 class Lenses(NamedTuple):
     """The columns of both states: names alone, and of the one before with what each is made from."""
 
-    before: Columns
-    now: Columns
-    ways: Columns
+    before: Near
+    now: Near
+    ways: Near
 
 
 def going(pairs: Pairs, changed: Sequence[str], lenses: Lenses) -> Going:

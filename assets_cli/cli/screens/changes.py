@@ -181,9 +181,7 @@ def upcoming(report: Report) -> str:
     if following is None:
         unknown = "no history here, so what the next materialize runs is not known"
         number = len(report.difference.stale)
-        return (
-            f"{unknown}: {number:,} of {count(report.now, 'asset')} have a cause by this change" if number else unknown
-        )
+        return f"{unknown}: by this change alone {number:,} of {count(report.now, 'asset')}" if number else unknown
     if not following.steps:
         return "the next materialize has nothing to do here: it ran with this change already"
     cut = f" ({following.tentative:,} may be cut off)" if following.tentative else ""
