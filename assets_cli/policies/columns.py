@@ -6,12 +6,12 @@ a policy about personal data is for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
 from assets_cli.model.manifest import Asset, Column, ColumnPolicy
+from assets_cli.model.matching import Matches
 from assets_cli.policies.finding import Finding, Known, Locate, Rule, listed
 
 MATCH: Final = "columns.match"
@@ -29,7 +29,7 @@ class _Seen(NamedTuple):
     position: int | None
 
 
-def column_rule(asked: ColumnPolicy, patterns: Mapping[str, re.Pattern[str]], known: Known, locate: Locate) -> Rule:
+def column_rule(asked: ColumnPolicy, patterns: Mapping[str, Matches], known: Known, locate: Locate) -> Rule:
     """The rule of what a policy asks of columns. `patterns` are those that its texts stand for, by key."""
     texts = {MATCH: asked.match, NAMES: asked.names}
     if any(text is not None and key not in patterns for key, text in texts.items()):
@@ -53,9 +53,9 @@ def column_rule(asked: ColumnPolicy, patterns: Mapping[str, re.Pattern[str]], kn
 class _Asking:
     """What is asked, of which columns. Many assets have columns of the same name, and each is looked at once."""
 
-    def __init__(self, asked: ColumnPolicy, patterns: Mapping[str, re.Pattern[str]]) -> None:
+    def __init__(self, asked: ColumnPolicy, patterns: Mapping[str, Matches]) -> None:
         match = patterns.get(MATCH)
-        self._is_meant = cache(lambda name: match is None or match.search(name) is not None)
+        self._is_meant = cache(lambda name: match is None or match(name))
         self.hows: list[_How] = [*map(_Untagged, asked.tags), *map(_Lacking, asked.require)]
         if asked.names is not None:
             self.hows.append(_Misnamed(asked.names, patterns[NAMES]))
@@ -119,11 +119,11 @@ class _Misnamed(NamedTuple):
     """Columns of which the name is not as it should be."""
 
     written: str
-    pattern: re.Pattern[str]
+    matches: Matches
 
     def is_wrong(self, column: Column) -> bool:
         """Whether that of this one is not."""
-        return self.pattern.search(column.name) is None
+        return not self.matches(column.name)
 
     def message(self, shown: str, count: int) -> str:
         """What is wrong."""
