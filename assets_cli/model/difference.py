@@ -165,7 +165,7 @@ class Base(NamedTuple):
         short = self.commit[:8]
         if self.merge_base:
             return f"{short}, where this left {self.name.removesuffix('...') or 'HEAD'}"
-        return self.name if self.commit.startswith(self.name) else f"{self.name} ({short})"
+        return short if self.commit.startswith(self.name) else f"{self.name} ({short})"
 
 
 class Next(NamedTuple):

@@ -24,7 +24,9 @@ _MOST_OPEN = 10
 _MOST_CELL = 1_500
 # What is markup wherever it stands, an underscore at the edge of a word, what GitHub makes links and mentions of, and
 # what begins a list or a heading.
-_SPECIAL = re.compile(r"[\\`*\[\]|~<&$]|(?<![^\W_])_|_(?![^\W_])|[@#](?=\w)|(?<=\w):(?=//)|(?<=www)\.|^[-+>#=]|^\d(?=\d*[.)])")
+_SPECIAL = re.compile(
+    r"[\\`*\[\]|~<&$]|(?<![^\W_])_|_(?![^\W_])|[@#](?=\w)|(?<=\w):(?=//)|(?<=www)\.|^[-+>#=]|^\d(?=\d*[.)])"
+)
 _LINKING = "@#:."
 
 
