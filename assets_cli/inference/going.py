@@ -13,7 +13,7 @@ from assets_cli.inference.catalog import Columns
 from assets_cli.inference.lineage import reach
 from assets_cli.model.answers import Reached
 from assets_cli.model.difference import Gone, GoneSort, Pairs, Reader
-from assets_cli.model.manifest import SqlCommand
+from assets_cli.model.manifest import Check, SqlCommand
 from assets_cli.model.problem import AssetsError
 
 MOST: Final = 1_000
@@ -77,8 +77,18 @@ def going(pairs: Pairs, changed: Sequence[str], lenses: Lenses) -> Going:
         few = len(lenses.ways.graph.descendants([former])) <= MOST
         complete = complete and few
         readers = tuple(_readers(former, column, lenses, today)) if few else ()
-        found.append(Gone(name, column, sort, readers))
+        asset = pairs.common[name][1]
+        is_declared = column.lower() in {each.name.lower() for each in asset.columns}
+        checks = tuple(check.name for check in asset.checks if _looks_at(check, column))
+        found.append(Gone(name, column, sort, readers, is_declared, checks))
     return Going(tuple(found), complete)
+
+
+def _looks_at(check: Check, column: str) -> bool:
+    """Whether a check names a column of its own asset."""
+    named = check.arguments.get("columns"), check.arguments.get("column")
+    flat = [each for one in named for each in (one if isinstance(one, list | tuple) else [one])]
+    return column.lower() in {each.lower() for each in flat if isinstance(each, str)}
 
 
 def _lost(pairs: Pairs, name: str, lenses: Lenses) -> list[str]:

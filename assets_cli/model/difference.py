@@ -89,12 +89,17 @@ class Reader(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """A column that goes away from an asset: its SQL does not give it any more, or nobody declares it any more."""
+    """A column that goes away from an asset: its SQL does not give it any more, or nobody declares it any more.
+
+    `declared`: it still is, although the SQL does not give it; `checks` are those of the asset that still look at it.
+    """
 
     asset: str
     column: str
     sort: GoneSort
     readers: tuple[Reader, ...] = ()
+    declared: bool = False
+    checks: tuple[str, ...] = ()
 
 
 class Below(NamedTuple):

@@ -130,8 +130,13 @@ def _detail(change: Change) -> str:
 
 
 def why_gone(gone: Gone) -> str:
-    """Why a column goes away."""
-    return _WHY_GONE[gone.sort]
+    """Why a column goes away, and what of the asset itself does not know of it yet."""
+    said = [_WHY_GONE[gone.sort]]
+    if gone.declared:
+        said.append("it is still declared under columns")
+    if gone.checks:
+        said.append(f"still checked by {names(gone.checks)}")
+    return "; ".join(said)
 
 
 def reads(reader: Reader) -> str:
