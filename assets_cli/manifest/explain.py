@@ -224,6 +224,8 @@ class Explainer:
                 )
                 continue
             hint = _nearest(frozenset(known), key) or "known keys: " + ", ".join(sorted(known))
+            if not path and key in schema()["properties"]:
+                hint = "it belongs into the root file"
             self._report((*path, key), "A0102", f"unknown key '{key[:NAMED]}'{inside}", hint, at=path, on_key=True)
 
     def _required_hint(self, path: tuple[Key, ...], key: str) -> str:
