@@ -659,8 +659,8 @@ def test_problems_of_all_files_come_at_once(loaded: Load) -> None:
         (
             "assets.yml:5:13: error[A0102]: asset 'b': unknown key 'x'\n"
             "  hint: known keys: checks, code, code_version, columns, command, data_version, description, env, "
-            "freshness, group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, rules, tags, "
-            "timeout, upstreams"
+            "freshness, group, isolated, kind, metadata, moved, name, observe, output, owner, pool, retries, rules, "
+            "tags, timeout, upstreams"
         ),
         "x/1.yml:1:9: error[A0107]: the file ends too early\n  hint: close what is open: a '[' or '{'",
         "x/2.yml:2:10: error[A0201]: asset 'a': this name is taken\n  hint: give one of the two another name",
