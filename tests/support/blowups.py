@@ -115,7 +115,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "a policy's pattern that goes back": lambda n: _manifest(
         f"{HEAD}policies:\n  - {{name: p, names: '^(a+)+b$', columns: {{match: '^(a|a)+b$', require: [type]}}}}\n"
-        + f"assets:\n  - {{name: {'a' * min(n, 199)}, columns: [{{name: {'a' * n}}}], command: {{shell: x}}}}\n"
+        f"assets:\n  - {{name: {'a' * min(n, 199)}, columns: [{{name: {'a' * n}}}], command: {{shell: x}}}}\n"
     ),
     "a pattern of brackets": lambda n: _assets(
         f"{ASSET}    output: {{path: a.csv}}\n    checks:\n"
