@@ -424,6 +424,27 @@ def test_a_variable_that_another_environment_declares_hides_no_dead_one(tmp_path
     assert found == ["assets.yml:2:8 variable 'dead' is used nowhere", "assets.yml:3:30 variable 'x' is used nowhere"]
 
 
+def test_connections_of_probes_and_checks_are_needed_too(tmp_path: Path) -> None:
+    """Each once, where its variable stands; what nobody needs may be unset."""
+    manifest = """\
+        version: 1
+        default_connection: w
+        connections:
+          w: {type: duckdb, path: "${env.NO_SUCH_DIR}/w.duckdb"}
+          pg: {type: postgres, url: "postgresql://${env.NO_SUCH_USER}@${env.NO_SUCH_HOST}/${env.NO_SUCH_USER}"}
+          idle: {type: postgres, url: "${env.NO_SUCH_URL}"}
+        assets:
+          - {name: crm, observe: {sql: "select 1", connection: pg}}
+          - {name: out, observe: {path: x.csv}, checks: [{sql: "select 1 as x where 1 = 0"}]}
+        """
+    unset = "is not set, the connection"
+    assert messages(tmp_path, manifest) == [
+        f"assets.yml:5:43 the environment variable NO_SUCH_USER {unset} pg uses it",
+        f"assets.yml:5:63 the environment variable NO_SUCH_HOST {unset} pg uses it",
+        f"assets.yml:4:28 the environment variable NO_SUCH_DIR {unset} w uses it",
+    ]
+
+
 def test_every_environment_is_looked_at(tmp_path: Path) -> None:
     """What only an overlay names is missing, unset or a cycle there; what is so everywhere is said once."""
     manifest = """\
