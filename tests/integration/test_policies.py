@@ -305,7 +305,7 @@ def test_no_secret_is_shown(place):
 def test_nothing_is_left_in_the_project(place):
     """Not even what Python compiles."""
     house(place, "def check(asset): pass\n")
-    assert place.call("validate").returncode == 0
+    assert place.call("validate", PYTHONDONTWRITEBYTECODE="").returncode == 0
     assert sorted(each.name for each in place.root.iterdir()) == ["assets.yml", "house.py"]
 
 
