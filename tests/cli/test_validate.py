@@ -38,10 +38,14 @@ def test_every_code_of_validate_has_a_case() -> None:
 
 
 def test_the_schema_names_the_rules_that_there_are() -> None:
-    """An editor offers each doubt by its code, with its title; the codes say what a doubt is."""
+    """An editor offers each doubt by its code, with its title and the first paragraph of what it means."""
     rules = json.loads(schema_text("manifest"))["definitions"]["rules"]["properties"]
-    doubts = {code: found.title for code, found in CODES.items() if found.rule is not None}
-    assert {code: rule["title"] for code, rule in rules.items()} == doubts
+    assert {code: (rule["title"], rule["description"]) for code, rule in rules.items()} == {
+        code: (found.title, found.explanation.split("\n\n")[0].replace("\n", " "))
+        for code, found in CODES.items()
+        if found.rule is not None
+    }
+    assert all(rule["enum"] == ["off", "warning", "error"] for rule in rules.values())
 
 
 # Rules
