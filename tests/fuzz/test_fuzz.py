@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from assets_cli.validation import validate
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").iterdir())
-SMALL, LARGE = 250, 1000
-SLACK = 3.0
+LARGE = int(os.environ.get("SHAPE_SIZE", "1000"))
+SMALL = LARGE // 4
+SLACK = 2.0
 """How many times as long as in proportion a large project may take: machines are busy, and some sorting is done."""
 ENOUGH = 1.0
 """Seconds below which nobody asks how it grew."""
