@@ -59,8 +59,9 @@ unit: $(READY) $(LANGUAGE_SERVER) ## the whole test suite, docs included
 docs: $(READY) ## write the generated pages of docs/reference anew
 	$(BIN)/python docs/generate.py
 
-bench: $(READY) ## time assets beside ninja and make, ten minutes; writes benchmarks/RESULTS.md; BENCH="--only plan"
+bench: $(READY) ## time assets beside ninja, make and bare SQL, half an hour; writes benchmarks/RESULTS.md; BENCH="--only plan"
 	$(BIN)/python benchmarks/compare.py $(BENCH)
+	$(BIN)/python benchmarks/sql.py
 
 soak: $(READY) ## long property, fault and fuzz runs: thousands of stories, hundreds of kills; SEED=2, FUZZ_SECONDS=3600
 	HISTORY_EXAMPLES=5000 ENGINE_EXAMPLES=1000 KILL_EXAMPLES=100 $(BIN)/python -m pytest -n 2 tests/properties --hypothesis-seed=$(SEED)

@@ -27,6 +27,7 @@ from assets_cli.planning.plan import plan as make_plan
 from assets_cli.probing import NOTHING, observable
 
 if TYPE_CHECKING:
+    from assets_cli.connections.protocol import Rows
     from assets_cli.graph.selection.resolve import Facts
     from assets_cli.model.answers import (
         AssetStatus,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
         Impact,
         Lineage,
         Retry,
-        Rows,
         Sample,
         Shown,
         Sighting,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from history import lacking
-from pages import FUZZING, section, write_section
+from pages import write_section
 from timing import Spent, find, machine, once, paired
 
 PARTS = ("start", "plan", "validate", "diff", "lineage", "list", "history", "execute")
@@ -133,16 +133,19 @@ class Bench:
         places = self._projects("execute", count)
 
         def fresh(name: str) -> None:
-            shutil.rmtree(places[name] / "out")
+            # What was made goes aside: where thousands of files were just removed, ext4 makes new ones slowly.
+            (places[name] / "out").rename(_aside(self.root))
             (places[name] / "out").mkdir()
-            _forget(places[name])
+            _forget(places[name], self.root)
 
         loop = {"bare loop": [sys.executable, "-I", "-S", str(HERE / "spawn.py"), str(count)]}
         told = "assets materialize --jobs 2 · ninja -j2 · make -sj2"
-        self.note(Row("execute no-ops, 2 jobs", count, paired({**self._all, **loop}, places, self.runs, fresh), told))
+        spent = paired({**self._all, **loop}, places, self.runs, fresh)
+        self.note(Row("execute no-ops, 2 jobs", count, spent, told, 1.5, is_ratio=True))
         self._discard(places)
         places = self._projects("python", count, "python")
-        self.note(Row("execute Python entrypoints, 2 jobs", count, paired(self._all, places, self.runs, fresh), told))
+        spent = paired(self._all, places, self.runs, fresh)
+        self.note(Row("execute Python entrypoints, 2 jobs", count, spent, told, 2.5, is_ratio=True))
         self._discard(places)
 
     @property
@@ -156,7 +159,7 @@ class Bench:
 
         def cold(name: str) -> None:
             if name == "assets":
-                _forget(places[name])
+                _forget(places[name], self.root)
 
         compared = {"ninja": [ninja, "-n"], **({"make": [make, "-n"]} if count <= MANY else {})}
         told, aim = "ninja -n · make -n", 18 if count >= MANY else None
@@ -203,7 +206,7 @@ class Bench:
                 sys.exit(f"error: {places[name].name}: not everything was made")
         if count == MANY and "execute" in self.only:
             told = "assets materialize --jobs 2 · ninja -j2 · make -sj2"
-            self.note(Row("execute no-ops, 2 jobs, once", count, spent, told))
+            self.note(Row("execute no-ops, 2 jobs, once", count, spent, told, 1.5, is_ratio=True, room=143))
 
     def _warm(self, places: Mapping[str, Path], count: int, runs: int, what: str = "") -> None:
         assets, ninja, make = self.tools.values()
@@ -241,19 +244,23 @@ class Bench:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _forget(place: Path) -> None:
+def _forget(place: Path, root: Path) -> None:
     """Take away all that a tool left in a project but the outputs."""
     for entry in place.iterdir():
         if entry.name not in KEPT:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            entry.rename(_aside(root))
+
+
+def _aside(root: Path) -> Path:
+    """A name for what is in nobody's way any more."""
+    return Path(tempfile.mkdtemp(dir=root, prefix="aside-"), "old")
 
 
 def page(rows: list[Row], command: str) -> str:
-    """The figures as a page of Markdown."""
+    """The figures as a section of Markdown."""
     lines = [
-        *("# Results", "", f"`{command}` on {machine()}.", ""),
-        "Medians of whole processes in alternation on the same seeded graphs (`benchmarks/generate.py`).",
-        *("", "## Figures", ""),
+        *(f"`{command}` on {machine()}.", ""),
+        *("Medians of whole processes in alternation on the same seeded graphs (`benchmarks/generate.py`).", ""),
         f"| work | {' | '.join(COLUMNS)} | assets / ninja | aim | CPU of assets | memory of assets |",
         f"|---|{'---|' * len(COLUMNS)}---|---|---|---|",
     ]
@@ -261,8 +268,8 @@ def page(rows: list[Row], command: str) -> str:
         cells = [f"{row.spent[tool].seconds:.3f} s" if tool in row.spent else "" for tool in COLUMNS]
         lines.append(f"| {row.label} | {' | '.join(cells)} | {row.ratio:.2f} x | {row.aimed} | {row.used} |")
     told = {row.work: f"- {row.work}: `{row.command.replace(' · ', '`, `')}`" for row in rows}
-    lines += ["", *_slope(rows), "## Commands", "", *told.values()]
-    return "\n".join(lines) + "\n"
+    lines += ["", *_slope(rows), "### Commands", "", *told.values()]
+    return "\n".join(lines)
 
 
 def _slope(rows: list[Row]) -> list[str]:
@@ -275,7 +282,7 @@ def _slope(rows: list[Row]) -> list[str]:
     if not sloped:
         return []
     sizes = sorted({size for known in sloped.values() for size in known})
-    lines = ["## Slope", "", "Microseconds for each asset.", ""]
+    lines = ["### Slope", "", "Microseconds for each asset.", ""]
     lines += [f"| work | {' | '.join(f'{size:,}' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
     for work, known in sloped.items():
         each = [f"{known[size].spent['assets'].seconds / size * 1e6:.1f}" if size in known else "" for size in sizes]
@@ -315,10 +322,7 @@ def main() -> None:
             if name in chosen.only or name not in PARTS:
                 part()
     called = " ".join(["benchmarks/compare.py", *sys.argv[1:]])
-    fuzzed = section(chosen.results, FUZZING)
-    chosen.results.write_text(page(bench.rows, called))
-    if fuzzed:
-        write_section(chosen.results, FUZZING, fuzzed)
+    write_section(chosen.results, "Beside ninja and make", page(bench.rows, called))
 
 
 if __name__ == "__main__":

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assets_cli.cli.words import rfc3339
 from assets_cli.model.answers import AssetStatus, Checked, Lineage, Why
 from assets_cli.model.duration import SECOND
 from assets_cli.model.duration import written as promise
-from assets_cli.model.event import (
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    StepFinished,
-    StepRetrying,
-    StepStarted,
-    StepWaiting,
-    Warned,
-)
 from assets_cli.model.history import Attempt, CheckResult, Deed, RunRecord, StepRecord
 from assets_cli.model.plan import Cause, Plan
 from assets_cli.model.problem import Problem
@@ -253,61 +243,6 @@ def attempt(value: Attempt) -> dict[str, Any]:
     }
 
 
-def event(value: RunEvent) -> dict[str, Any]:
-    """One line of `materialize --json`."""
-    head: Mapping[str, Any]
-    match value:
-        case RunStarted():
-            head = {"event": "run_started", "run": value.run, "steps": list(value.steps), "jobs": value.jobs}
-        case StepWaiting():
-            head = {
-                "event": "step_waiting",
-                "asset": value.asset,
-                "kind": value.kind,
-                "name": value.name,
-                "holder": value.holder,
-            }
-        case StepStarted():
-            head = {
-                "event": "step_started",
-                "asset": value.asset,
-                "number": value.number,
-                "causes": [cause(one) for one in value.causes],
-                "log": value.log,
-                "estimated_seconds": seconds(value.usual),
-            }
-        case StepRetrying():
-            head = {
-                "event": "step_retrying",
-                "asset": value.asset,
-                "number": value.number,
-                "reason": value.reason,
-                "delay_seconds": seconds(value.delay),
-            }
-        case StepFinished():
-            head = _finished(value)
-        case Warned():
-            head = {"event": "warning", "asset": value.asset, "message": value.message}
-        case RunFinished():
-            head = _ended(value)
-    return {**head, "at": rfc3339(value.at), "version": VERSION}
-
-
-def _finished(value: StepFinished) -> dict[str, Any]:
-    return {
-        "event": "step_finished",
-        "asset": value.asset,
-        "result": value.result,
-        "unchanged": value.unchanged,
-        "detail": value.detail,
-        "duration_seconds": seconds(value.duration),
-        "rows": value.rows,
-        "log": value.log,
-        "tail": list(value.tail),
-        "checks": [check_result(one) for one in value.checks],
-    }
-
-
 def check_result(value: CheckResult) -> dict[str, Any]:
     """What one check found."""
     return {
@@ -345,21 +280,4 @@ def checks(environment: str, run: str | None, values: Sequence[Checked]) -> dict
         "passed": sum(result.passed for result in results),
         "failed": sum(result.is_error for result in results),
         "warned": sum(not result.passed and not result.is_error for result in results),
-    }
-
-
-def _ended(value: RunFinished) -> dict[str, Any]:
-    return {
-        "event": "run_finished",
-        "run": value.run,
-        "status": value.status,
-        "succeeded": list(value.succeeded),
-        "unchanged": list(value.unchanged),
-        "failed": list(value.failed),
-        "skipped": list(value.skipped),
-        "blocked": list(value.blocked),
-        "cancelled": list(value.cancelled),
-        "duration_seconds": seconds(value.duration),
-        "still_stale": list(value.still_stale),
-        "checks_failed": [{"asset": one.asset, "check": one.check} for one in value.checks_failed],
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from assets_cli.cli import console, documents
+from assets_cli.cli import console, event_documents
 from assets_cli.cli.screens import plan as plan_screen
 from assets_cli.cli.screens.problems import block
 from assets_cli.cli.screens.run import Transcript
@@ -58,7 +58,7 @@ class EventStream:
 
     def _tell(self, events: Sequence[RunEvent], *, is_last: bool) -> None:  # noqa: ARG002 - the end is an event
         if events:
-            console.show_json_lines(map(documents.event, events))
+            console.show_json_lines(map(event_documents.event, events))
 
     def _break_off(self, status: str) -> None:
         """Say the last line for a run that did not get to say it; what had not finished is cancelled."""

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from assets_cli.connections import files, growing, names
+from assets_cli.connections import duckdb_messages, files, growing, names
 from assets_cli.connections.duckdb_growing import Ground
-from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, TableState
-from assets_cli.model.answers import Rows
+from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, Rows, TableState
 
 T = TypeVar("T")
+KINDS: tuple[Kind, ...] = ("table", "view")
 _PREFIX_LINES = 1
 """A query is put on the line after our `create … as`: what DuckDB calls line 2 is the user's line 1."""
 
@@ -28,11 +28,8 @@ _ARROW_BATCH = 122_880
 
 _ARRIVING = "__assets_arriving"
 _OWNER = "__assets_owner"
-_LONGEST_HINT = 200
 _BATCH = 1_000
 _HOLDER = re.compile(r"\(PID (\d+)\)")
-_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
-_NO_TABLE = re.compile(r'Table with name "?(.+?)"? does not exist')
 _NESTED = re.compile(r"\]$|^(?:STRUCT|MAP|UNION|VARIANT)\b")
 _SCRIPT_HINT = "declare `materialization: script` to run statements as they stand"
 _READ_HINT = "this only reads; an asset with `materialization: script` may run other statements"
@@ -84,15 +81,14 @@ class DuckDBDatabase(NamedTuple):
 
         try:
             try:
-                raw = duckdb.connect(str(self.file), read_only=read_only)
+                return DuckDBSession(duckdb.connect(str(self.file), read_only=read_only), only_reads=read_only)
             except duckdb.ConnectionException:
                 if not read_only:
                     raise
                 # Somebody in this process, such as a user's function, still holds it open for writing.
-                raw = duckdb.connect(str(self.file))
+                return DuckDBSession(duckdb.connect(str(self.file)))
         except duckdb.Error as error:
             raise self._cannot_open(str(error)) from None
-        return DuckDBSession(raw)
 
     def _cannot_open(self, text: str) -> DatabaseError:
         if "Could not set lock" in text:
@@ -102,7 +98,7 @@ class DuckDBDatabase(NamedTuple):
             return DatabaseError(message, hint="close it there: DuckDB lets in one process at a time", in_use=True)
         if "not a valid DuckDB database" in text:
             return DatabaseError(f"{self.written} is not a DuckDB database", hint="check the connection's `path`")
-        return DatabaseError(_first_line(text), detail=text)
+        return DatabaseError(duckdb_messages.first_line(text), detail=text)
 
 
 class DuckDBSession:
@@ -110,21 +106,23 @@ class DuckDBSession:
 
     dialect = "duckdb"
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, *, only_reads: bool = False) -> None:
         self.raw = raw
+        self._only_reads = only_reads
+        self._known: dict[tuple[bytes, ...], Kind] | None = None
         self._catalog: str = raw.execute("select current_database()").fetchall()[0][0]
 
     def existing(self, tables: Sequence[str]) -> set[str]:
         """Which of these tables or views exist."""
         with self._refusals():
             there = self._relations()
-            return {table for table in tables if self._key(self._resolve(table)) in there}
+            return {table for table in tables if names.key(self._resolve(table)) in there}
 
     def table_state(self, table: str) -> TableState:
         """Count and sum of row hashes: the same for the same rows in any order."""
         with self._refusals():
             name = self._resolve(table)
-            kind = self._relations().get(self._key(name))
+            kind = self._relations().get(names.key(name))
             if kind is None:
                 hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
@@ -137,9 +135,10 @@ class DuckDBSession:
         with self._refusals():
             self._check_select(query)
             name = self._resolve(table)
+            before = self._kind(name)
         with self._refusals(_PREFIX_LINES), self._transaction():
             self.raw.execute(f"create schema if not exists {names.quote(*name[:2])}")
-            self._replace(name, query, kind)
+            self._replace(name, query, kind, before)
             state = self._state(name, kind)
             before_commit(state)
         return state
@@ -165,7 +164,7 @@ class DuckDBSession:
         """The attempt that filled `table` last."""
         with self._refusals():
             name = self._resolve(table)
-            known = self._key((*name[:2], growing.ATTEMPTS)) in self._relations()
+            known = names.key((*name[:2], growing.ATTEMPTS)) in self._relations()
             return growing.last_attempt(Ground(self, name)) if known else None
 
     def content(self, table: str) -> str:
@@ -182,7 +181,7 @@ class DuckDBSession:
         """A table or view as a `duckdb.DuckDBPyRelation` of this connection: nothing is read yet."""
         with self._refusals():
             name = self._resolve(table)
-            if self._key(name) not in self._relations():
+            if names.key(name) not in self._relations():
                 hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self.raw.sql(f"select * from {names.quote(*name)}")  # noqa: S608 - quoted
@@ -205,7 +204,7 @@ class DuckDBSession:
         """Whether a relation is one of this very connection: only that sees its variables."""
         import duckdb  # loaded long since
 
-        token = secrets.token_hex(8)
+        token = os.urandom(8).hex()
         try:
             self.raw.execute(f"set variable {_OWNER} = '{token}'")
             held = relation.limit(0).aggregate(f"count(*) as n, getvariable('{_OWNER}') as held").fetchall()
@@ -219,7 +218,7 @@ class DuckDBSession:
             name = self._resolve(table)
         with self._refusals(), self._transaction():
             self.raw.execute(f"create schema if not exists {names.quote(*name[:2])}")
-            before = self._relations().get(self._key(name))
+            before = self._relations().get(names.key(name))
             # Built beside, since the relation may read what it replaces.
             beside = "__assets_new_" + name[2]
             relation.create(names.quote(*name[:2], beside))
@@ -256,7 +255,7 @@ class DuckDBSession:
         """Names and types of the columns of a table or view."""
         with self._refusals():
             name = self._resolve(table)
-            if self._key(name) not in self._relations():
+            if names.key(name) not in self._relations():
                 hint = names.hint(table, self._table_names())
                 raise DatabaseError(f"the table {table} does not exist", hint=hint)
             return self._described(names.quote(*name))
@@ -332,9 +331,8 @@ class DuckDBSession:
         """Close the connection, and with it the file."""
         self.raw.close()
 
-    def _replace(self, name: tuple[str, str, str], query: str, kind: Kind) -> None:
+    def _replace(self, name: tuple[str, str, str], query: str, kind: Kind, before: Kind | None) -> None:
         target = names.quote(*name)
-        before = self._relations().get(self._key(name))
         if before == "table" and kind == "view":
             self.raw.execute(f"drop table {target}")
         if before == "view" and kind == "table":
@@ -408,11 +406,30 @@ class DuckDBSession:
         return {names.fold(row[0]) for row in rows.fetchall()}
 
     def _relations(self) -> dict[tuple[bytes, ...], Kind]:
-        rows = self.raw.execute(
-            "select database_name, schema_name, table_name, 'table' from duckdb_tables() where not internal "
-            "union all select database_name, schema_name, view_name, 'view' from duckdb_views() where not internal"
-        )
-        return {self._key(row[:3]): row[3] for row in rows.fetchall()}
+        """All that is there. Of ten thousand tables this takes a while: where none can come or go it is asked once."""
+        if self._known is None or not self._only_reads:
+            rows = self.raw.execute(
+                "select database_name, schema_name, table_name, 'table' from duckdb_tables() where not internal "
+                "union all select database_name, schema_name, view_name, 'view' from duckdb_views() where not internal"
+            )
+            self._known = {names.key(row[:3]): row[3] for row in rows.fetchall()}
+        return self._known
+
+    def _kind(self, name: tuple[str, str, str]) -> Kind | None:
+        """What a name stands for, outside a transaction. A list of all, the first of a connection, takes 7 ms."""
+        import duckdb  # loaded long since
+
+        for kind in KINDS:
+            self.raw.execute("begin transaction")
+            try:
+                self.raw.execute(f"drop {kind} {names.quote(*name)}")  # and taken back
+            except duckdb.Error:
+                continue
+            else:
+                return kind
+            finally:
+                self._rollback()
+        return None
 
     def _table_names(self) -> list[str]:
         rows = self.raw.execute(
@@ -424,10 +441,6 @@ class DuckDBSession:
             for schema, name in rows.fetchall()
             if name != growing.ATTEMPTS
         ]
-
-    @staticmethod
-    def _key(name: Sequence[str]) -> tuple[bytes, ...]:
-        return tuple(names.fold(part) for part in name)
 
     @contextmanager
     def _in_utc(self) -> Iterator[None]:
@@ -470,30 +483,11 @@ class DuckDBSession:
             raise self._refusal(str(error), prefix_lines) from None
 
     def _refusal(self, text: str, prefix_lines: int) -> DatabaseError:
-        line = _LINE.search(text)
-        hint = _second_line(text)
-        missing = _NO_TABLE.search(text)
-        if missing:
+        refusal = duckdb_messages.refusal(text, prefix_lines)
+        missing = duckdb_messages.missing_table(text)
+        if missing is not None:
             import duckdb  # loaded long since
 
             with suppress(duckdb.Error):  # no better hint is worth losing the error for
-                hint = names.hint(missing[1], self._table_names())
-        number = max(int(line[1]) - prefix_lines, 1) if line else None
-        return DatabaseError(_first_line(text), hint=hint, line=number, detail=_without_our_line(text, prefix_lines))
-
-
-def _first_line(text: str) -> str:
-    return text.strip().split("\n", 1)[0].strip()
-
-
-def _second_line(text: str) -> str | None:
-    """What DuckDB says below its first line, such as `Candidate bindings: …`, as a hint."""
-    lines = [line.strip() for line in _LINE.split(text.strip())[0].split("\n")[1:]]
-    said = " ".join(line for line in lines if line)
-    # A list of all forty overloads of a function helps nobody on one line; the log has it.
-    return said[0].lower() + said[1:] if said and len(said) <= _LONGEST_HINT else None
-
-
-def _without_our_line(text: str, prefix_lines: int) -> str:
-    """The text with its line numbers as the user counts them."""
-    return _LINE.sub(lambda match: f"LINE {max(int(match[1]) - prefix_lines, 1)}:", text).strip()
+                refusal.hint = names.hint(missing, self._table_names())
+        return refusal

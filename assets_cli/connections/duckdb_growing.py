@@ -33,7 +33,7 @@ class Ground:
 
     def exists(self) -> bool:
         """Whether there is a table."""
-        return self._session._relations().get(self._session._key(self._parts)) == "table"  # noqa: SLF001 - its own
+        return self._session._relations().get(names.key(self._parts)) == "table"  # noqa: SLF001 - its own
 
     def columns(self, table: str) -> tuple[tuple[str, str], ...]:
         """Names and types."""
@@ -49,5 +49,6 @@ class Ground:
 
     def replace(self, query: str) -> int:
         """Make the table anew."""
-        self._session._replace(self._parts, query, "table")
+        there = self._session._relations().get(names.key(self._parts))  # noqa: SLF001 - its own
+        self._session._replace(self._parts, query, "table", there)
         return int(self.execute(f"select count(*) from {self.target}")[0][0])  # noqa: S608 - quoted

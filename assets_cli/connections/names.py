@@ -53,6 +53,11 @@ def fold(name: str) -> bytes:
     return name.encode("utf-8", "surrogatepass").lower()
 
 
+def key(parts: Iterable[str]) -> tuple[bytes, ...]:
+    """A name of several parts for comparisons."""
+    return tuple(map(fold, parts))
+
+
 def hint(name: str, known: Iterable[str]) -> str:
     """What to say of a table that is not there: the nearest name, or the first of the tables that are."""
     tables = sorted(known)

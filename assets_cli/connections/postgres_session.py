@@ -15,8 +15,16 @@ from typing import Any, NamedTuple, TypeVar
 from assets_cli.connections import growing, names, postgres_views, statements
 from assets_cli.connections.again import again
 from assets_cli.connections.postgres_growing import OURS, Ground, Name, beside_of
-from assets_cli.connections.protocol import SERVER_TABLE, VIEW_DIGEST, DatabaseError, Fetched, Growth, Kind, TableState
-from assets_cli.model.answers import Rows
+from assets_cli.connections.protocol import (
+    SERVER_TABLE,
+    VIEW_DIGEST,
+    DatabaseError,
+    Fetched,
+    Growth,
+    Kind,
+    Rows,
+    TableState,
+)
 
 T = TypeVar("T")
 UNREACHABLE = "is the server running, and are this its host and port?"

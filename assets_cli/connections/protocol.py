@@ -6,15 +6,12 @@ Nothing here knows of assets, graphs or history.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from assets_cli.model.growth import Growth
 from assets_cli.model.world import SERVER_TABLE
-
-if TYPE_CHECKING:
-    from assets_cli.model.answers import Rows
 
 __all__ = [
     "SERVER_TABLE",
@@ -24,6 +21,7 @@ __all__ = [
     "Fetched",
     "Growth",
     "Kind",
+    "Rows",
     "Session",
     "TableState",
 ]
@@ -51,6 +49,16 @@ class Fetched(NamedTuple):
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     total: int
+
+
+class Rows(NamedTuple):
+    """What a query answered: columns with their types ("" where the database has none), rows in batches as they come.
+
+    They are there as long as the database is open; reading them may raise `AssetsError`.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    batches: Iterator[list[tuple[Any, ...]]]
 
 
 class DatabaseError(Exception):

@@ -16,9 +16,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from assets_cli.connections import growing, names, statements
 from assets_cli.connections.again import again, may_pass
-from assets_cli.connections.protocol import SERVER_TABLE, VIEW_DIGEST, DatabaseError, Fetched, Growth, Kind, TableState
+from assets_cli.connections.protocol import (
+    SERVER_TABLE,
+    VIEW_DIGEST,
+    DatabaseError,
+    Fetched,
+    Growth,
+    Kind,
+    Rows,
+    TableState,
+)
 from assets_cli.connections.sqlalchemy_growing import Ground, Name
-from assets_cli.model.answers import Rows
 
 if TYPE_CHECKING:  # it imports this module
     from assets_cli.connections.sqlalchemy import SQLAlchemyDatabase

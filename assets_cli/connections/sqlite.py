@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote as url_quote
 
 from assets_cli.connections import files, growing, names
-from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, TableState
-from assets_cli.model.answers import Rows
+from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, Rows, TableState
 
 _PATIENCE = 30.0
 """Seconds to wait for another program's lock before giving up."""

@@ -5,7 +5,7 @@ Values; the command line shows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from assets_cli.model.history import CheckResult, Latest, Materialization, Observation, RunRecord
@@ -177,16 +177,6 @@ class Shown(NamedTuple):
     checks: tuple[CheckResult, ...]
     upstreams: tuple[AssetStatus, ...]
     downstreams: tuple[AssetStatus, ...]
-
-
-class Rows(NamedTuple):
-    """What a query answered: columns with their types ("" where the database has none), rows in batches as they come.
-
-    They are there as long as the database is open; reading them may raise `AssetsError`.
-    """
-
-    columns: tuple[tuple[str, str], ...]
-    batches: Iterator[list[tuple[Any, ...]]]
 
 
 class Sample(NamedTuple):

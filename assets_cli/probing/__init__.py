@@ -4,7 +4,7 @@ Code digests, output fingerprints and observations end in one `World` value.
 """
 
 from assets_cli.probing.files import FileDigests
-from assets_cli.probing.look import ProbeSurroundings, look, look_at_code, look_at_one, look_at_output
+from assets_cli.probing.look import ProbeSurroundings, look, look_ahead, look_at_code, look_at_one, look_at_output
 from assets_cli.probing.observing import NOTHING, Observed, ObserveSurroundings, observable, observe
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Observed",
     "ProbeSurroundings",
     "look",
+    "look_ahead",
     "look_at_code",
     "look_at_one",
     "look_at_output",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from posixpath import isabs, join, normpath, relpath
 from stat import S_ISREG
@@ -57,6 +58,7 @@ class CodeLook:
         self.declared = Declarations(manifest, files.root) if declared is None else declared
         self._scripts: dict[shell_scripts.Script, str | None] = {}
         self._digests: dict[str, str] = {}
+        self._dialects: dict[str, str | None] = {}
         self._globs: dict[str, list[str]] = {}
         self._further: dict[str, dict[str, Component]] = {}
 
@@ -223,10 +225,12 @@ class CodeLook:
         connection = self.manifest.connection_of(asset)
         if connection is None:
             return None
-        try:
-            return open_database(connection.type, connection.options, Path(self.files.root)).dialect
-        except (DatabaseError, ImportError):
-            return None
+        if connection.name not in self._dialects:
+            dialect = None
+            with suppress(DatabaseError, ImportError):
+                dialect = open_database(connection.type, connection.options, Path(self.files.root)).dialect
+            self._dialects[connection.name] = dialect
+        return self._dialects[connection.name]
 
 
 class _Examination:

@@ -138,6 +138,16 @@ def look_at_output(
     return looking.outputs.get(asset.name)
 
 
+def look_ahead(graph: AssetGraph, names: Iterable[str], surroundings: ProbeSurroundings) -> None:
+    """Have the tables of assets in the cache, each database opened once, for looks at one that are about to follow."""
+    looking = _Look(graph, surroundings)
+    for name in names:
+        asset = graph.assets[name]
+        if asset.output is not None and asset.output.table is not None:
+            looking.output(asset, None)
+    looking.tables()
+
+
 class _Look:
     """One look: collects outputs and warnings, and the tables to be asked for together."""
 

@@ -15,7 +15,7 @@ from assets_cli.model.history import Latest, Materialization
 from assets_cli.model.manifest import Asset
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.planning.versions import code_version
-from assets_cli.probing import look_at_one, look_at_output
+from assets_cli.probing import look_ahead, look_at_one, look_at_output
 from assets_cli.running import commands, outputs
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
@@ -30,6 +30,7 @@ def mark(names: Sequence[str], run: str, graph: AssetGraph, environment: str, ar
     """
     snapshot = around.recorder.snapshot(environment)
     ledger = Ledger(around.recorder, graph, snapshot, snapshot.observations, around.clock)
+    look_ahead(graph, names, around.probes)
     for name in names:
         asset = graph.assets[name]
         try:

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 from support.shop import CommandLine
 
+from assets_cli.connections.protocol import Rows
 from assets_cli.manifest.schemas import schema_text
-from assets_cli.model.answers import Rows
 from assets_cli.model.problem import AssetsError, Problem
 
 COLUMNS = (("id", "BIGINT"), ("name", "VARCHAR"), ("at", "TIMESTAMP"), ("more", "STRUCT(a INTEGER[])"))

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from assets_cli.cli import main, session
+from assets_cli.connections.protocol import Rows
 from assets_cli.model.answers import (
     AssetStatus,
     Impact,
     Lineage,
     Retry,
-    Rows,
     Sample,
     Shown,
     Status,

@@ -17,7 +17,7 @@ from assets_cli.model.history import Attempt, Fingerprint, Latest, Materializati
 from assets_cli.model.manifest import Asset, Connection, Manifest, Output, ShellCommand, SqlCommand
 from assets_cli.model.problem import Place, Problem
 from assets_cli.model.world import OutputProbe, World
-from assets_cli.probing import FileDigests, ProbeSurroundings, look, look_at_one, look_at_output
+from assets_cli.probing import FileDigests, ProbeSurroundings, look, look_ahead, look_at_one, look_at_output
 
 LATER = 1 << 62
 
@@ -193,17 +193,35 @@ def fill(path: Path) -> None:
     connection.close()
 
 
-def test_a_database_is_opened_once_and_then_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All its tables are asked for together; while the file stands, nobody asks again."""
-    fill(tmp_path / "w.db")
-    opened: list[bool] = []
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each time that an SQLite database is opened, whether that is only to read."""
+    found: list[bool] = []
     original = sqlite_connections.SQLiteDatabase.open
 
     def counting(self: Any, *, read_only: bool = False) -> Any:
-        opened.append(read_only)
+        found.append(read_only)
         return original(self, read_only=read_only)
 
     monkeypatch.setattr(sqlite_connections.SQLiteDatabase, "open", counting)
+    return found
+
+
+def test_a_look_ahead_opens_a_database_for_all_that_follow(tmp_path: Path, opened: list[bool]) -> None:
+    """What is marked table by table costs one opening, whether or not anything is on record."""
+    fill(tmp_path / "w.db")
+    house = graph(tmp_path, table("t"), table("u"), table("v", "view"), asset("plain"))
+    look_ahead(house, ["t", "u", "v", "plain"], surroundings(tmp_path))
+    for name in "tuv":
+        probe = look_at_output(house, house.assets[name], EMPTY, surroundings(tmp_path))
+        assert probe is not None
+        assert probe.state == "present"
+    assert opened == [True]
+
+
+def test_a_database_is_opened_once_and_then_not_at_all(tmp_path: Path, opened: list[bool]) -> None:
+    """All its tables are asked for together; while the file stands, nobody asks again."""
+    fill(tmp_path / "w.db")
     house = graph(tmp_path, table("t"), table("u"), table("v", "view"), table("gone"))
     recorded = snapshot(t=RECORDED, u=RECORDED, v=RECORDED)
     for _ in range(2):
