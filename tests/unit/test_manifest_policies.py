@@ -83,6 +83,11 @@ FEATURES = ", ".join(sorted(schema()["definitions"]["feature"]["anyOf"][0]["enum
             "3:22 A0123 policy 'a': forbid item 1: 'owners' is nothing that an asset has | did you mean 'owner'?",
         ),
         (
+            "\n- {name: a, require: [blocking_check]}",
+            "3:23 A0123 policy 'a': require item 1: 'blocking_check' is nothing that an asset has | "
+            "did you mean 'checks.blocking'?",
+        ),
+        (
             "\n- {name: a, forbid: [zzz]}",
             (
                 "3:22 A0123 policy 'a': forbid item 1: 'zzz' is nothing that an asset has | "
