@@ -84,8 +84,10 @@ FEATURES = ", ".join(sorted(schema()["definitions"]["feature"]["anyOf"][0]["enum
         ),
         (
             "\n- {name: a, require: [blocking_check]}",
-            "3:23 A0123 policy 'a': require item 1: 'blocking_check' is nothing that an asset has | "
-            "did you mean 'checks.blocking'?",
+            (
+                "3:23 A0123 policy 'a': require item 1: 'blocking_check' is nothing that an asset has | "
+                "did you mean 'checks.blocking'?"
+            ),
         ),
         (
             "\n- {name: a, forbid: [zzz]}",
