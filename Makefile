@@ -67,6 +67,7 @@ soak: $(READY) ## long property, fault and fuzz runs: thousands of stories, hund
 	HISTORY_EXAMPLES=5000 ENGINE_EXAMPLES=1000 KILL_EXAMPLES=100 $(BIN)/python -m pytest -n 2 tests/properties --hypothesis-seed=$(SEED)
 	KILL_SEED=$(SEED) KILL_STORIES=150 DISK_STORIES=60 CLOCK_STORIES=20 CROWD=40 BIG_MB=4000 UP_SECONDS=1200 \
 		$(BIN)/python -m pytest -n 2 tests/faults
+	SHAPE_SIZE=16000 $(BIN)/python -m pytest -n 2 tests/fuzz
 	-@$(INSTALL) --editable '.[fuzz]' # where that cannot be installed, the rest fuzzes alone and says so
 	$(BIN)/python tests/fuzz/soak.py --seed $(SEED) --seconds $(FUZZ_SECONDS)
 

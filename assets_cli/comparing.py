@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from posixpath import normpath
 from typing import NamedTuple
 
 from assets_cli import base as bases
@@ -20,7 +21,7 @@ from assets_cli.manifest.load import contents, quote
 from assets_cli.manifest.overlays import overlays
 from assets_cli.model.difference import Change, Difference, Next, Pairs, Report
 from assets_cli.model.history import Component
-from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Asset, Manifest
+from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Asset, Manifest, SqlCommand
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.planning.comparison import Side, compare, match
 from assets_cli.probing.code import CodeLook
@@ -70,6 +71,7 @@ def diff(
             next=None,
             warnings=(*elsewhere.warnings, *comparison.warnings),
         )
+    parts.files.save()
     return _with_next(report, parts)
 
 
@@ -189,11 +191,12 @@ class _Comparison:
         """The code of the assets that may differ; of most it is plain that they do not."""
         old, new = self.before.manifest, self.parts.manifest
         alike = old.connections == new.connections and old.default_connection == new.default_connection
+        filled = old.vars == new.vars
         found: list[_Outlines] = []
         for earlier, asset in pairs.common.values():
             if earlier.command is None and asset.command is None:
                 continue
-            if alike and _declares(earlier) == _declares(asset) and is_whole(now.declared.text(asset)):
+            if alike and _declares(earlier) == _declares(asset) and self._is_all_told(asset, now, filled=filled):
                 continue
             then = before.outline(earlier).components if earlier.command else {}
             there = now.outline(asset) if asset.command else None
@@ -202,6 +205,18 @@ class _Comparison:
                 self.warnings += (problem._replace(severity="warning") for problem in (there.problems if there else ()))
                 found.append(_Outlines(earlier, asset, then, components))
         return found
+
+    def _is_all_told(self, asset: Asset, now: CodeLook, *, filled: bool) -> bool:
+        """Whether what is declared is plainly all that counts; a SQL file is, that git knows to be as it was.
+
+        `filled`: its variables have the same values.
+        """
+        command = asset.command
+        if isinstance(command, SqlCommand) and not asset.code and asset.code_version is None:
+            if command.path is None:
+                return True  # what is written there is filled in already
+            return filled and self.elsewhere.laid is not None and self.elsewhere.laid.is_same(normpath(command.path))
+        return is_whole(now.declared.text(asset))
 
     def _ignored(self, pairs: Pairs, outlines: list[_Outlines]) -> tuple[frozenset[str], frozenset[str]]:
         """The files that a revision cannot have, since git ignores them, or nobody has their submodule; and assets."""
@@ -263,15 +278,14 @@ class _Comparison:
         declared = any(change.part == "columns" for each in found.assets for change in each.changes)
         if not changed and not declared:
             return found
-        from assets_cli.inference.catalog import Columns  # only a change of code needs these
-        from assets_cli.inference.going import Lenses, going  # as above
+        from assets_cli.inference.going import Lenses, Near, going  # only a change of code needs it
 
         parts, there = self.parts, self.elsewhere
 
-        def before(*, expressions: bool) -> Columns:
-            return Columns(self.before, parts.environ, there.files, {}, expressions=expressions)
+        def before(*, expressions: bool) -> Near:
+            return Near(self.before, parts.environ, there.files, {}, expressions=expressions)
 
-        now = Columns(parts.graph, parts.environ, parts.files, {}, expressions=False)
+        now = Near(parts.graph, parts.environ, parts.files, {}, expressions=False)
         seen = going(pairs, changed, Lenses(before(expressions=False), now, before(expressions=True)))
         if not seen.complete:
             message = "more columns may go away: only the first thousand texts, and what is below them, were followed"

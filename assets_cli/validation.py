@@ -16,7 +16,7 @@ from assets_cli import manifest as manifests
 from assets_cli.graph import AssetGraph
 from assets_cli.inference import column_findings, doubts, infer, read_columns
 from assets_cli.manifest import dotenv
-from assets_cli.manifest.audit import audit, identity, within
+from assets_cli.manifest.audit import UNDECLARED, audit, identity, within
 from assets_cli.manifest.load import Whole, load_whole
 from assets_cli.manifest.rules import judge
 from assets_cli.model.manifest import Manifest
@@ -177,7 +177,8 @@ class _Looking:
 
 
 def _is_whole(loaded: Whole) -> bool:
-    return all(problem.severity == "warning" for problem in loaded.problems)
+    """Whether nothing was left out; what another environment does not declare leaves nothing out."""
+    return all(problem.severity == "warning" or problem.code == UNDECLARED for problem in loaded.problems)
 
 
 def _quoted(root: str, suppressed: Iterable[Suppressed]) -> tuple[Suppressed, ...]:

@@ -145,7 +145,6 @@ class Bench:
         places = self._projects("execute", count)
 
         def fresh(name: str) -> None:
-            # What was made goes aside: where thousands of files were just removed, ext4 makes new ones slowly.
             (places[name] / "out").rename(_aside(self.root))
             (places[name] / "out").mkdir()
             _forget(places[name], self.root)
@@ -253,7 +252,8 @@ class Bench:
 
     def _discard(self, places: Mapping[str, Path]) -> None:
         for place in places.values():
-            shutil.rmtree(place, ignore_errors=True)
+            if place.exists():
+                place.rename(_aside(self.root))
 
 
 def _forget(place: Path, root: Path) -> None:
@@ -264,7 +264,7 @@ def _forget(place: Path, root: Path) -> None:
 
 
 def _aside(root: Path) -> Path:
-    """A name for what is in nobody's way any more."""
+    """A name for what is in nobody's way any more: where thousands of files were just removed, ext4 is slow."""
     return Path(tempfile.mkdtemp(dir=root, prefix="aside-"), "old")
 
 

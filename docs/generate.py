@@ -211,6 +211,7 @@ def manifest_page() -> str:
                 "checks": [example],
                 "connections": {"warehouse": example},
                 "environments": {"prod": example},
+                "policies": [example],
             }
             shown = yaml.safe_dump({key: held.get(key, example)}, sort_keys=False, allow_unicode=True, width=76)
             lines += ["```yaml", shown.rstrip(), "```", ""]

@@ -86,11 +86,11 @@ def _asked(session: Session, declared: str) -> str:
 
 def _parsed(dialect: str, name: str) -> str:
     # Heavy, and only databases that cannot be asked need it.
-    from sqlglot import ParseError, exp
+    from sqlglot import exp
 
     try:
         kind = exp.DataType.build(name, dialect=dialect)
-    except (ParseError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever the parser raises on a user's text says that it does not know the type
         return name
     if kind.this in exp.DataType.TEXT_TYPES:
         kind.set("this", exp.DataType.Type.VARCHAR)

@@ -65,7 +65,7 @@ TABLE: dict[str, Entry] = {
             "validate",
             "Begin",
             "find what is wrong without running anything",
-            ("--strict", "--format", "--all", "--json"),
+            ("--strict", "--format", "--no-python", "--all", "--json"),
         ),
         Entry(
             "plan",

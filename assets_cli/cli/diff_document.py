@@ -63,6 +63,8 @@ def _gone(gone: Gone) -> dict[str, Any]:
         "asset": gone.asset,
         "column": gone.column,
         "how": gone.sort,
+        "declared": gone.declared,
+        "checks": list(gone.checks),
         "readers": [
             {
                 "asset": each.asset,

@@ -14,19 +14,20 @@ from typing import NamedTuple
 
 from assets_cli.cli.screens.problems import WORD
 from assets_cli.manifest.load import NAMES
-from assets_cli.model.problem import EXPRESSION, Place, Problem
+from assets_cli.model.problem import EXPRESSION, Place, Problem, Suppressed
 
 
 class Report(NamedTuple):
     """What is printed: the findings, with what was turned off, and where the project and its repository are.
 
-    `everything` is whether every one of them is told, however many.
+    `notes` say what was not looked at. `everything` is whether every one of them is told, however many.
     """
 
     problems: Sequence[Problem]
-    suppressed: Sequence[tuple[Problem, Place]]
+    suppressed: Sequence[Suppressed]
     root: Path
     repository: Path
+    notes: Sequence[str] = ()
     everything: bool = False
 
     def path(self, file: str) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from assets_cli.cli.forges import Report, width
+from assets_cli.cli.screens.problems import turned_off
 from assets_cli.cli.terminal import clean
 from assets_cli.cli.words import count, tally
 from assets_cli.model.codes import CODES
@@ -94,9 +95,7 @@ def _total(report: Report, left: int) -> str:
     text = f"assets validate: {', '.join(parts) or 'nothing wrong'}"
     if left:
         text += f"; {left:,} of them without an annotation, since GitHub shows {SHOWN} of a kind"
-    if report.suppressed:
-        text += f"; {count(len(report.suppressed), 'finding')} turned off by rules"
-    return text
+    return "; ".join([text, *turned_off(report.suppressed), *report.notes])
 
 
 def _escaped(text: str, where: str = "message") -> str:

@@ -18,7 +18,7 @@ from assets_cli import __version__
 from assets_cli.cli.forges import Report, width
 from assets_cli.cli.terminal import clean
 from assets_cli.model.codes import CODES
-from assets_cli.model.problem import Place, Problem
+from assets_cli.model.problem import Place, Problem, Suppressed
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT: Final = "%SRCROOT%"
@@ -28,14 +28,16 @@ _POSITION: Final = r"\b(line|column|character|number) \d+"
 
 def document(report: Report, *, complete: bool) -> dict[str, Any]:
     """One run with every finding. `complete` is whether there was a project to look at."""
-    every = [*((problem, None) for problem in report.problems), *report.suppressed]
-    codes = sorted({problem.code for problem, _ in every})
+    every = [*report.problems, *(each.problem for each in report.suppressed)]
+    codes = sorted({problem.code for problem in every})
     indices = {code: index for index, code in enumerate(codes)}
-    prints = _fingerprints([problem for problem, _ in every], report)
     results = [
-        _result(problem, rule, indices[problem.code], mark, report)
-        for (problem, rule), mark in zip(every, prints, strict=True)
+        _result(problem, indices[problem.code], mark, report)
+        for problem, mark in zip(every, _fingerprints(every, report), strict=True)
     ]
+    for result, each in zip(results[len(report.problems) :], report.suppressed, strict=True):
+        result["suppressions"] = [_suppression(each, report)]
+    notes: list[dict[str, Any]] = [{"level": "note", "message": {"text": each}} for each in report.notes]
     driver = {
         "name": "assets",
         "semanticVersion": __version__,
@@ -43,7 +45,7 @@ def document(report: Report, *, complete: bool) -> dict[str, Any]:
     }
     run = {
         "tool": {"driver": driver},
-        "invocations": [{"executionSuccessful": complete}],
+        "invocations": [{"executionSuccessful": complete, "toolExecutionNotifications": notes}],
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
         "results": results,
@@ -64,7 +66,7 @@ def _rule(code: str) -> dict[str, Any]:
     }
 
 
-def _result(problem: Problem, rule: Place | None, index: int, mark: str, report: Report) -> dict[str, Any]:
+def _result(problem: Problem, index: int, mark: str, report: Report) -> dict[str, Any]:
     text = clean(problem.message)
     if problem.hint:
         text += f"\nhint: {clean(problem.hint)}"
@@ -88,15 +90,15 @@ def _result(problem: Problem, rule: Place | None, index: int, mark: str, report:
             }
             for number, related in enumerate(problem.related, 1)
         ]
-    if rule is not None:
-        result["suppressions"] = [
-            {
-                "kind": "inSource",
-                "justification": "turned off by `rules` in the manifest",
-                "location": {"physicalLocation": _physical(rule, None, report)},
-            }
-        ]
     return result
+
+
+def _suppression(suppressed: Suppressed, report: Report) -> dict[str, Any]:
+    return {
+        "kind": "inSource",
+        "justification": "excepted from the policy" if suppressed.excepted else "turned off by `rules` in the manifest",
+        "location": {"physicalLocation": _physical(suppressed.place, None, report)},
+    }
 
 
 def _physical(place: Place, length: int | None, report: Report) -> dict[str, Any]:

@@ -93,7 +93,8 @@ def _show_to_forge(found: Validation, session: Session, form: Format, *, everyth
     from assets_cli.cli.forges import Report, repository_of  # only these formats ask for the repository
 
     root = session.view().root or session.directory
-    report = Report(found.problems, [each[:2] for each in found.suppressed], root, repository_of(root), everything)
+    notes = list(_left_out(found))
+    report = Report(found.problems, found.suppressed, root, repository_of(root), notes, everything)
     if form is Format.github:
         from assets_cli.cli import github
 

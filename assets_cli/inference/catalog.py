@@ -63,11 +63,21 @@ class Columns:
     def read(self, names: Iterable[str]) -> None:
         """Follow the SQL of these assets and of all above them, the uppermost first: chains may be long."""
         wanted = set(names)
-        for name in self.graph.sort(wanted | self.graph.ancestors(wanted).keys()):
+        self.read_alone(wanted | self.graph.ancestors(wanted).keys())
+
+    def read_alone(self, names: Iterable[str]) -> None:
+        """Follow the SQL of these assets, the uppermost first, and of no others."""
+        for name in self.graph.sort(names):
             asset = self.graph.assets[name]
             if name not in self._readings and isinstance(asset.command, SqlCommand):
                 read = self._read if self._expressions else self._remembered
                 self._readings[name] = read(asset, asset.command)
+
+    def has_star(self, name: str) -> bool:
+        """Whether the SQL of an asset may give columns that it does not name."""
+        command = self.graph.assets[name].command
+        text = self._code.text(command) if isinstance(command, SqlCommand) else None
+        return text is not None and "*" in text.sql
 
     def reading(self, name: str) -> Reading | None:
         """What the SQL of an asset gives; None where it is none."""

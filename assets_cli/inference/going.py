@@ -6,14 +6,14 @@ declares. Compares, decides nothing, opens no database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from assets_cli.inference.catalog import Columns
 from assets_cli.inference.lineage import reach
 from assets_cli.model.answers import Reached
 from assets_cli.model.difference import Gone, GoneSort, Pairs, Reader
-from assets_cli.model.manifest import SqlCommand
+from assets_cli.model.manifest import Check, SqlCommand
 from assets_cli.model.problem import AssetsError
 
 MOST: Final = 1_000
@@ -27,12 +27,32 @@ class Going(NamedTuple):
     complete: bool = True
 
 
+class Near(Columns):
+    """The columns of a project, of which no more is read than what is asked rests on: chains may be long and wide.
+
+    A text without a star says by itself what it gives, and takes from what is just above it.
+    """
+
+    def read(self, names: Iterable[str]) -> None:
+        """Follow the SQL of these assets, and of those above them that they cannot be understood without."""
+        asked = set(names)
+        wanted = asked | {upstream for name in asked for upstream in self.graph.upstreams(name)}
+        waiting = list(wanted)
+        while waiting:
+            name = waiting.pop()
+            if self.has_star(name):
+                new = set(self.graph.upstreams(name)) - wanted
+                wanted |= new
+                waiting += new
+        self.read_alone(wanted)
+
+
 class Lenses(NamedTuple):
     """The columns of both states: names alone, and of the one before with what each is made from."""
 
-    before: Columns
-    now: Columns
-    ways: Columns
+    before: Near
+    now: Near
+    ways: Near
 
 
 def going(pairs: Pairs, changed: Sequence[str], lenses: Lenses) -> Going:
@@ -57,8 +77,18 @@ def going(pairs: Pairs, changed: Sequence[str], lenses: Lenses) -> Going:
         few = len(lenses.ways.graph.descendants([former])) <= MOST
         complete = complete and few
         readers = tuple(_readers(former, column, lenses, today)) if few else ()
-        found.append(Gone(name, column, sort, readers))
+        asset = pairs.common[name][1]
+        is_declared = column.lower() in {each.name.lower() for each in asset.columns}
+        checks = tuple(check.name for check in asset.checks if _looks_at(check, column))
+        found.append(Gone(name, column, sort, readers, is_declared, checks))
     return Going(tuple(found), complete)
+
+
+def _looks_at(check: Check, column: str) -> bool:
+    """Whether a check names a column of its own asset."""
+    named = check.arguments.get("columns"), check.arguments.get("column")
+    flat = [each for one in named for each in (one if isinstance(one, list | tuple) else [one])]
+    return column.lower() in {each.lower() for each in flat if isinstance(each, str)}
 
 
 def _lost(pairs: Pairs, name: str, lenses: Lenses) -> list[str]:

@@ -14,7 +14,7 @@ from assets_cli.manifest.load import Whole, load_whole
 from assets_cli.model.manifest import DEFAULT_ENVIRONMENT
 from assets_cli.model.problem import Problem
 
-_UNDECLARED: Final = "A0134"
+UNDECLARED: Final = "A0134"
 """A `--var` that another environment does not declare."""
 
 
@@ -38,7 +38,7 @@ def audit(path: Path, loaded: Whole, *, environment: str, variables: Mapping[str
             continue
         other = loads[name] = load_whole(path, environment=name, variables=variables)
         for problem in other.problems:
-            if identity(problem) not in seen and problem.code != _UNDECLARED:
+            if identity(problem) not in seen and problem.code != UNDECLARED:
                 seen.add(identity(problem))
                 problems.append(within(name, problem))
     manifests = {name: each for name in (DEFAULT_ENVIRONMENT, *places) if (each := loads[name].manifest) is not None}

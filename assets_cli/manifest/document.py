@@ -109,7 +109,7 @@ class Document:
     def within(self, offset: int, line: int, column: int) -> int:
         """The offset of a line and column of the dedented text that stands at an offset.
 
-        Of a text whose lines the reader joined, nobody knows: that is the offset itself.
+        Of a text whose lines the reader joined, nobody knows: there it is the offset itself.
         """
         if block := _BLOCK.match(self.text, offset):
             if block[1] == ">":
@@ -121,7 +121,8 @@ class Document:
             return min(start + len(block[2]) + column - 1, len(self.text) if end < 0 else end)
         quote = self.text[offset : offset + 1] in ("'", '"')
         end = self.text.find("\n", offset)
-        return min(offset + quote + column - 1, len(self.text) if end < 0 else end) if line == 1 else offset
+        found = offset + quote + column - 1
+        return found if line == 1 and found <= (len(self.text) if end < 0 else end) else offset
 
     def place(self, path: Sequence[Key], *, key: bool = False) -> Place:
         """The place of the value at a path, or of the nearest enclosing one that exists."""

@@ -241,6 +241,8 @@ class Explainer:
                 )
                 continue
             hint = _nearest(frozenset(known), key) or "known keys: " + ", ".join(sorted(known))
+            if not path and key in schema()["properties"]:
+                hint = "it belongs into the root file"
             self._report((*path, key), "A0102", f"unknown key '{key[:NAMED]}'{inside}", hint, at=path, on_key=True)
 
     def _required_hint(self, path: tuple[Key, ...], key: str) -> str:
@@ -331,7 +333,8 @@ class Explainer:
             self._report(path, "A0127", f"{shown} is not a duration", DURATIONS, key=_last(path))
         elif expression == _TAG_OR_METADATA:
             features = frozenset(schema()["definitions"]["feature"]["anyOf"][0]["enum"])
-            hint = _nearest(features, instance) or f"known: {', '.join(sorted(features))}, tags.NAME, metadata.KEY"
+            known = f"known: {', '.join(sorted(features))}, tags.NAME, metadata.KEY"
+            hint = _nearest(features, instance) or _nearest_part(features, instance) or known
             message = f"{shown} is nothing that an asset has"
             self._report(path, "A0123", message, hint, key=str(path[-2]))
         else:
@@ -443,6 +446,13 @@ def _instead(path: tuple[Key, ...], value: object, types: Sequence[str]) -> str 
 @lru_cache(maxsize=1000)
 def _nearest(known: frozenset[str], key: str) -> str | None:
     return Spelling(known).hint(key)
+
+
+def _nearest_part(known: frozenset[str], written: str) -> str | None:
+    """Of words such as `checks.blocking`, the one whose last part is a word of what was written (`blocking_check`)."""
+    by_part = {each.rpartition(".")[2]: each for each in known if "." in each}
+    meant = next((by_part[word] for word in re.split(r"\W|_", written.lower()) if word in by_part), None)
+    return f"did you mean '{meant}'?" if meant else None
 
 
 _validators: dict[int, Any] = {}

@@ -47,7 +47,7 @@ def _sound(definitions: Mapping[str, Definition], broken: Collection[str]) -> di
 
 
 class Loading:
-    """One loading of one project. `fetch` is told of each file before it is read, for files that come when asked for."""
+    """One loading of one project. `fetch` is told of each file before it is read: some come when they are asked for."""
 
     def __init__(self, path: Path, overrides: Mapping[str, str], fetch: Callable[[str], object] | None = None) -> None:
         self.root = str(path.parent.resolve())

@@ -89,12 +89,17 @@ class Reader(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """A column that goes away from an asset: its SQL does not give it any more, or nobody declares it any more."""
+    """A column that goes away from an asset: its SQL does not give it any more, or nobody declares it any more.
+
+    `declared`: it still is, although the SQL does not give it; `checks` are those of the asset that still look at it.
+    """
 
     asset: str
     column: str
     sort: GoneSort
     readers: tuple[Reader, ...] = ()
+    declared: bool = False
+    checks: tuple[str, ...] = ()
 
 
 class Below(NamedTuple):
@@ -165,7 +170,7 @@ class Base(NamedTuple):
         short = self.commit[:8]
         if self.merge_base:
             return f"{short}, where this left {self.name.removesuffix('...') or 'HEAD'}"
-        return self.name if self.commit.startswith(self.name) else f"{self.name} ({short})"
+        return short if self.commit.startswith(self.name) else f"{self.name} ({short})"
 
 
 class Next(NamedTuple):

@@ -14,7 +14,7 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.difference import AssetChange, Below, Change, Concerned, Difference, Gone, Pairs
 from assets_cli.model.history import Component
 from assets_cli.model.manifest import Asset, Manifest
-from assets_cli.planning.declared_changes import command_text, declared_changes, env_change, output_text, settings
+from assets_cli.planning.declared_changes import command_text, declared_changes, env_change, output_change, settings
 from assets_cli.planning.versions import DECLARED, component_changes, same
 
 
@@ -124,8 +124,7 @@ def _code(earlier: Asset, asset: Asset, before: Side, now: Side, cosmetic: dict[
         if name in ("command", "compute"):
             change = change._replace(old=command_text(earlier, name), new=command_text(asset, name))
         elif name == "output":
-            default = before.graph.manifest.default_connection, now.graph.manifest.default_connection
-            change = change._replace(old=output_text(earlier, default[0]), new=output_text(asset, default[1]))
+            change = change._replace(note=output_change(earlier.output, asset.output))
         elif name == "connection":
             change = change._replace(old=_leads(earlier, before), new=_leads(asset, now))
         elif name == "env":

@@ -16,6 +16,7 @@ from assets_cli.model.manifest import (
     Column,
     FreshnessPolicy,
     Manifest,
+    Output,
     PythonCommand,
     ShellCommand,
     SqlCommand,
@@ -27,7 +28,7 @@ _ELSEWHERE = frozenset(
     ("name", "place", "upstreams", "inferred", "command", "code", "code_version", "env", "output", "moved_from")
 ) | frozenset(("checks", "freshness", "columns", "owners", "tags", "group", "description", "metadata", "observe"))
 
-_LENGTHS = frozenset(("timeout", "max_age", "observe_every"))
+_LENGTHS = frozenset(("timeout", "retries.delay", "observe_every"))
 
 
 def declared_changes(earlier: Asset, asset: Asset) -> Iterator[Change]:
@@ -49,7 +50,16 @@ def declared_changes(earlier: Asset, asset: Asset) -> Iterator[Change]:
     yield from _mapping("metadata", earlier.metadata, asset.metadata)
     for field in Asset._fields:
         if field not in _ELSEWHERE and (old := getattr(earlier, field)) != (new := getattr(asset, field)):
-            yield Change("running", "changed", field, _value(field, old), _value(field, new))
+            yield from _running(field, old, new)
+
+
+def _running(field: str, old: Any, new: Any) -> Iterator[Change]:
+    """How it is run; of what has parts those that differ."""
+    if hasattr(old, "_asdict") and type(old) is type(new):
+        for part in old._fields:
+            yield from _running(f"{field}.{part}", getattr(old, part), getattr(new, part))
+    elif old != new:
+        yield Change("running", "changed", field, _value(field, old), _value(field, new))
 
 
 def settings(
@@ -97,20 +107,22 @@ def command_text(asset: Asset, component: str) -> str | None:
     return _short(text)
 
 
-def output_text(asset: Asset, default: str | None) -> str | None:
-    """The declared output: `table orders in pg (incremental)`, `data/orders.csv`."""
-    output = asset.output
-    if output is None:
-        return None
-    at = f" in {output.connection}" if output.connection not in (None, default) else ""
-    what = (
-        f"{'view' if output.materialization == 'view' else 'table'} {output.table}{at}" if output.table else output.path
-    )
-    more: list[str] = [] if output.materialization in ("table", "view") else [output.materialization]
-    more += [f"unique_key {', '.join(output.unique_key)}"] if output.unique_key else []
-    more += [f"time_column {output.time_column}"] if output.time_column else []
-    told = ", ".join(more)
-    return f"{what or 'no place'}{f' ({told})' if told else ''}"
+def output_change(old: Output | None, new: Output | None) -> str:
+    """The fields of an output that differ: `table a -> b`, `materialization view -> table`."""
+    if old is None or new is None:
+        known = old or new
+        where = (known.table or known.path or "script") if known else ""
+        return f"{where} {'added' if old is None else 'removed'}"
+    said = []
+    for field in Output._fields:
+        was, there = (_listed(getattr(each, field)) for each in (old, new))
+        if was != there and field != "atomic":
+            said.append(f"{field} {was or 'none'} -> {there or 'none'}")
+    return ", ".join(said)
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value or "")
 
 
 def env_change(old: Mapping[str, str], new: Mapping[str, str]) -> str:
@@ -223,10 +235,7 @@ def _sort(old: object, new: object) -> ChangeSort:
 def _value(field: str, value: Any) -> str | None:
     if field in _LENGTHS:
         return _length(value)
-    if hasattr(value, "_asdict"):
-        named = {key: _length(each) if key == "delay" else each for key, each in value._asdict().items()}
-        return ", ".join(f"{key} {each}" for key, each in named.items() if each not in (None, ()))
-    return _short(value)
+    return _short(", ".join(map(str, value)) if isinstance(value, tuple) else value)
 
 
 def _length(value: Any) -> str | None:

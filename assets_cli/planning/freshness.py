@@ -341,7 +341,7 @@ def _held_by(
 
 
 def never_refreshed(graph: AssetGraph) -> tuple[str, ...]:
-    """Roots with a command that no schedule runs and no policy covers, on them or below: only new code runs them again."""
+    """Roots with a command that no schedule runs and no policy covers, on them or below: only new code runs them."""
     assets = graph.assets
     bare = [
         name

@@ -47,7 +47,7 @@ class Members(Sequence[T_co]):
     @overload
     def __getitem__(self, index: slice) -> tuple[T_co, ...]: ...
     def __getitem__(self, index: int | slice) -> T_co | tuple[T_co, ...]:
-        if isinstance(index, slice) and index.start is None and index.stop is not None and index.stop >= 0:
+        if isinstance(index, slice) and index.stop is not None and index.stop >= 0 <= (index.start or 0):
             return tuple(islice(self, index.stop))[index]
         return tuple(self)[index]
 

@@ -6,12 +6,12 @@ a policy about personal data is for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
 from assets_cli.model.manifest import Asset, Column, ColumnPolicy
+from assets_cli.model.matching import Matches
 from assets_cli.policies.finding import Finding, Known, Locate, Rule, listed
 
 MATCH: Final = "columns.match"
@@ -19,6 +19,7 @@ NAMES: Final = "columns.names"
 """The keys of the patterns that a policy may have for columns."""
 
 _MOST: Final = 3
+_UNDECLARED: Final = "; its SQL gives the column, and nothing declares it"
 
 
 class _Seen(NamedTuple):
@@ -28,7 +29,7 @@ class _Seen(NamedTuple):
     position: int | None
 
 
-def column_rule(asked: ColumnPolicy, patterns: Mapping[str, re.Pattern[str]], known: Known, locate: Locate) -> Rule:
+def column_rule(asked: ColumnPolicy, patterns: Mapping[str, Matches], known: Known, locate: Locate) -> Rule:
     """The rule of what a policy asks of columns. `patterns` are those that its texts stand for, by key."""
     texts = {MATCH: asked.match, NAMES: asked.names}
     if any(text is not None and key not in patterns for key, text in texts.items()):
@@ -52,9 +53,9 @@ def column_rule(asked: ColumnPolicy, patterns: Mapping[str, re.Pattern[str]], kn
 class _Asking:
     """What is asked, of which columns. Many assets have columns of the same name, and each is looked at once."""
 
-    def __init__(self, asked: ColumnPolicy, patterns: Mapping[str, re.Pattern[str]]) -> None:
+    def __init__(self, asked: ColumnPolicy, patterns: Mapping[str, Matches]) -> None:
         match = patterns.get(MATCH)
-        self._is_meant = cache(lambda name: match is None or match.search(name) is not None)
+        self._is_meant = cache(lambda name: match is None or match(name))
         self.hows: list[_How] = [*map(_Untagged, asked.tags), *map(_Lacking, asked.require)]
         if asked.names is not None:
             self.hows.append(_Misnamed(asked.names, patterns[NAMES]))
@@ -72,10 +73,9 @@ def _told(asset: Asset, wrong: Sequence[_Seen], how: _How, locate: Locate) -> It
     at = next((each.position for each in wrong if each.position is not None), None)
     place = locate(asset.name, "name") if at is None else locate(asset.name, "columns", at)
     shown = f"column{'s' if len(names) > 1 else ''} {listed(names, most=_MOST)}"
-    hint = how.hint(names[0])
-    if at is None:
-        hint = f"{hint}; its SQL gives the column, and nothing declares it"
-    yield Finding(asset.name, "A0705", how.message(shown, len(names)), hint, place)
+    yield Finding(
+        asset.name, "A0705", how.message(shown, len(names)), how.hint(names[0], declared=at is not None), place
+    )
 
 
 class _Untagged(NamedTuple):
@@ -91,9 +91,9 @@ class _Untagged(NamedTuple):
         """What is wrong."""
         return f"{shown} {'are' if count > 1 else 'is'} not tagged {self.tag}"
 
-    def hint(self, name: str) -> str:
+    def hint(self, name: str, *, declared: bool) -> str:
         """What to write."""
-        return f"write `columns: [{{name: {name}, tags: [{self.tag}]}}]`"
+        return f"write `columns: [{{name: {name}, tags: [{self.tag}]}}]`{'' if declared else _UNDECLARED}"
 
 
 class _Lacking(NamedTuple):
@@ -109,27 +109,27 @@ class _Lacking(NamedTuple):
         """What is wrong."""
         return f"{shown} {'have' if count > 1 else 'has'} no {self.key}"
 
-    def hint(self, name: str) -> str:
+    def hint(self, name: str, *, declared: bool) -> str:
         """What to write."""
         value = "[…]" if self.key == "tags" else "…"
-        return f"write `columns: [{{name: {name}, {self.key}: {value}}}]`"
+        return f"write `columns: [{{name: {name}, {self.key}: {value}}}]`{'' if declared else _UNDECLARED}"
 
 
 class _Misnamed(NamedTuple):
     """Columns of which the name is not as it should be."""
 
     written: str
-    pattern: re.Pattern[str]
+    matches: Matches
 
     def is_wrong(self, column: Column) -> bool:
         """Whether that of this one is not."""
-        return self.pattern.search(column.name) is None
+        return not self.matches(column.name)
 
     def message(self, shown: str, count: int) -> str:
         """What is wrong."""
         return f"{shown} {'do' if count > 1 else 'does'} not match {self.written}"
 
-    def hint(self, name: str) -> str:
+    def hint(self, name: str, *, declared: bool) -> str:  # noqa: ARG002 - as the others have it
         """What to do."""
         return f"rename {name} where it is made, and in all that reads it"
 

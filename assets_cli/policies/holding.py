@@ -5,14 +5,14 @@ What functions of the project say is asked of whoever is handed in: nothing is r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from assets_cli.graph import AssetGraph
 from assets_cli.graph.selection import select
 from assets_cli.model.manifest import Policy, Spot
-from assets_cli.model.patterns import PatternError, translate
+from assets_cli.model.matching import Matches, matcher
+from assets_cli.model.patterns import PatternError
 from assets_cli.model.problem import AssetsError, Place, Problem, Related, Suppressed
 from assets_cli.policies.columns import MATCH, NAMES
 from assets_cli.policies.finding import Finding, Known, listed
@@ -144,7 +144,7 @@ def _selected(
         return None
 
 
-def _patterns(policy: Policy, graph: AssetGraph, wrong: list[Problem]) -> Iterator[tuple[str, re.Pattern[str]]]:
+def _patterns(policy: Policy, graph: AssetGraph, wrong: list[Problem]) -> Iterator[tuple[str, Matches]]:
     columns = policy.columns
     written: list[tuple[str, str | None]] = [("names", policy.names)]
     if columns is not None:
@@ -158,7 +158,7 @@ def _patterns(policy: Policy, graph: AssetGraph, wrong: list[Problem]) -> Iterat
             wrong.append(_mistake(policy, graph, keys, "without ^ or $ a pattern is found anywhere in a name", hint))
             continue
         try:
-            yield name, re.compile(translate(pattern), re.IGNORECASE if name == MATCH else 0)
+            yield name, matcher(pattern, any_case=name == MATCH)
         except PatternError as error:
             message = f"{error} (character {error.position + 1} of the pattern)"
             hint = error.hint or "write it as a function, under `python`"

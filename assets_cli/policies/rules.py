@@ -5,13 +5,13 @@ Which assets a policy is about, what is excepted and how findings are put is `ho
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.graph.selection.resolve import wildcard
 from assets_cli.model.manifest import Asset, Policy, SqlCommand
+from assets_cli.model.matching import Matches
 from assets_cli.model.spelling import nearest
 from assets_cli.policies.columns import column_rule
 from assets_cli.policies.features import Feature, feature
@@ -24,7 +24,7 @@ class Prepared(NamedTuple):
     """A policy with what its texts stand for: its patterns by key (`names`, `columns.match`), what may be read."""
 
     policy: Policy
-    patterns: Mapping[str, re.Pattern[str]]
+    patterns: Mapping[str, Matches]
     readable: frozenset[str] | None
 
 
@@ -79,9 +79,9 @@ def _forbidden(features: Sequence[tuple[str, Feature]], locate: Locate) -> Rule:
     return rule
 
 
-def _named(written: str, pattern: re.Pattern[str], locate: Locate) -> Rule:
+def _named(written: str, matches: Matches, locate: Locate) -> Rule:
     def rule(assets: Sequence[Asset]) -> Iterator[Finding]:
-        for asset in [asset for asset in assets if not pattern.search(asset.name)]:
+        for asset in [asset for asset in assets if not matches(asset.name)]:
             hint = f"rename it; `moved: {{from: {asset.name}}}` keeps its history"
             message = f"its name does not match {written}"
             yield Finding(asset.name, "A0703", message, hint, locate(asset.name, "name"))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.manifest import (
     Asset,
+    Connection,
     HttpProbe,
     PathProbe,
     ShellCommand,
@@ -163,17 +164,29 @@ def _unset_in_connections(look: CodeLook, environ: Mapping[str, str]) -> Iterato
     manifest = look.manifest
     seen: set[str] = set()
     for asset in manifest.assets.values():
-        connection = look.connection_of(asset)
-        if connection is None or connection.name in seen:
-            continue
-        seen.add(connection.name)
-        told: set[str] = set()
-        for key, text in connection.options.items():
-            for name in _missing(text, environ):
-                if name not in told:
-                    told.add(name)
-                    place = manifest.locate("", "connections", connection.name, key, _spot(text, f"${{env.{name}"))
-                    yield _unset_problem(name, f"the connection {connection.name}", place, asset.name)
+        for connection in _connections_of(look, asset):
+            if connection is None or connection.name in seen:
+                continue
+            seen.add(connection.name)
+            told: set[str] = set()
+            for key, text in connection.options.items():
+                for name in _missing(text, environ):
+                    if name not in told:
+                        told.add(name)
+                        place = manifest.locate("", "connections", connection.name, key, _spot(text, f"${{env.{name}"))
+                        yield _unset_problem(name, f"the connection {connection.name}", place, asset.name)
+
+
+def _connections_of(look: CodeLook, asset: Asset) -> Iterator[Connection | None]:
+    """Those that it needs, as far as the manifest says: of its table, its SQL, its checks and its probe."""
+    yield look.connection_of(asset)
+    manifest, probe = look.manifest, asset.observe
+    if isinstance(probe, SqlProbe) and probe.connection is not None:
+        yield manifest.connections.get(probe.connection)
+    elif (
+        isinstance(probe, SqlProbe) or asset.data_version_sql is not None or any(c.kind == "sql" for c in asset.checks)
+    ):
+        yield manifest.connection_of(asset)
 
 
 def _unset_in_file(files: FileDigests, asset: Asset, path: str, environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -45,7 +45,7 @@ def sql(text: str, dialect: str) -> str | None:
     import logging
 
     import sqlglot  # 0.2 s: only for a text that changed
-    from sqlglot.errors import ErrorLevel, SqlglotError
+    from sqlglot.errors import ErrorLevel
 
     logger = logging.getLogger("sqlglot")
     was_disabled, logger.disabled = logger.disabled, True  # it warns of statements that it keeps as they are
@@ -53,7 +53,7 @@ def sql(text: str, dialect: str) -> str | None:
         written = sqlglot.transpile(
             text, read=dialect, write=dialect, comments=False, unsupported_level=ErrorLevel.RAISE
         )
-    except (SqlglotError, RecursionError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever the parser raises on a user's text says that it cannot read it
         return None
     finally:
         logger.disabled = was_disabled

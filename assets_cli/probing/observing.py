@@ -20,6 +20,9 @@ from assets_cli.probing.files import FileDigests
 from assets_cli.probing.paths import Walls, probe_path
 
 _AT_ONCE = 4
+_GLANCE = 0.5
+"""Seconds between two looks at whether somebody interrupts."""
+
 _LONGEST = 1_000
 """A longer text is a data version by its digest."""
 
@@ -139,6 +142,9 @@ def _ask_all(assets: list[Asset], prober: Prober) -> dict[str, Answer | ProbeErr
         try:
             for asset in assets:
                 asked[asset.name] = pool.submit(_caught, partial(prober.ask, asset))
+            # Not for as long as it takes: a signal that comes just before Python waits is only seen when it wakes.
+            while wait(asked.values(), _GLANCE).not_done:
+                pass
             return {name: future.result() for name, future in asked.items()}
         except BaseException:
             prober.cancel()

@@ -49,6 +49,7 @@ class Laid:
         self._same: set[str] = set()
         self._filled: set[str] = set()
         self._readers: dict[str, Blobs] = {}
+        self._empty: str | None = None
 
     def add(self, repository: Repository, commit: str, folder: str, below: str = "") -> bool:
         """Lay out a folder of a commit below a path; whether the commit has it."""
@@ -74,14 +75,23 @@ class Laid:
                 self._blobs[path] = _Blob(repository.folder, sha)
                 if differing is not None and name not in differing:
                     self._same.add(path)
-                with suppress(FileExistsError):  # two names that are one to this file system
-                    os.close(os.open(f"{self.root}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                self._name(f"{self.root}/{path}")
         # At last: so nothing is ever written through one.
         for path, sha in links:
             target = b"".join(self._reader(repository.folder).pieces(sha))
             with suppress(OSError, ValueError):
                 os.symlink(target, os.fsencode(f"{self.root}/{path}"))  # noqa: PTH211 - bytes
         return True
+
+    def _name(self, place: str) -> None:
+        """Have an empty file at a place: a further name of one that is there, which costs a tenth of a new one."""
+        if self._empty is not None:
+            with suppress(OSError):  # it has as many names as it may have, or this file system gives it no other
+                os.link(self._empty, place)
+                return
+        with suppress(FileExistsError):  # two names that are one to this file system
+            os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            self._empty = place
 
     def _submodule(self, path: str, commit: str) -> None:
         """The files of a submodule, where the work tree has its repository and that the commit."""
@@ -117,8 +127,11 @@ class Laid:
         known = self._known(path)
         if known is None or known in self._filled:
             return
-        blob = self._blobs[known]
-        with open(f"{self.root}/{known}", "wb") as file:  # noqa: PTH123 - a string, as everywhere here
+        blob, place = self._blobs[known], f"{self.root}/{known}"
+        os.unlink(place)  # noqa: PTH108 - it is a name of an empty file that has others
+        if place == self._empty:
+            self._empty = None
+        with open(place, "xb") as file:  # noqa: PTH123 - a string, as everywhere here
             file.writelines(self._reader(blob.repository).pieces(blob.sha))
         self._filled.add(known)
         if known not in self._same and self._differs_in_breaks_alone(known):

@@ -34,8 +34,8 @@ from assets_cli.running.loop import wait_for
 SECONDS: Final = 10.0
 """How long the function of one policy may take for all its assets."""
 
-_PATIENCE: Final = 2.0
-"""Seconds after which one that cannot be interrupted is ended with its process."""
+_PATIENCE: Final = 5.0
+"""Seconds after these, in which its process starts, is told of the assets, and interrupts it; then it is ended."""
 
 _MOST_PRINTED: Final = 1 << 20
 """Bytes of what a function prints that are passed on."""
@@ -134,7 +134,8 @@ def _call(graph: AssetGraph, scope: Scope, around: Around, log: Path) -> Invocat
     }
     return Invocation(
         argv=WORKER,
-        env={**around.environ, "PATH": shell.path_with_interpreter(around.environ)},
+        # Whoever only validates finds no new files in the project.
+        env={**around.environ, "PATH": shell.path_with_interpreter(around.environ), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=manifest.root,
         log=log,
         timeout=int((around.seconds + _PATIENCE) * SECOND),

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import event
 from assets_cli.model.history import Result, RunStatus, StateSnapshot
+from assets_cli.model.memory import collector_at_ease
 from assets_cli.model.plan import Plan, Step
 from assets_cli.planning import schedule
 from assets_cli.planning.staleness import left_stale
@@ -68,7 +69,7 @@ def run(
     with suppress(OSError):  # who opens a log makes it too, and says what is in the way
         Path(around.root, around.logs, options.run).mkdir(parents=True, exist_ok=True)
     carrying = _Run(plan, context, options, _Telling(told, surroundings))
-    with surroundings.recorder.together():
+    with surroundings.recorder.together(), collector_at_ease():
         return carrying.carry_out()
 
 

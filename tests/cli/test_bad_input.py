@@ -588,9 +588,9 @@ def test_an_unset_variable_fails_the_step_that_uses_it(tmp_path: Path) -> None:
     )
     warning = """\
 warning[A0311]: the environment variable NO_SUCH_NAME is not set, a uses it
-  --> assets.yml:5:32
+  --> assets.yml:5:38
  5 |   - {name: a, command: {shell: "echo ${env.NO_SUCH_NAME}"}}
-   |                                ^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |                                      ^^^^^^^^^^^^^^^^^^^
   hint: set NO_SUCH_NAME, put it into .env, or give it a default:
         ${env.NO_SUCH_NAME:-…}
 

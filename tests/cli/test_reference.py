@@ -35,7 +35,7 @@ directory that exists.
 
 def test_an_unknown_code_names_the_nearest(assets: CommandLine) -> None:
     """Exit code 2."""
-    assert assets("explain", "A8015").err == "error[A0816]: unknown code 'A8015'\n  hint: did you mean A0815?\n"
+    assert assets("explain", "A08155").err == "error[A0816]: unknown code 'A08155'\n  hint: did you mean A0815?\n"
 
 
 def test_all_codes_are_listed(assets: CommandLine) -> None:

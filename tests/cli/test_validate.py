@@ -38,10 +38,14 @@ def test_every_code_of_validate_has_a_case() -> None:
 
 
 def test_the_schema_names_the_rules_that_there_are() -> None:
-    """An editor offers each doubt by its code, with its title; the codes say what a doubt is."""
+    """An editor offers each doubt by its code, with its title and the first paragraph of what it means."""
     rules = json.loads(schema_text("manifest"))["definitions"]["rules"]["properties"]
-    doubts = {code: found.title for code, found in CODES.items() if found.rule is not None}
-    assert {code: rule["title"] for code, rule in rules.items()} == doubts
+    assert {code: (rule["title"], rule["description"]) for code, rule in rules.items()} == {
+        code: (found.title, found.explanation.split("\n\n")[0].replace("\n", " "))
+        for code, found in CODES.items()
+        if found.rule is not None
+    }
+    assert all(rule["enum"] == ["off", "warning", "error"] for rule in rules.values())
 
 
 # Rules
@@ -176,7 +180,7 @@ def test_off_is_a_text_only_where_it_is_a_setting(tmp_path: Path) -> None:
 
 def report(*problems: Problem, root: Path = Path("/r/shop"), everything: bool = False) -> Report:
     """These findings, in a repository above the project."""
-    return Report(problems, (), root, Path("/r"), everything)
+    return Report(problems, (), root, Path("/r"), (), everything)
 
 
 def taken_apart(line: str) -> tuple[str, dict[str, str], str]:
@@ -316,7 +320,25 @@ def test_a_project_that_is_none_says_that_nothing_was_looked_at(tmp_path: Path) 
     document = json.loads(said(case, lay_out(case, tmp_path), "sarif")[0])
     SARIF.validate(document)
     run = document["runs"][0]
-    assert (run["results"], run["invocations"]) == ([], [{"executionSuccessful": True}])
+    expected = [{"executionSuccessful": True, "toolExecutionNotifications": []}]
+    assert (run["results"], run["invocations"]) == ([], expected)
+
+
+def test_what_was_not_looked_at_is_said_to_forges_too(tmp_path: Path) -> None:
+    """Exceptions from policies, and functions that were not called, for --no-python."""
+    case = CASES["A0707"]
+    text = str(case.files["assets.yml"]).replace(
+        "policies:\n", "policies:\n  - {name: owners, require: [owner], except: orders or crm}\n"
+    )
+    root = lay_out(Case({**case.files, "assets.yml": text}), tmp_path)
+    last = said(Case({}, after=("--no-python",)), root, "github")[0].splitlines()[-1]
+    excepted = "2 findings excepted from policies: 2 of A0701"
+    assert last == f"assets validate: nothing wrong; {excepted}; not looked at, for --no-python: 'ours'"
+    run = json.loads(said(Case({}, after=("--no-python",)), root, "sarif")[0])["runs"][0]
+    assert [each["suppressions"][0]["justification"] for each in run["results"]] == ["excepted from the policy"] * 2
+    assert [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]] == [
+        "not looked at, for --no-python: 'ours'"
+    ]
 
 
 # What is found
@@ -390,6 +412,40 @@ def test_a_variable_is_used_by_others_and_in_any_environment(tmp_path: Path) -> 
     assert found == [
         "assets.yml:2:61 variable 'dead' is used nowhere",
         "assets.yml:5:71 variable 'own' is used nowhere",
+    ]
+
+
+def test_a_variable_that_another_environment_declares_hides_no_dead_one(tmp_path: Path) -> None:
+    """It may be set for the one that has it, and the others are looked at all the same."""
+    manifest = """\
+        version: 1
+        vars: {dead: 1}
+        environments: {prod: {vars: {x: 1}}}
+        assets:
+          - {name: a}
+        """
+    found = messages(tmp_path, manifest, "--env", "prod", "--var", "x=2")
+    assert found == ["assets.yml:2:8 variable 'dead' is used nowhere", "assets.yml:3:30 variable 'x' is used nowhere"]
+
+
+def test_connections_of_probes_and_checks_are_needed_too(tmp_path: Path) -> None:
+    """Each once, where its variable stands; what nobody needs may be unset."""
+    manifest = """\
+        version: 1
+        default_connection: w
+        connections:
+          w: {type: duckdb, path: "${env.NO_SUCH_DIR}/w.duckdb"}
+          pg: {type: postgres, url: "postgresql://${env.NO_SUCH_USER}@${env.NO_SUCH_HOST}/${env.NO_SUCH_USER}"}
+          idle: {type: postgres, url: "${env.NO_SUCH_URL}"}
+        assets:
+          - {name: crm, observe: {sql: "select 1", connection: pg}}
+          - {name: out, observe: {path: x.csv}, checks: [{sql: "select 1 as x where 1 = 0"}]}
+        """
+    unset = "is not set, the connection"
+    assert messages(tmp_path, manifest) == [
+        f"assets.yml:5:43 the environment variable NO_SUCH_USER {unset} pg uses it",
+        f"assets.yml:5:63 the environment variable NO_SUCH_HOST {unset} pg uses it",
+        f"assets.yml:4:28 the environment variable NO_SUCH_DIR {unset} w uses it",
     ]
 
 

@@ -85,10 +85,12 @@ def test_a_workflow_runs(name, after, tmp_path, stand_ins):
     """Every job of it, by what it is started by; with a mistake it fails, and what should be told still is."""
     [event] = trigger(WORKFLOWS[name])
     base = pull_request(tmp_path / "repository", after)
+    change = {"base": {"sha": base}, "number": 17, "head": {"repo": {"full_name": "shop/data"}}}
     github = {
         "event_name": event,
         "token": "t",
-        "event": {"pull_request": {"base": {"sha": base}, "number": 17}} if event == "pull_request" else {},
+        "repository": "shop/data",
+        "event": {"pull_request": change} if event == "pull_request" else {},
     }
     machine = Runner(tmp_path / "repository", tmp_path / "runner", github, ROOT, {"install": "none"})
     ended = [machine.job(job) for job in WORKFLOWS[name]["jobs"].values()]

@@ -18,11 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["assets_cli"]):
     from support.reporting import Report
 
-from support.mutations import seeds, words
+from support.mutations import MODULE, QUERY, seeds, words
 
-HEAD = b"version: 1\nconnections:\n  w: {type: duckdb, path: w.duckdb}\nassets:\n"
-QUERY = HEAD + b"  - {name: a, command: {sql: q.sql}, output: {table: a}}\n  - {name: b, output: {table: b}}\n"
-MODULE = HEAD + b"  - {name: a, command: {python: 'm:run'}, output: {table: a}}\n  - {name: b, output: {table: b}}\n"
 KINDS = ((".yml", "assets.yml", {}), (".sql", "q.sql", {"assets.yml": QUERY}), (".py", "m.py", {"assets.yml": MODULE}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from assets_cli.validation import validate
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").iterdir())
-SMALL, LARGE = 250, 1000
-SLACK = 3.0
+LARGE = int(os.environ.get("SHAPE_SIZE", "1000"))
+SMALL = LARGE // 4
+SLACK = 2.0
 """How many times as long as in proportion a large project may take: machines are busy, and some sorting is done."""
 ENOUGH = 1.0
 """Seconds below which nobody asks how it grew."""
@@ -47,9 +49,9 @@ def test_what_is_mutated_is_in_order_itself(number, tmp_path):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_was_found_once_is_mended(case, tmp_path):
     """Each case is a project that fuzzing found to break something."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert examine(tmp_path, files_of(case)) == []
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -59,12 +61,12 @@ def test_what_an_odd_shape_costs_grows_with_it(shape, tmp_path):
     spent = {}
     for size in (SMALL, LARGE):
         lay(tmp_path, SHAPES[shape](size))
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             validate(tmp_path, environ={}, python=False)
         except AssetsError as error:
             assert error.problems  # noqa: PT017 - either way is an answer
-        spent[size] = time.perf_counter() - begin
+        spent[size] = time.process_time() - begin
     assert spent[LARGE] < max(ENOUGH, SLACK * spent[SMALL] * LARGE / SMALL), spent
 
 

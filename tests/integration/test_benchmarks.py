@@ -25,7 +25,7 @@ PARTS = (
 def test_a_small_benchmark_writes_its_page(tmp_path):
     """Nothing is timed that did not do its work, so a run that ends well has checked every tool's outputs."""
     page = tmp_path / "RESULTS.md"
-    page.write_text("# Results\n\n## Slope\n\nof before\n\n## Fuzzing\n\n| 2026 | none |\n")
+    page.write_text("# Results\n\n## Beside ninja and make\n\nof before\n\n## Fuzzing\n\n| 2026 | none |\n")
     small = ["--sizes", "100,200", "--history", "3", "--execute", "50", "--runs", "1", "--results", page]
     subprocess.run([sys.executable, "benchmarks/compare.py", *small], cwd=ROOT, check=True, timeout=300)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from support.place import Place
-from support.pull_requests import REQUESTS, repository
+from support.pull_requests import REQUESTS, replace, repository
 from support.repositories import git
 
 from assets_cli.manifest.schemas import schema_text
@@ -149,3 +149,37 @@ def test_secrets_are_masked(place: Place) -> None:
         assert not {"hunter22", "sesame99", "verysecret"} & set(done.stdout.replace(":", " ").replace("@", " ").split())
         assert "hunter22" not in done.stdout
         assert "sesame99" not in done.stdout
+
+
+def test_columns_that_go_away_are_followed_through_stars(tmp_path: Path) -> None:
+    """Who names it still will fail; the asset's own checks and its `columns:` may not know yet."""
+    place = Place(tmp_path)
+    place.assets(
+        """
+        - name: a
+          command: {sql: "select 1 as id, 2 as v, 3 as w"}
+          output: {table: a}
+          columns: [{name: id}, {name: v}]
+          checks: [{not_null: [id, v]}, {between: {column: V, min: 0}}, {unique: [id]}]
+        - {name: b, command: {sql: "select * from a"}, output: {table: b}}
+        - {name: c, command: {sql: "select id, v + 1 as v1 from b"}, output: {table: c}}
+        - {name: d, command: {sql: "select id from b where v > 0"}, output: {table: d}}
+        - {name: e, command: {sql: "select v1 as x from c"}, output: {table: e}}
+        - {name: f, command: {sql: "select w from a"}, output: {table: f}}
+        """,
+        "connections: {w: {type: duckdb, path: w.duckdb}}\n",
+    )
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    git(tmp_path, "add", "assets.yml")
+    git(tmp_path, "commit", "--quiet", "--message", "Six")
+    replace(tmp_path, "assets.yml", "2 as v, ", "")
+    replace(tmp_path, "assets.yml", "select id, v + 1 as v1 from b", "select id, id + 1 as v1 from b")
+    (gone,) = json.loads(place.call("diff", "main", "--json").stdout)["columns"]
+    assert (gone["asset"], gone["column"], gone["how"], gone["declared"]) == ("a", "v", "inferred", True)
+    assert len(gone["checks"]) == 2
+    assert [(each["asset"], each["columns"], each["clauses"], each["still"]) for each in gone["readers"]] == [
+        ("b", ["v"], [], False),
+        ("c", ["v1"], [], False),
+        ("d", [], ["where"], True),
+        ("e", ["x"], [], False),
+    ]

@@ -84,6 +84,29 @@ def test_manifest_has_nothing_to_say_against() -> None:
     for environment in ("default", "postgres"):
         found = json.loads(assets(EXAMPLE, "--env", environment, "validate", "--strict", "--json").stdout)
         assert (environment, found["problems"], found["assets"]) == (environment, [], 9)
+        assert found["policies"] == 4
+
+
+def test_its_policies_hold_it_to_something(tmp_path: Path) -> None:
+    """Each of them finds what is done against it."""
+    root = tmp_path / "nycflights"
+    shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("data", ".assets", "__pycache__"))
+    manifest = root / "assets.yml"
+    text = manifest.read_text()
+    edits = {
+        "catalogue": ("    group: reference\n", "    group: references\n"),
+        "names": ("  - name: airports\n", "  - name: Airports\n"),
+        "marts": ("    tags: [grain=day]\n", ""),
+        "columns": ("{name: day,", "{name: Day,"),
+    }
+    for before, after in edits.values():
+        assert before in text
+        text = text.replace(before, after, 1)
+    manifest.write_text(text)
+    found = json.loads(assets(root, "validate", "--json").stdout)["problems"]
+    assert {each["related"][0]["message"].split(":")[0] for each in found if each["code"].startswith("A07")} == {
+        f"policy '{name}'" for name in edits
+    }
 
 
 @pytest.mark.parametrize("environment", ["default", "postgres"])

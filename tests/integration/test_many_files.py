@@ -29,6 +29,7 @@ environments:
   prod:
     vars: {folder: prod}
     defaults: {timeout: 1h}
+project: "spread, as in ${vars.region.eu}"
 """
 
 

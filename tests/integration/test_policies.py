@@ -302,6 +302,27 @@ def test_no_secret_is_shown(place):
     assert json.loads(done.stdout)["problems"][0]["message"] == "asset 'one': *** (policy 'house')"
 
 
+def test_nothing_is_left_in_the_project(place):
+    """Not even what Python compiles."""
+    house(place, "def check(asset): pass\n")
+    assert place.call("validate", PYTHONDONTWRITEBYTECODE="").returncode == 0
+    assert sorted(each.name for each in place.root.iterdir()) == ["assets.yml", "house.py"]
+
+
+def test_of_many_findings_each_policy_shows_some(place):
+    """However many another one has of the same kind."""
+    assets = "".join(f"- {{name: a{index}, freshness: {{max_lag: 1h}}}}\n" for index in range(60))
+    (place.root / "assets.yml").write_text(
+        "version: 1\npolicies: [{name: owners, require: [owner]}, {name: groups, select: a1*, require: [group]}]\n"
+        f"rules: {{A0218: off}}\nassets:\n{assets}"
+    )
+    lines = [line for line in place.call("validate").stdout.splitlines() if line.startswith("…")]
+    assert lines == [
+        "… and 6 more of A0701 (policy 'groups') in 1 file",
+        "… and 55 more of A0701 (policy 'owners') in 1 file",
+    ]
+
+
 def test_exceptions_are_counted(place):
     """In the text, and among what is suppressed."""
     house(place, "def check(asset):\n    yield 'x'\n", policy=", except: 'one or two or three'")

@@ -131,3 +131,26 @@ def test_a_question_costs_nothing_for_a_long_history(tmp_path):
         for what in WHAT
         if long[label][what] > LONGER * short[label][what] + SLACK
     } == {}
+
+
+POLICIES = """\
+policies:
+- {name: promises, require: [command.shell, output.path, freshness], forbid: [timeout]}
+- {name: names, names: "^n[0-9]+$", allowed: {kind: shell, owner: [nobody]}}
+- {name: layers, select: "+n9 or not n9", upstreams: "n*"}
+- {name: columns, columns: {match: email, tags: [pii], require: [description]}}
+- {name: house, python: "house:check"}
+"""
+
+
+def test_policies_cost_what_the_assets_cost(tmp_path):
+    """Each kind of rule, and a function that is told of every asset."""
+    found = []
+    for size in (500, 1_000, 2_000):
+        project = write(layers(size), tmp_path / str(size))
+        manifest = project / "assets.yml"
+        manifest.write_text(manifest.read_text().replace("assets:\n", f"{POLICIES}assets:\n", 1))
+        (project / "house.py").write_text("def check(asset):\n    pass\n")
+        found.append(asked(project, {"validate": ["validate"]}))
+
+    assert too_steep(found) == {}

@@ -113,6 +113,10 @@ SHAPES: Mapping[str, Shape] = {
         f"{ASSET}    output: {{path: a.csv}}\n    checks:\n"
         f"      - {{matches: {{column: a, pattern: '{'(a+)+' * min(n, 200)}$'}}}}\n"
     ),
+    "a policy's pattern that goes back": lambda n: _manifest(
+        f"{HEAD}policies:\n  - {{name: p, names: '^(a+)+b$', columns: {{match: '^(a|a)+b$', require: [type]}}}}\n"
+        f"assets:\n  - {{name: {'a' * min(n, 199)}, columns: [{{name: {'a' * n}}}], command: {{shell: x}}}}\n"
+    ),
     "a pattern of brackets": lambda n: _assets(
         f"{ASSET}    output: {{path: a.csv}}\n    checks:\n"
         f"      - {{matches: {{column: a, pattern: '{'(' * n + 'a' + ')' * n}'}}}}\n"

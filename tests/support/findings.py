@@ -32,7 +32,7 @@ WIDE = "4000"
 
 
 class Case(NamedTuple):
-    """A project, and how `validate` is called in it. A file that ends in `/` is a folder.
+    """A project, and how `validate` is called in it: `after` are its own options. A file that ends in `/` is a folder.
 
     One that is `unreadable` nobody may read, not even those who may read everything.
     """
@@ -41,6 +41,7 @@ class Case(NamedTuple):
     options: tuple[str, ...] = ()
     wide: bool = False
     unreadable: str | None = None
+    after: tuple[str, ...] = ()
 
 
 def project(text: str, *options: str, **files: str | bytes) -> Case:
@@ -332,7 +333,7 @@ def said(case: Case, root: Path, form: str) -> tuple[str, str, int]:
         stack.enter_context(_inside(root))
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(redirect_stderr(err))
-        code = main.run([*case.options, "validate", "--format", form])
+        code = main.run([*case.options, "validate", *case.after, "--format", form])
     place = str(root.parent.resolve())
     return _read(out).replace(place, "/repository"), _read(err).replace(place, "/repository"), code
 

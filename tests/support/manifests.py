@@ -61,7 +61,8 @@ def said(asked: Asked, how: object = None) -> str:
         for name in manifest.assets
         for keys in ((), ("name",), ("owner",), ("upstreams", 0), ("command", "sql"))
     ]
-    return "\n".join(map(repr, (manifest._replace(locate=len), *found[1:], places)))
+    # Policies are for `validate` alone, and not kept.
+    return "\n".join(map(repr, (manifest._replace(locate=len, policies=()), *found[1:], places)))
 
 
 def wrong(asked: Asked) -> list[str]:

@@ -107,6 +107,54 @@ ODD_VALUES = (
 )
 
 
+HEAD = b"""version: 1
+connections:
+  w: {type: duckdb, path: w.duckdb}
+  pg: {type: postgres, url: postgresql:///x}
+default_connection: w
+assets:
+  - {name: b, output: {table: b}, columns: [{name: id}, {name: day, type: date}]}
+  - {name: c, output: {path: c.csv}, columns: [{name: id}, {name: n}]}
+"""
+QUERY = HEAD + b"  - {name: a, command: {sql: q.sql}, output: {table: a}}\n"
+QUERY_OF_A_SERVER = HEAD + b"  - {name: a, command: {sql: q.sql}, output: {table: a, connection: pg}}\n"
+MODULE = HEAD + b"  - {name: a, command: {python: 'm:run'}, output: {table: a}}\n"
+QUERIES = (
+    (
+        "with recursive t as (select 1 as n union all select n + 1 from t where n < 9) "
+        "select n, b.* from t join b on b.id = n"
+    ),
+    "select id, row_number() over (partition by day order by id desc) as r from b qualify r = 1",
+    "select * exclude (day), unnest([1, 2]) as u, {'k': id, 'l': [day]} as s from b as x(id, day)",
+    "from 'c.csv' select columns('i.*'), n::int + 1 as m order by all",
+    (
+        "select s.k, list_transform([1], x -> x + id) as l, map {'a': 1}['a'] as v "
+        "from (select {'k': id} as s, id from b) as q"
+    ),
+    "pivot b on day using count(*) group by id",
+    (
+        "select case when id > 1 then 'a' else $$b$$ end as k, count(*) filter (where id is not null) "
+        "from b group by rollup (1)"
+    ),
+    (
+        "create or replace table a as select * from read_csv('c.csv', columns = {'id': 'int', 'n': 'int'}); "
+        "drop table if exists d"
+    ),
+    "insert into a (id) select id from b on conflict (id) do update set id = excluded.id returning *",
+    "select b.id, l.n from b left join lateral (select n from c where c.id = b.id limit 1) as l on true, c as k",
+    (
+        "merge into a using b on a.id = b.id when matched then update set id = b.id "
+        "when not matched then insert (id) values (b.id)"
+    ),
+    "copy (select '${vars.x}' as x, '${env.Y:-d}' as y from b) to 'out.csv' (header true); update a set id = 1 from b",
+    (
+        "select distinct on (id) id, day at time zone 'UTC', interval '1 day' * 2, array(select n from c), "
+        "('{1}'::int[])[1] from b"
+    ),
+)
+"""Queries with whatever a parser has a way of its own for."""
+
+
 class Edit(NamedTuple):
     """One change of one file: how, where (as shares of what there is), and with what."""
 
@@ -135,6 +183,10 @@ def seeds() -> tuple[Mapping[str, bytes], ...]:
     found.append({str(path.relative_to(templates)): path.read_bytes() for path in paths if path.name != "__init__.py"})
     for page in sorted((ROOT / "docs").rglob("*.md")):
         found += [{"assets.yml": match[1].encode()} for match in _FENCE.finditer(page.read_text())][:2]
+    small = [(path, data) for files in found for path, data in files.items() if path.endswith((".sql", ".py"))]
+    found += [{"assets.yml": QUERY, "q.sql": data} for path, data in small if path.endswith(".sql")]
+    found += [{"assets.yml": MODULE, "m.py": data} for path, data in small if path.endswith(".py")]
+    found += [{"assets.yml": each, "q.sql": text.encode()} for text in QUERIES for each in (QUERY, QUERY_OF_A_SERVER)]
     return (*found, whole())
 
 

@@ -124,7 +124,11 @@ USUAL_PLAN = plan(
         Skip("model", "up_to_date", "nothing will refresh it: no freshness policy on it or below"),
         Skip("crm", "external"),
     ),
-    overdue=(Overdue("features", NOON - 9 * HOUR - 12 * MINUTE, NOON - 6 * HOUR, FreshnessPolicy(6 * HOUR), ("raw_events", "crm")),),
+    overdue=(
+        Overdue(
+            "features", NOON - 9 * HOUR - 12 * MINUTE, NOON - 6 * HOUR, FreshnessPolicy(6 * HOUR), ("raw_events", "crm")
+        ),
+    ),
     removed=("old_report",),
     warnings=(
         Problem(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.bench import Bench, failed, passed
 
-from assets_cli.checks import Privacy
+from assets_cli.checks import Privacy, types
 from assets_cli.checks.usual import Band, band
 from assets_cli.model.duration import parse
 from assets_cli.model.patterns import PatternError, translate
@@ -123,6 +123,12 @@ def test_a_type_that_there_is_not(duck: Bench) -> None:
     )
     assert "Type with name itneger does not exist" in found[0].message
     assert found[1] == failed("'int); drop table t; --' is no type")
+
+
+@pytest.mark.parametrize("declared", ["int'", "/* x", "varchar('", "whatever it is"])
+def test_a_type_that_nobody_can_read_is_itself(declared: str) -> None:
+    """Where the database cannot be asked, and the parser does not know it either."""
+    assert types._parsed("snowflake", declared) == declared
 
 
 def test_values_of_sqlite_have_types(lite: Bench) -> None:

@@ -191,13 +191,8 @@ def test_what_else_is_declared():
         Change("metadata", "changed", "sla.p", "1", "2"),
         Change("metadata", "added", "sla.q", None, "x"),
         Change("running", "changed", "timeout", None, "10m"),
-        Change(
-            "running",
-            "changed",
-            "retries",
-            "max 0, delay 0 ms, backoff constant",
-            "max 3, delay 5.0 s, backoff constant",
-        ),
+        Change("running", "changed", "retries.max", "0", "3"),
+        Change("running", "changed", "retries.delay", "0 ms", "5.0 s"),
         Change("running", "changed", "pool", None, "p"),
         Change("running", "changed", "isolated", "false", "true"),
     ]
@@ -221,7 +216,7 @@ def test_what_code_says_of_itself():
     assert found.assets[0].changes == (
         Change("code", "changed", "command", "make a", "make b"),
         Change("code", "changed", "env", note="A removed, B changed, C added"),
-        Change("code", "changed", "output", "out/a", "b"),
+        Change("code", "changed", "output", note="path out/a -> b"),
     )
     long = old._replace(command=ShellCommand("x" * 100))
     found = differ(side([old], {"a": {"command": "1"}}), side([long], {"a": {"command": "2"}}))

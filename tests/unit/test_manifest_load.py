@@ -741,7 +741,7 @@ def test_problems_of_all_files_come_at_once(loaded: Load) -> None:
             "x/2.yml:3:28: error[A0205]: asset 'c': writes 'o', which asset 'a' writes too\n"
             "  hint: give each asset an output of its own"
         ),
-        "x/2.yml:4:1: error[A0102]: unknown key 'vars'\n  hint: known keys: assets, defaults",
+        "x/2.yml:4:1: error[A0102]: unknown key 'vars'\n  hint: it belongs into the root file",
         "x/3.yml:1:1: error[A0108]: the file is empty\n  hint: write `assets:` and assets below it",
     ]
     assert [[(str(related.place), related.message) for related in problem.related] for problem in problems] == [

@@ -83,6 +83,13 @@ FEATURES = ", ".join(sorted(schema()["definitions"]["feature"]["anyOf"][0]["enum
             "3:22 A0123 policy 'a': forbid item 1: 'owners' is nothing that an asset has | did you mean 'owner'?",
         ),
         (
+            "\n- {name: a, require: [blocking_check]}",
+            (
+                "3:23 A0123 policy 'a': require item 1: 'blocking_check' is nothing that an asset has | "
+                "did you mean 'checks.blocking'?"
+            ),
+        ),
+        (
             "\n- {name: a, forbid: [zzz]}",
             (
                 "3:22 A0123 policy 'a': forbid item 1: 'zzz' is nothing that an asset has | "
@@ -154,7 +161,7 @@ def test_a_mistake(tmp_path: Path, policies: str, expected: str) -> None:
 def test_only_the_root_has_policies(tmp_path: Path) -> None:
     """Neither an included file nor an environment has them: the house has one set of rules."""
     (tmp_path / "more.yml").write_text("assets: []\npolicies: []\n")
-    included = "2:1 A0102 unknown key 'policies' | known keys: assets, defaults"
+    included = "2:1 A0102 unknown key 'policies' | it belongs into the root file"
     assert problems(tmp_path, " []", "include: [more.yml]\nenvironments: {prod: {policies: []}}\n") == [included]
     overlaid, _ = load(tmp_path / "assets.yml", environment="prod").problems
     assert (overlaid.message, str(overlaid.place)) == (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assets_cli.planning.members import Members
@@ -31,6 +31,7 @@ def test_they_are_a_sorted_set(one: list[int], other: list[int]) -> None:
     assert [each in both for each in NAMES] == [each in expected for each in NAMES]
 
 
+@example([0, 1], -1, 1)
 @given(PLACES, st.integers(-3, 25), st.integers(-3, 25))
 def test_they_are_cut_like_any_sequence(places: list[int], start: int, stop: int) -> None:
     """Indices and slices mean what they mean."""

@@ -219,6 +219,12 @@ def test_python_is_compared_by_its_syntax_tree(tmp_path: Path) -> None:
     assert normalise.python(b"\0") is None
 
 
+@pytest.mark.parametrize("text", ["selec from", "select '", "select {: 1}", "select " + "(" * 5000])
+def test_what_the_parser_cannot_read_is_compared_by_its_bytes(text: str) -> None:
+    """Also where it fails by a fault of its own, as at a key without a name."""
+    assert normalise.sql(text, "duckdb") is None
+
+
 def test_another_normaliser_is_asked_only_for_other_bytes(tmp_path: Path) -> None:
     """Once normalised by an older parser, the same bytes keep that digest: an upgrade makes nothing stale."""
     put(tmp_path, {"q.sql": "select 1 -- edited"})

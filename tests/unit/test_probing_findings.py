@@ -9,15 +9,16 @@ import pytest
 
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.codes import CODES
-from assets_cli.model.manifest import Asset, Connection, Manifest, Output, PythonCommand, ShellCommand, SqlCommand
+from assets_cli.model.manifest import Asset, Connection, Manifest, Output, PythonCommand, ShellCommand, Spot, SqlCommand
 from assets_cli.model.problem import Place, Problem
 from assets_cli.probing import FileDigests
 from assets_cli.probing.findings import findings
 
 
-def place(asset: str, *keys: str | int) -> Place:
-    """The place of a value, whose file says what was asked for."""
-    return Place("/".join([asset, *map(str, keys)]), 1, 1)
+def place(asset: str, *keys: str | int | Spot) -> Place:
+    """The place of a value, whose file says what was asked for; line and column are those in its text."""
+    spot = keys[-1] if keys and isinstance(keys[-1], Spot) else Spot(1, 1)
+    return Place("/".join([asset, *(str(key) for key in keys if not isinstance(key, Spot))]), *spot)
 
 
 def find(root: Path, *assets: Asset, environ: dict[str, str] | None = None) -> tuple[Problem, ...]:
@@ -92,7 +93,7 @@ def test_files_that_a_command_names_and_nobody_counts(tmp_path: Path) -> None:
             "A0312",
             "the command of a names conf.yml and in.csv, which are no part of its code version",
             "warning",
-            place("a", "command", "shell"),
+            place("a", "command", "shell", "run", Spot(1, 25)),
             hint="list them under code:, or make them an asset and an upstream",
             asset="a",
         ),
@@ -115,7 +116,7 @@ def test_scripts_that_do_not_exist(tmp_path: Path) -> None:
             "A0313",
             "the command of a runs scripts/laod.py, which does not exist",
             "warning",
-            place("a", "command", "shell"),
+            place("a", "command", "shell", "run", Spot(1, 8)),
             hint="did you mean scripts/load.py?",
             asset="a",
         ),
@@ -123,7 +124,7 @@ def test_scripts_that_do_not_exist(tmp_path: Path) -> None:
 
 
 def test_unset_variables(tmp_path: Path) -> None:
-    """Each place that uses one without a default is named; a connection once, at the first asset that needs it."""
+    """Each place that uses one without a default is named; a connection once, where it is declared."""
     (tmp_path / "q.sql").write_text("select 1\nwhere '${env.A}' = '$${env.B}'")
     table = Output(table="t")
     found = find(
@@ -141,14 +142,14 @@ def test_unset_variables(tmp_path: Path) -> None:
     assert {each.code for each in found} == {"A0311"}
     assert {each.severity for each in found} == {"warning"}
     assert [(each.message, each.place) for each in found] == [
-        ("the environment variable A is not set, s uses it", place("s", "command", "shell")),
-        ("the environment variable C is not set, s uses it", place("s", "env", "K")),
+        ("the environment variable A is not set, s uses it", place("s", "command", "shell", "run", Spot(1, 6))),
+        ("the environment variable C is not set, s uses it", place("s", "env", "K", Spot(1, 1))),
         ("the environment variable D is not set, s uses it", place("s", "output", "path")),
         ("the environment variable A is not set, q.sql uses it", Place("q.sql", 2, 8)),
-        ("the environment variable A is not set, r uses it", place("r", "command", "sql")),
+        ("the environment variable A is not set, r uses it", place("r", "command", "sql", Spot(1, 9))),
         (
             "the environment variable DB is not set, the connection warehouse uses it",
-            place("q", "output", "connection"),
+            place("", "connections", "warehouse", "path", Spot(1, 1)),
         ),
     ]
     assert found[0].hint == "set A, put it into .env, or give it a default: ${env.A:-…}"

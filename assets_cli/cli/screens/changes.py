@@ -130,8 +130,13 @@ def _detail(change: Change) -> str:
 
 
 def why_gone(gone: Gone) -> str:
-    """Why a column goes away."""
-    return _WHY_GONE[gone.sort]
+    """Why a column goes away, and what of the asset itself does not know of it yet."""
+    said = [_WHY_GONE[gone.sort]]
+    if gone.declared:
+        said.append("it is still declared under columns")
+    if gone.checks:
+        said.append(f"still checked by {names(gone.checks)}")
+    return "; ".join(said)
 
 
 def reads(reader: Reader) -> str:
@@ -181,9 +186,7 @@ def upcoming(report: Report) -> str:
     if following is None:
         unknown = "no history here, so what the next materialize runs is not known"
         number = len(report.difference.stale)
-        return (
-            f"{unknown}: {number:,} of {count(report.now, 'asset')} have a cause by this change" if number else unknown
-        )
+        return f"{unknown}: by this change alone {number:,} of {count(report.now, 'asset')}" if number else unknown
     if not following.steps:
         return "the next materialize has nothing to do here: it ran with this change already"
     cut = f" ({following.tentative:,} may be cut off)" if following.tentative else ""

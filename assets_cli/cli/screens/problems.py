@@ -17,6 +17,7 @@ _MOST_ALIKE = 5
 WORD = r"\"[^\"]*\"?|'[^']*'?|\$\{[^}]*\}?|[^\s:,\[\]{}#]+|."
 _TERM = r"\"[^\"]*\"?|'[^']*'?|[^\s()+\"']+|."
 _MOST_EXCERPT = 400
+_POLICY = re.compile(r"\(policy '.*'\)$")
 
 
 class Viewpoint(NamedTuple):
@@ -79,9 +80,9 @@ def blocks(
         return
     kinds: dict[tuple[bool, str], list[Problem]] = {}
     for problem in problems:
-        kinds.setdefault((problem.severity != "error", problem.code), []).append(problem)
+        kinds.setdefault((problem.severity != "error", _kind(problem)), []).append(problem)
     some_of_each = min(max(most // len(kinds), 1), _MOST_ALIKE)
-    for (_, code), alike in sorted(kinds.items(), key=lambda item: (item[0][0], len(item[1]))):
+    for (_, kind), alike in sorted(kinds.items(), key=lambda item: (item[0][0], len(item[1]))):
         shown = alike if len(alike) == some_of_each + 1 else alike[:some_of_each]
         for problem in shown:
             yield from block(problem, terminal, view)
@@ -89,8 +90,14 @@ def blocks(
         if len(shown) < len(alike):
             files = {problem.place.file for problem in alike[len(shown) :] if problem.place}
             where = f" in {count(len(files), 'file')}" if files else ""
-            yield terminal.paint(f"… and {len(alike) - len(shown):,} more of {code}{where}", "bold")
+            yield terminal.paint(f"… and {len(alike) - len(shown):,} more of {kind}{where}", "bold")
             yield ""
+
+
+def _kind(problem: Problem) -> str:
+    """What a finding is one of many of: its code, and the policy that found it."""
+    policy = _POLICY.search(problem.message)
+    return f"{problem.code} {policy[0]}" if policy else problem.code
 
 
 def totals(problems: Sequence[Problem], terminal: Terminal) -> str:
@@ -126,7 +133,13 @@ def block(problem: Problem, terminal: Terminal, view: Viewpoint = HERE) -> Itera
         if problem.excerpt is not None:
             yield from _excerpt(problem.excerpt, problem.place, terminal, colour)
     for related in problem.related:
-        yield f"  {terminal.paint('-->', 'blue')} {view.place(related.place)}: {clean(related.message)}"
+        where = view.place(related.place)
+        said = clean(related.message)
+        begin = len(where) + 8
+        # Behind a long path nothing is gained by a break.
+        lines = _paragraphs(said, terminal, begin, 6) if begin < terminal.width // 2 else [said]
+        yield f"  {terminal.paint('-->', 'blue')} {where}: {lines[0]}"
+        yield from (f"      {line}" for line in lines[1:])
     if problem.hint:
         for number, line in enumerate(_paragraphs(clean(problem.hint), terminal, 8, 8)):
             yield f"  {terminal.paint('hint', 'cyan')}: {line}" if number == 0 else f"        {line}"
