@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 
 import pytest
@@ -16,15 +15,6 @@ def place(tmp_path):
     root = tmp_path / "p"
     root.mkdir()
     return Place(root)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _hear_ctrl_c() -> None:
-    """Children inherit what is ignored, as SIGINT is in the background of some shells, and SIGHUP under nohup."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
