@@ -25,7 +25,19 @@ _HARMLESS_SCHEMES: Final = frozenset(
     (
         *("http", "https", "file", "ftp", "sftp", "ssh", "git", "s3", "gs", "gcs", "abfs", "abfss", "azure", "hdfs"),
         *("postgres", "postgresql", "mysql", "mariadb", "mssql", "oracle", "sqlite", "duckdb", "snowflake", "bigquery"),
-        *("redshift", "trino", "presto", "clickhouse", "databricks"),
+        *("redshift", "trino", "presto", "clickhouse", "databricks", "vertica", "teradatasql", "exa", "db2", "hana"),
+        *(
+            "cockroachdb",
+            "crate",
+            "hive",
+            "impala",
+            "druid",
+            "pinot",
+            "starrocks",
+            "doris",
+            "awsathena",
+            "singlestoredb",
+        ),
         *("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "syslog"),
     )
 )

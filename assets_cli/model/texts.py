@@ -25,6 +25,12 @@ def of_component(name: str, raw: str, normalised: str | None = None, normaliser:
     return f"{_quoted(name)}:[{_quoted(raw)},{rest[0]},{rest[1]}]"
 
 
+def is_of_component(text: str, name: str, raw: str) -> bool:
+    """Whether a text is that of one component of this name and these bytes alone; one that is told oddly is not."""
+    head = f"{_quoted(name)}:[{_quoted(raw)},"
+    return text.startswith(head) and text.find("]", len(head)) == len(text) - 1
+
+
 def components(text: str) -> dict[str, Component]:
     """The components that a text is of."""
     return {name: Component(*fields) for name, fields in _decode(text).items()}

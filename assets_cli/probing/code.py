@@ -85,17 +85,22 @@ class CodeLook:
             return True
         if is_whole(declared) or not text.startswith(declared):
             return False
-        rest = text[len(declared) :]  # of many assets that share a module it is the same
-        further = self._further.get(rest)
-        if further is None:
-            further = self._further[rest] = texts.components(f"{{{rest[1:]}") if rest[:1] == "," else {}
         try:
             now = self._further_at_a_glance(asset)
         except OSError:
             return False
-        if now is None or len(now) != len(further):
+        if now is None:
             return False
-        return all(name in further and further[name].raw == raw for name, raw in now.items())
+        rest = text[len(declared) :]
+        if len(now) == 1:  # as for most: texts say it without being parsed
+            ((name, raw),) = now.items()
+            return rest[:1] == "," and rest[-1:] == "}" and texts.is_of_component(rest[1:-1], name, raw)
+        further = self._further.get(rest)  # of many assets that share a module it is the same
+        if further is None:
+            further = self._further[rest] = texts.components(f"{{{rest[1:]}") if rest[:1] == "," else {}
+        return len(now) == len(further) and all(
+            name in further and further[name].raw == raw for name, raw in now.items()
+        )
 
     def outline(self, asset: Asset) -> Examined:
         """As `examine`, of bytes alone, which needs no parser."""

@@ -23,7 +23,14 @@ from assets_cli.probing.declared import Declarations
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.observing import NOTHING, Observed
 from assets_cli.probing.paths import Glance, Walls, probe_path
-from assets_cli.probing.tables import AskedTable, DatabaseCache, DatabaseLocks, cache_file, probe_tables
+from assets_cli.probing.tables import (
+    AskedTable,
+    DatabaseCache,
+    DatabaseLocks,
+    TablesAtAGlance,
+    cache_file,
+    probe_tables,
+)
 
 
 class ProbeSurroundings(NamedTuple):
@@ -76,8 +83,14 @@ def look(
             # The text of most; what is asked otherwise says the same of them, and costs three calls.
             if known.components != texts.get(name) and not looking.code.is_as_recorded(asset, known.components):
                 looking.at_code(asset, snapshot.of(name))
-            if asset.output is not None and not _is_as_left(asset.output, known, glance):
-                looking.output(asset, _fingerprint(known))
+            output = asset.output
+            if output is None or (
+                looking.is_table_as_left(output, output.table, known)
+                if output.table is not None
+                else _is_as_left(output, known, glance)
+            ):
+                continue
+            looking.output(asset, _fingerprint(known))
     looking.tables()
     surroundings.files.save()
     outputs = {name: probe for name, probe in looking.outputs.items() if not _is_as_recorded(probe, settled.get(name))}
@@ -86,10 +99,10 @@ def look(
 
 
 def _is_as_left(output: Output, known: Settled, glance: Glance) -> bool:
-    """Whether an output is plainly as recorded. False says nothing."""
+    """Whether an output that is no table is plainly as recorded. False says nothing."""
     path, digest, stat = output.path, known.fingerprint, known.stat
     if path is None or digest is None or stat is None or "$" in path:
-        return path is None and output.table is None
+        return path is None
     return glance.is_as_left(path, digest, stat, known.taken)
 
 
@@ -159,6 +172,7 @@ class _Look:
         self.outputs: dict[str, OutputProbe] = {}
         self.warnings: list[Problem] = []
         self._databases: dict[str, Database | str] = {}
+        self._glances: dict[str | None, TablesAtAGlance] = {}
         self._groups: dict[tuple[str, str], _Group] = {}
 
     @cached_property
@@ -200,6 +214,18 @@ class _Look:
                 self.not_probed(asset, probe.detail or "")
         elif output.table is not None:
             self._ask_for(asset, output.table, recorded)
+
+    def is_table_as_left(self, output: Output, table: str, known: Settled) -> bool:
+        """Whether a table is plainly as recorded. False says nothing."""
+        name = output.connection or self.manifest.default_connection
+        glance = self._glances.get(name)
+        if glance is None:
+            connection = self.manifest.connections.get(name) if name else None
+            database = None if connection is None else self._database(connection)
+            file = None if database is None or isinstance(database, str) else database.file
+            glance = TablesAtAGlance.of(file, self.manifest.root, self.surroundings.now_ns())
+            self._glances[name] = glance
+        return glance.is_as_left(table, known.fingerprint, known.stat)
 
     def _filled(self, asset: Asset, path: str) -> str | None:
         """A path with its variables filled in; None where one is not set, of which a warning tells."""

@@ -101,6 +101,12 @@ class DatabaseCache:
         entry = self._contents.tables.get(table) if stat_now == self._contents.stat else None
         return Fingerprint(entry["digest"], stat_now) if entry else None
 
+    def digests(self, stat_now: str) -> dict[str, str]:
+        """What all tables hold of which that is known, if the database is as it was when that was found out."""
+        if stat_now != self._contents.stat:
+            return {}
+        return {table: entry["digest"] for table, entry in self._contents.tables.items()}
+
     def rows(self, table: str) -> int | None:
         """The row count that belongs to what is known of a table."""
         rows = self._contents.tables.get(table, {}).get("rows")
@@ -126,7 +132,7 @@ class DatabaseCache:
         if not self._steps and not self._whole:
             return
         contents = self._contents
-        if self._whole or not self._append():
+        if self._whole or len(self._steps) > _LONG or not self._append():
             document = {"version": _VERSION, "stat": contents.stat, "tables": contents.tables}
             if not write_quietly(self._path, document):
                 return

@@ -35,6 +35,26 @@ class AskedTable(NamedTuple):
     view: bool = False
 
 
+class TablesAtAGlance(NamedTuple):
+    """What the tables of one database plainly hold now, by what was noted when its file was last seen as it is."""
+
+    stat: str | None
+    digests: Mapping[str, str]
+
+    @classmethod
+    def of(cls, file: Path | None, root: str, now_ns: int) -> TablesAtAGlance:
+        """The tables of a database file; nothing is plain of a server, or of a file that moved."""
+        stat = None if file is None else database_stat(file, now_ns)
+        if file is None or stat is None:
+            return cls(None, {})
+        return cls(stat, DatabaseCache.load(cache_file(root, file)).digests(stat))
+
+    def is_as_left(self, table: str, digest: str | None, stat: str | None) -> bool:
+        """Whether a table plainly is as when its digest was taken at a stat of the file. False says nothing."""
+        found = self.digests.get(table)
+        return found == digest is not None if found is not None else self.stat is not None and self.stat == stat
+
+
 def probe_tables(
     database: Database,
     tables: Mapping[str, AskedTable],

@@ -64,11 +64,18 @@ class Place:
         return {step["asset"]: [cause["kind"] for cause in step["causes"]] for step in json.loads(done.stdout)["steps"]}
 
     def query(self, sql: str, database: str = "w.duckdb") -> list[tuple[object, ...]]:
-        """Ask a DuckDB file."""
+        """Ask a DuckDB file; the worker of a coordinator that was just killed may hold it until it is ended, too."""
         import duckdb
 
-        with duckdb.connect(self.root / database, read_only=True) as connection:
-            return connection.execute(sql).fetchall()
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with duckdb.connect(self.root / database, read_only=True) as connection:
+                    return connection.execute(sql).fetchall()
+            except duckdb.IOException as held:
+                if "lock" not in str(held) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def wait_for(self, name: str) -> None:
         """Until a file of the project is there."""

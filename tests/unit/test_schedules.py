@@ -57,7 +57,7 @@ def test_a_change_of_a_schedule_is_a_change_of_what_is_declared(tmp_path: Path) 
     ]
 
     assert found == [
-        ("b", "schedule", "cron @hourly, timezone UTC", "cron @daily, timezone UTC"),
+        ("b", "schedule.cron", "@hourly", "@daily"),
         ("crm", "observe_every", "15m", "1h"),
     ]
 
