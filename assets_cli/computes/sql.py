@@ -50,6 +50,7 @@ def _grow(job: Job, table: str, session: Session, channel: Channel) -> Done:
         first=asked.get("first", False),
         after=asked.get("after"),
         columns=tuple((str(name), str(kind)) for name, kind in asked.get("columns") or ()),
+        counted=asked.get("counted", False),
     )
     said: dict[str, Any] = {}
 

@@ -106,6 +106,14 @@ def grow(ground: Ground, query: str, growth: Growth, table: str) -> Grown:
     return Grown(rows, alone)
 
 
+def total(ground: Ground, grown: Grown, *, counted: bool) -> int | None:
+    """How many rows the table has now; None where that takes a scan that nobody asked for."""
+    if grown.alone or not counted:
+        return grown.rows if grown.alone else None
+    ((count,),) = ground.execute(f"select count(*) from {ground.target}")  # noqa: S608 - quoted
+    return int(count)
+
+
 @contextmanager
 def hinting(query: str, name: str, growth: Growth) -> Iterator[None]:
     """Say what helps where a query reads its own table before there is one."""

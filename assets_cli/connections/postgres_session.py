@@ -103,8 +103,10 @@ class PostgresSession:
 
         def fill(name: Name) -> TableState:
             with growing.hinting(query, name.table, growth), self._refusals():
-                grown = growing.grow(Ground(self, name), select, growth, table)
-            state = TableState(grown.rows if grown.alone else None, SERVER_TABLE, self._described(name.quoted))
+                ground = Ground(self, name)
+                grown = growing.grow(ground, select, growth, table)
+                rows = growing.total(ground, grown, counted=growth.counted)
+            state = TableState(rows, SERVER_TABLE, self._described(name.quoted))
             before_commit(state, grown.added)
             done[:] = [state]
             return state

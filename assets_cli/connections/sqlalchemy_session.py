@@ -125,9 +125,7 @@ class SQLAlchemySession:
             grown = growing.grow(ground, select, growth, table)
             columns = self._described(name)
             digest = self._digest(name, columns)
-            rows = grown.rows if grown.alone else None
-            if rows is None and self._base.file is not None:
-                (rows,) = ground.execute(f"select count(*) from {ground.target}")[0]  # noqa: S608 - quoted
+            rows = growing.total(ground, grown, counted=growth.counted or self._base.file is not None)
             state = TableState(rows, digest, columns)
             before_commit(state, grown.added)
             done[:] = [state]

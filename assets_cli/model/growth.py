@@ -14,7 +14,8 @@ class Growth(NamedTuple):
     is not known to be ours.
 
     `attempt` is written in the transaction of the rows. `after` is the attempt that filled the table last, as far as
-    anybody knows: the rows of another one that was not noticed are never added to. None knows nothing.
+    anybody knows: the rows of another one that was not noticed are never added to. None knows nothing. `counted` asks
+    how many rows the whole table has then, which takes a server a scan.
     """
 
     attempt: str
@@ -24,3 +25,4 @@ class Growth(NamedTuple):
     first: bool = False
     after: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    counted: bool = False

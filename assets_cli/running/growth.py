@@ -52,7 +52,8 @@ def growth(
         return {}
     components, output = now
     is_append = asset.output.materialization == "append"
-    asked: dict[str, Any] = {"attempt": attempt_id(attempt), "columns": _columns(asset)}
+    counted = any(check.kind == "volume" for check in asset.checks)  # which goes by how many there were before
+    asked: dict[str, Any] = {"attempt": attempt_id(attempt), "columns": _columns(asset), "counted": counted}
     if step.is_full_refresh:
         return {**asked, "anew": True}
     if made is None:

@@ -237,6 +237,12 @@ class TestGrowing:
         )
         assert rows(session, "select day, v from t order by day") == [(1, "old"), (2, "new"), (4, "new"), (5, "old")]
 
+    def test_rows_are_counted_where_that_is_asked_for(self, session: Session) -> None:
+        """What is told with what came is then how many the table has, on a server, too."""
+        session.grow("t", "select 1 as id", Growth("r/1"), agree)
+        state = session.grow("t", "select 2 as id union all select 3", Growth("r/2", counted=True), agree)
+        assert state.rows == 3
+
     def test_no_rows(self, session: Session) -> None:
         """A query without rows changes nothing, and says that it did not."""
         told: list[Any] = []

@@ -420,6 +420,31 @@ class TestProjects:
         assert place.materialize()["succeeded"] == ["total"]
 
 
+def test_the_volume_of_a_table_that_grows_is_held_against_its_history(tmp_path: Path, pg: str) -> None:
+    """Each load is counted whole for it, although what came is all that a load itself needs to know."""
+    place = Place(tmp_path)
+    place.assets(
+        """
+        - name: log
+          command: {sql: "select id from generate_series(1, ${vars.rows}) id"}
+          output: {table: log, materialization: incremental, unique_key: [id]}
+          checks: [{volume: {history: 2}}]
+        """,
+        f"vars: {{rows: 100}}\nconnections:\n  pg: {{type: postgres, url: '{pg}'}}\n",
+    )
+    for _ in range(3):
+        assert place.materialize("--force")["succeeded"] == ["log"]
+    with psycopg.connect(pg) as raw:
+        raw.execute("insert into log select generate_series(1000, 1300)")
+
+    done = place.materialize("--force")
+
+    (step,) = [event for event in done["events"] if event["event"] == "step_finished"]
+    assert [(check["passed"], check["message"]) for check in step["checks"]] == [
+        (False, "401 rows, usually 90 to 110 (by 3 materializations)")
+    ]
+
+
 def test_a_run_that_is_interrupted_leaves_no_statement_behind(tmp_path: Path, postgres: Server, pg: str) -> None:
     """Ctrl-C ends the worker, and the server ends what it was doing for it."""
     place = Place(tmp_path)
