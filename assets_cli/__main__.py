@@ -15,7 +15,7 @@ _SELDOM = (50_000, 20, 100)
 """When to look for cycles among what was made: what a command makes lives until its end, or dies by itself.
 
 With Python's 700 values between two looks, a tenth of the time of ten thousand assets goes into looks in vain; the
-syntax trees of queries are the cycles that there are, and of these fifty thousand values are ten megabytes.
+syntax trees of queries are the cycles that there are, and the peak of ten thousand of them stays as it was.
 """
 
 
