@@ -85,9 +85,16 @@ def compiled(asked: Asked, files: FileDigests, further: Sequence[Problem] = ()) 
 
 
 def _anew(asked: Asked, files: FileDigests, further: Sequence[Problem]) -> Compiled:
+    """What the files say, in the form in which it is kept, which takes a third of the memory of what was compiled."""
     made = make(asked, files, further)
-    _keep(asked, made.found, made.loading.basis(), made.sources, made.environ)
-    return made.found
+    packed = _packed(made.found)
+    try:
+        body = marshal.dumps(packed)
+    except ValueError:
+        return made.found
+    _keep(asked, packed, body, made)
+    del made, packed  # before the other is there
+    return _unpacked(marshal.loads(body), asked)  # noqa: S302 - our own
 
 
 class Made(NamedTuple):
@@ -272,26 +279,25 @@ def _digest_of(names: Sequence[str], environ: Mapping[str, str], salt: bytes) ->
 # -- keeping ---------------------------------------------------------------------------------------------------------
 
 
-def _keep(asked: Asked, found: Compiled, basis: Basis, sources: Sources, environ: _Noted) -> None:
-    """Keep what was compiled, at once or not at all. Where nothing can be written nothing is kept.
+def _keep(asked: Asked, packed: tuple[Any, ...], body: bytes, made: Made) -> None:
+    """Keep what was compiled, `packed` as `body`, at once or not at all. Where nothing can be written nothing is kept.
 
     Nor is it where a URL has its password written in it, or is a secret as a whole, as one of alerts is: that is hidden
     wherever we write, and here it cannot be.
     """
     from assets_cli.model.secrets import reveals, writes_password  # only what is new is kept
 
-    if any(reveals(url) for route in found.manifest.alerts for url in route.urls):
+    if any(reveals(url) for route in made.found.manifest.alerts for url in route.urls):
         return
-    names, salt = sorted(environ.names), os.urandom(16)
-    head: Any = (tuple(basis), tuple(sources), names, salt, _digest_of(names, asked.environ, salt))
-    body = _packed(found)
+    if b"://" in body and writes_password(repr(packed)):  # in which quotes keep the texts apart
+        return
+    names, salt = sorted(made.environ.names), os.urandom(16)
+    head: Any = (tuple(made.loading.basis()), tuple(made.sources), names, salt, _digest_of(names, asked.environ, salt))
     try:
-        first, rest = marshal.dumps(head), marshal.dumps(body)
+        first = marshal.dumps(head)
     except ValueError:
         return
-    if b"://" in rest and writes_password(repr(body)):  # in which quotes keep the texts apart
-        return
-    payload = b"".join((len(first).to_bytes(8, "little"), first, rest))
+    payload = b"".join((len(first).to_bytes(8, "little"), first, body))
     target = asked.cache
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:

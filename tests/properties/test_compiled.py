@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from support.manifests import anew, ask, kept, said, write, wrong
+from support.manifests import anew, ask, kept, plain, said, write, wrong
 
 NAMES = tuple("abcdef")
 TEXTS = st.sampled_from(["x", "two words", "${vars.one}/y", "${env.SET:-d}", "é", "1", ""])
@@ -173,7 +173,7 @@ def test_the_cache_says_what_the_files_say(steps: list[tuple[dict[str, str], Any
             asked = ask(root, *question)
             found = said(asked)
             assert said(asked) == found
-            assert said(asked, anew) == found
+            assert said(asked, anew) == said(asked, plain) == found
             mistakes = wrong(asked)
             assert (kept(asked) is None) == bool(mistakes), mistakes
             event("mistakes" if mistakes else "none")

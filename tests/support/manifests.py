@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from assets_cli.compiled import Asked, Compiled, compiled, recall
+from assets_cli.compiled import Asked, Compiled, compiled, make, recall
 from assets_cli.model.problem import AssetsError
 from assets_cli.probing.files import FileDigests
 
@@ -44,9 +44,14 @@ def kept(asked: Asked) -> Compiled | None:
 
 
 def anew(asked: Asked) -> Compiled:
-    """What the files say; no cache is there when this is asked."""
+    """What any command is told where nothing is kept."""
     asked.cache.unlink(missing_ok=True)
     return answer(asked)
+
+
+def plain(asked: Asked) -> Compiled:
+    """What the compiler makes of the files, neither packed nor kept."""
+    return make(asked, digests(asked)).found
 
 
 def said(asked: Asked, how: object = None) -> str:

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.manifests import anew, answer, ask, digests, kept, said, write, wrong
+from support.manifests import anew, answer, ask, digests, kept, plain, said, write, wrong
 
 from assets_cli import compiled as module
-from assets_cli.compiled import Asked, recall
+from assets_cli.compiled import Asked, Made, make, recall
 from assets_cli.manifest import basis
 from assets_cli.model.packing import pack, unpack
 
@@ -59,10 +59,26 @@ def asked(tmp_path: Path) -> Asked:
 
 def test_what_is_kept_is_what_was_compiled(asked: Asked) -> None:
     """Every kind of asset, check and probe, the inferred upstreams, the warnings with their lines, all places."""
-    fresh = said(asked, anew)
+    fresh = said(asked, plain)
     assert said(asked, kept) == fresh
+    assert said(asked, anew) == fresh
     assert "inferred=(Inferred(upstream='clean', file='lib/score.py', line=1, column=9),)" in fresh
     assert "excerpt='  - {name: idle, timeout: 5m}'" in fresh
+
+
+def test_what_was_compiled_is_let_go_of(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is handed on is the form in which it is kept, which takes less memory, also where nothing can be kept."""
+    made: list[Made] = []
+    monkeypatch.setattr(module, "make", lambda *given: made.append(make(*given)) or made[-1])
+
+    def is_let_go_of() -> bool:
+        return answer(asked).manifest.assets is not made.pop().found.manifest.assets
+
+    asked.cache.unlink()
+    assert is_let_go_of()
+    Path(asked.root, ".assets").rename(Path(asked.root, "gone"))
+    Path(asked.root, ".assets").write_text("in the way")
+    assert is_let_go_of()
 
 
 def test_values_of_one_type_are_not_taken_for_those_of_another() -> None:
