@@ -15,7 +15,6 @@ from assets_cli import manifest as manifests
 from assets_cli import wiring
 from assets_cli.graph import select
 from assets_cli.manifest.dotenv import FILE as DOTENV
-from assets_cli.model.history import StateSnapshot
 from assets_cli.model.manifest import PathProbe
 from assets_cli.model.memory import collector_paused
 from assets_cli.model.problem import AssetsError, Problem
@@ -196,8 +195,7 @@ class _Waking:
         """Tell who wants to be told, and say when there may be more to tell."""
         if not self.parts.manifest.alerts:
             return None
-        observed: StateSnapshot = view.snapshot
-        outcome = self.parts.alerts.tell(observed.observations, promises)
+        outcome = self.parts.alerts.tell(view, promises)
         self.warnings += outcome.problems
         breaks = [
             moment
