@@ -124,6 +124,7 @@ class _Waking:
         view = freshness.view(graph, snapshot, world, wiring.clock())
         memory = self.memory._replace(busy=self.memory.busy | unreadable)
         among = self._among(selection)
+        self.warnings += upkeep.unkept(graph, among, selection)
         promises = deadlines(view, from_history(snapshot), jobs, among).promises
         ahead = deciding.ahead_for(deciding.due_promises(view, promises, memory.lead), view.now)
         made = plan_in(view, Selection(frozenset(graph.assets)), jobs=jobs, ahead=ahead)
@@ -229,7 +230,16 @@ def run(
     with collector_paused(), wiring.quoted(parts.manifest):
         snapshot, world = parts.look(names, observing=False)
         chosen = Selection(names, names & frozenset(wanted.forced), tuple(selection))
-        made = plan(parts.graph, chosen, snapshot, world, wiring.clock(), jobs=jobs, ahead=wanted.ahead)
+        try:
+            made = plan(parts.graph, chosen, snapshot, world, wiring.clock(), jobs=jobs, ahead=wanted.ahead)
+        except AssetsError as error:
+            if not selection:
+                raise
+            # A plan is told of `--upstream`, which this command has not.
+            hint = upkeep.wider(selection)
+            raise AssetsError(
+                *(each._replace(hint=hint) if each.code == "A0602" else each for each in error.problems)
+            ) from None
     return project.materialize(made, jobs=jobs, listeners=listeners)
 
 
