@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 from assets_cli.model.plan import Deadline
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.simulation import Bar, Trigger
-from assets_cli.planning.deadlines import deadlines
-from assets_cli.planning.deciding import ahead_for, due_promises, goes_along, latest_start, strictest
+from assets_cli.planning.deadlines import deadlines, longest_paths
+from assets_cli.planning.deciding import ahead_for, due_promises, goes_along, latest_start, margin, strictest
 from assets_cli.planning.freshness import FreshnessView, bound, broken_at
 from assets_cli.planning.keeping_time import Ledger
 from assets_cli.planning.need import need
@@ -35,15 +35,16 @@ class Terms(NamedTuple):
     """What the course of events rests on. Lengths are in microseconds.
 
     `planned` is how long a step is taken to need when its latest start is looked for, `usual` how long it then takes;
-    `looks` are the external assets that are new whenever they are looked at, which takes no time and no job. `arrivals`
-    and `hours` give, after a moment, the next one at which an external asset brings something, or a schedule starts.
+    `looks` are the external assets that are new whenever they are looked at, which takes no time and no job. `hours`
+    gives, after a moment, the next one at which a schedule starts; `arrivals` the next one at which something new is
+    seen of an external asset, and of when that is.
     """
 
     jobs: int | None
     planned: Callable[[str], int]
     usual: Mapping[str, int]
     looks: frozenset[str]
-    arrivals: Mapping[str, Callable[[int], int]]
+    arrivals: Mapping[str, Callable[[int], tuple[int, int]]]
     hours: Mapping[str, Callable[[int], int]]
 
 
@@ -74,6 +75,7 @@ class Course:
         self._now = start.now
         self._history = VirtualHistory(start)
         self._events: list[tuple[int, int, int, str]] = []
+        self._coming: dict[str, int] = {}
         self._pending: dict[str, _Step] = {}
         self._running: dict[str, tuple[int, _Step]] = {}
         self._busy = 0
@@ -94,14 +96,16 @@ class Course:
         self._ended: dict[str, int] = {}
         self._below: dict[tuple[tuple[str, ...], str], Sequence[str]] = {}
         self._limits = strictest(start.graph)
-        self._reach = _longest_paths(self._graph.order, self._graph.upstreams, terms.planned)
+        planned = {name: terms.planned(name) for name in self._graph.order}
+        self._reach = longest_paths(self._graph, self._graph.order, planned)
         self._window = 0 if terms.jobs is None else sum(terms.usual.values()) // terms.jobs
 
     def go(self, stale: Sequence[str], until: int) -> None:
         """Let time go by, beginning with what is stale."""
-        for kind, times in ((_ARRIVES, self._terms.arrivals), (_TICKS, self._terms.hours)):
-            for name, following in times.items():
-                heappush(self._events, (following(self._now), kind, self._graph.position[name], name))
+        for name in self._terms.arrivals:
+            self._expect(name)
+        for name, following in self._terms.hours.items():
+            heappush(self._events, (following(self._now), _TICKS, self._graph.position[name], name))
         if stale:
             self._submit(stale, "stale", "", self._now)
         for name in self.ledger.promised:
@@ -128,13 +132,18 @@ class Course:
         if kind == _ENDS:
             self._end(name)
             return
-        times = self._terms.arrivals if kind == _ARRIVES else self._terms.hours
-        heappush(self._events, (times[name](self._now), kind, self._graph.position[name], name))
         if kind == _ARRIVES:
-            self._note(self._history.observe(name, self._now))
+            self._note(self._history.observe(name, self._now, self._coming[name]))
+            self._expect(name)
             self._submit(self._with_others([name])[1:], "change", name, self._now)
         else:
+            heappush(self._events, (self._terms.hours[name](self._now), kind, self._graph.position[name], name))
             self._submit(self._with_others([name]), "schedule", name, self._now)
+
+    def _expect(self, name: str) -> None:
+        """An external asset will be seen to hold something new."""
+        moment, self._coming[name] = self._terms.arrivals[name](self._now)
+        heappush(self._events, (moment, _ARRIVES, self._graph.position[name], name))
 
     # -- promises --------------------------------------------------------------------------------------------------
 
@@ -144,7 +153,8 @@ class Course:
         if policy is None or time is None or self._graph.assets[name].is_external:
             return
         breaks = broken_at(policy, time)
-        start = max(breaks - self._reach[name], bound(policy, breaks))
+        reach = self._reach[name]
+        start = max(breaks - reach - margin(reach), bound(policy, breaks))
         self._set(name, start - self._window, self._open)
 
     def _set(self, name: str, moment: int, among: list[tuple[int, int, str]]) -> None:
@@ -177,12 +187,25 @@ class Course:
         for name, one in self._deadlines(view, fixed, None).items():
             # What was looked at together with others keeps its start, which by itself would be later.
             found[name] = one._replace(start=min(one.start, self._now)) if one.start is not None else one
+        soon = self._soon((*fixed, *new))
+        found.update(self._deadlines(view, soon, None))
         due = due_promises(view, found, among=(*new, *fixed))
-        for name in (*fixed, *new):
+        for name in (*fixed, *new, *soon):
             if name in due:
+                self._unset(name)
                 self._begin_work(view, name, found.get(name), due[name])
-            elif name in found and (start := latest_start(found[name], self.ledger.promised[name])) is not None:
+            elif (
+                name not in self._armed
+                and name in found
+                and (start := latest_start(found[name], self.ledger.promised[name])) is not None
+            ):
                 self._set(name, start, self._settled if self._window else self._open)
+
+    def _soon(self, names: Sequence[str]) -> list[str]:
+        """The other promises whose moment comes while work for these would be under way."""
+        until = self._now + max(self._reach[name] for name in names)
+        found = (*_until(self._settled, until), *_until(self._open, until))
+        return [name for name in found if name not in self._pending and name not in self._running]
 
     def _is_made_anyway(self, view: FreshnessView, name: str) -> bool:
         """Whether what a promise asks for is under way already; or it is at work, and looked at again after that."""
@@ -218,7 +241,9 @@ class Course:
                 return
         if steps:
             self._asked.add(name)
-            self._submit(self._with_others(steps, name), "promise", name, deadline.broken_at if deadline else until)
+            # What is at work with new enough data already is waited for.
+            left = [each for each in steps if each not in self._running or self._graph.upstreams(each)]
+            self._submit(self._with_others(left, name), "promise", name, deadline.broken_at if deadline else until)
 
     def _deadlines(self, view: FreshnessView, names: Sequence[str], jobs: int | None) -> dict[str, Deadline]:
         if not names:
@@ -376,13 +401,3 @@ def _until(armed: list[tuple[int, int, str]], moment: int) -> list[str]:
             break
         names.append(each[2])
     return names
-
-
-def _longest_paths(
-    order: Sequence[str], upstreams: Callable[[str], Iterable[str]], length: Callable[[str], int]
-) -> dict[str, int]:
-    """Of each asset how long it and the longest path above it take."""
-    found: dict[str, int] = {}
-    for name in order:
-        found[name] = length(name) + max([found[upstream] for upstream in upstreams(name)], default=0)
-    return found

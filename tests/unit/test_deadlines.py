@@ -14,7 +14,7 @@ from assets_cli.model.duration import SECOND
 from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.plan import Deadline
 from assets_cli.planning import freshness
-from assets_cli.planning.deadlines import FIRST, Work, by_own_cron, deadlines, from_history, high
+from assets_cli.planning.deadlines import FIRST, deadlines, from_history, high
 
 MINUTE = 60 * SECOND
 NINE = FreshnessPolicy(HOUR, cron="0 9 * * *")
@@ -42,7 +42,9 @@ def test_work_starts_so_that_it_ends_when_the_promise_would_be_broken():
     space = chain(mart=promise(6))
     space.now += HOUR
     assert of(space) == {
-        "mart": Deadline("mart", NOON + 6 * HOUR, "raw", HOUR // 2, NOON + 11 * HOUR // 2, NOON + 11 * HOUR // 2)
+        "mart": Deadline(
+            "mart", NOON + 6 * HOUR, "raw", HOUR // 2, NOON + 11 * HOUR // 2, NOON + 11 * HOUR // 2, reach=HOUR // 2
+        )
     }
 
 
@@ -153,14 +155,6 @@ def test_durations_come_from_what_is_on_record():
     """Of an asset without any, too."""
     space = chain()
     assert [from_history(space.snapshot)(name) for name in ("raw", "nobody")] == [SECOND, FIRST]
-
-
-def test_crons_of_their_own_run_everything_that_is_covered():
-    """Three assets for a promise of six hours, four times a day; clean has one of its own, at one tick a day."""
-    space = chain(mart=promise(6), clean=NINE)
-    assert by_own_cron(space.graph, TAKES.__getitem__, NOON, NOON + 24 * HOUR) == Work(12, 4 * 30 * MINUTE)
-    space = chain(clean=NINE)
-    assert by_own_cron(space.graph, TAKES.__getitem__, NOON, NOON + 24 * HOUR) == Work(2, 15 * MINUTE)
 
 
 # -- the oracle ------------------------------------------------------------------------------------------------------

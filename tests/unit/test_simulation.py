@@ -56,21 +56,21 @@ def chain(**policies: Any) -> tuple[Asset, ...]:
 
 
 def test_what_is_missing_runs_at_once_and_then_as_late_as_is_safe():
-    """Half an hour of work for a promise of six hours: each time it ends when the data is six hours old."""
+    """Half an hour of work for a promise of six hours: each time it ends three minutes, a tenth of it, before that."""
     found = course(*chain(mart=promise(6)), length=13 * HOUR)
-    assert starts(found, "raw") == [0, 5.5, 11]
-    assert starts(found, "mart") == [0.25, 5.75, 11.25]
+    assert starts(found, "raw") == [0, 5.45, 10.9]
+    assert starts(found, "mart") == [0.25, 5.7, 11.15]
     assert [bar.trigger for bar in found.bars if bar.asset == "mart"] == ["stale", "promise", "promise"]
     assert found.breaches == ()
     mart = found.assets[-1]
-    assert (mart.runs, mart.compute, mart.worst_age) == (3, 45 * MINUTE, 6 * HOUR)
+    assert (mart.runs, mart.compute, mart.worst_age) == (3, 45 * MINUTE, 6 * HOUR - 3 * MINUTE)
 
 
 def test_a_promise_at_ticks_is_kept_once_a_tick():
-    """Data for nine o'clock may be an hour old, and takes half an hour: it starts at half past eight."""
+    """Data for nine o'clock may be an hour old, and takes half an hour: it starts at 8:27."""
     found = course(*chain(mart=promise(1, "0 9 * * *")), length=3 * DAY)
-    assert starts(found, "raw") == [0, 20.5, 44.5, 68.5]
-    assert found.assets[-1].worst_age == HOUR // 2
+    assert starts(found, "raw") == [0, 20.45, 44.45, 68.45]
+    assert found.assets[-1].worst_age == 33 * MINUTE
     assert found.breaches == ()
 
 
@@ -210,7 +210,7 @@ def test_a_year_in_a_zone_has_each_day_once(zone: str, shorter: str, longer: str
     assert found.breaches == ()
     assert found.timezone == zone
     ends = [datetime.fromtimestamp(bar.end / SECOND, ZoneInfo(zone)) for bar in found.bars[1:]]
-    assert {(end.hour, end.minute) for end in ends} == {(9, 0)}
+    assert {(end.hour, end.minute, end.second) for end in ends} == {(8, 58, 30)}
     assert len({end.date() for end in ends}) == len(ends) == 365
     days = midnights(zone, begin, begin + 365 * DAY)
     lengths = {
@@ -257,7 +257,7 @@ def test_a_promise_of_a_root_that_could_be_kept_is_kept(lag: int, takes: int, le
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_chains_keep_what_can_be_kept_and_nothing_runs_early_or_for_nothing(data: st.DataObject):
-    """A chain with a promise at its end: kept where its path is at most half of it; each run ends just in time."""
+    """A chain with a promise at its end: kept where its path is at most half of it; each run ends a tenth early."""
     depth = data.draw(st.integers(1, 4))
     takes = data.draw(st.lists(st.integers(1, 20), min_size=depth, max_size=depth))
     lag = data.draw(st.integers(2 * sum(takes), 4 * sum(takes)))
@@ -277,7 +277,7 @@ def test_chains_keep_what_can_be_kept_and_nothing_runs_early_or_for_nothing(data
     roots = [bar.start for bar in found.bars if bar.asset == names[0]]
     ends = [bar.end for bar in found.bars if bar.asset == names[-1]]
     for before, end in zip(roots, ends[1:], strict=False):
-        assert end in (before + lag * MINUTE, found.end)
+        assert end == found.end or 0 <= before + lag * MINUTE - end <= sum(takes) * MINUTE // 10
     for bar in found.bars:
         assert bar.trigger == "stale" or bar.asked_by == (names[-1],)
 
