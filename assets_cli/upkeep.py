@@ -124,7 +124,7 @@ class _Waking:
         view = freshness.view(graph, snapshot, world, wiring.clock())
         memory = self.memory._replace(busy=self.memory.busy | unreadable)
         among = self._among(selection)
-        self.warnings += upkeep.unkept(graph, among, selection)
+        self.warnings += upkeep.unkept(graph, among, selection) if selection else ()
         promises = deadlines(view, from_history(snapshot), jobs, among).promises
         ahead = deciding.ahead_for(deciding.due_promises(view, promises, memory.lead), view.now)
         made = plan_in(view, Selection(frozenset(graph.assets)), jobs=jobs, ahead=ahead)

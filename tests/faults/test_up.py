@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
-from support.up import children, up, usage
+from support.up import PATIENCE, children, up, usage
 
+CHILD = (sys.executable, "-P", "-m", "assets_cli.cli.up_child")
 IDLE = float(os.environ.get("IDLE_SECONDS", "8"))
 """How long it is looked at when it does nothing."""
 
@@ -156,6 +161,57 @@ def test_one_that_stands_by_can_be_told_to_stop(place):
             second.wait(lambda: second.named("standing_by"))
             assert second.end() == 130
         assert first.end() == 130
+
+
+@pytest.mark.parametrize("question", ["", '{"do": "as'])
+def test_a_child_whose_asker_died_in_the_midst_of_the_question_is_silent(question):
+    """Nothing of it is written to the terminal, where nobody has asked for it."""
+    done = subprocess.run(CHILD, input=question, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_a_child_told_to_stop_before_it_was_asked_is_silent():
+    """As when Ctrl-C comes a moment after a waking."""
+    with subprocess.Popen(CHILD, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        while signal.SIGTERM not in caught(child.pid):
+            time.sleep(0.01)
+        child.terminate()
+        assert child.wait(PATIENCE) == 130
+        assert child.stderr is not None
+        assert child.stderr.read() == b""
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(simple):
+    """A child that is killed while it answers, as when memory runs out: that is said, and it goes on."""
+    cut = """
+        import json, os, sys
+        whole = json.dumps
+        def half(value):
+            os.remove("cut")
+            text = whole(value)
+            os.write(1, text[: len(text) // 2].encode())
+            os.kill(os.getpid(), 9)
+        if os.path.exists("cut") and "assets_cli.cli.up_child" in sys.orig_argv:
+            json.dumps = half
+    """
+    simple.write("site/sitecustomize.py", cut)
+    manifest = (simple.root / "assets.yml").read_text()
+    with up(simple, PYTHONPATH=str(simple.root / "site")) as one:
+        one.wait(lambda: one.made("b") == 1 and one.named("next"))
+        simple.write("cut", "")
+        simple.write("assets.yml", f"{manifest}# edited\n")
+        one.wait(lambda: one.named("broken") or one.process.poll() is not None)
+        simple.write("assets.yml", manifest.replace("cat a.txt", "tac a.txt"))
+        one.wait(lambda: one.made("b") == 2)
+        assert one.end() == 130
+    (said,) = one.named("broken")
+    assert [each["code"] for each in said["problems"]] == ["A0833"]
+
+
+def caught(pid: int) -> set[int]:
+    """The signals for which a process has a handler."""
+    (mask,) = re.findall(r"SigCgt:\t([0-9a-f]+)", Path(f"/proc/{pid}/status").read_text())
+    return {number for number in range(1, 32) if int(mask, 16) >> (number - 1) & 1}
 
 
 def test_told_to_stop_it_ends_what_runs(place):

@@ -72,11 +72,15 @@ class FastClock:
         for name in ("waited", "slept", "set", "work"):
             (folder / name).write_text(f"{0:>29}")
         (folder / "sitecustomize.py").write_text(_SITE)
-        self.environment = {"PYTHONPATH": str(folder), "CLOCK": str(folder)}
+        path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+        self.environment = {"PYTHONPATH": path, "CLOCK": str(folder)}
         """What a process needs to live by it. In a command of the shell, `TRUE_TIME` gives `now`."""
 
     TRUE_TIME = "$(( $(date +%s%N) + $(cat $CLOCK/waited) + $(cat $CLOCK/slept) ))"
     """In a command of the shell: true time, in nanoseconds."""
+
+    WALL_TIME = "$(( $(date +%s%N) + $(cat $CLOCK/waited) + $(cat $CLOCK/slept) + $(cat $CLOCK/set) ))"
+    """What the clock on the wall shows."""
 
     def now(self) -> float:
         """True time."""

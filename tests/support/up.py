@@ -36,6 +36,7 @@ class Up:
             text=True,
         )
         self.events: list[dict[str, Any]] = []
+        self.errors = ""
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -65,8 +66,10 @@ class Up:
         self.wait(lambda: len(self.named("next")) > before or self.named("next"))
 
     def close(self) -> None:
-        """Wait until it is gone."""
+        """Wait until it is gone, and with it whatever it has started that writes to the same place."""
         with self.process:
+            assert self.process.stderr is not None
+            self.errors += self.process.stderr.read()
             self.process.wait()
             self._reader.join(PATIENCE)
 
