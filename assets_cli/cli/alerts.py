@@ -67,10 +67,10 @@ def command(
 
 
 def _test(project: Project, route: str) -> int:
-    answers = project.alerts.test(route)
+    answers, out = project.alerts.test(route), console.out()
     for position, said in enumerate(answers, 1):
         which = f"{route}, number {position}" if len(answers) > 1 else route
-        console.show([f"{which}: {'sent' if said is None else f'not sent: {said}'}"])
+        console.show(out.wrap(f"{which}: {'sent' if said is None else f'not sent: {said}'}", out.width))
     return 1 if any(answers) else 0
 
 

@@ -130,6 +130,12 @@ to try them now: assets alerts send"""
     assert len(document["messages"]) == 20 + len(waiting)
 
 
+def test_what_is_due_is_said_to_be() -> None:
+    """In no seconds."""
+    one = queue(2, "team", 1, "no")._replace(next_try=NOON + SECOND - 1)
+    assert "team   1 message  is due    no" in shown((), (one,)).splitlines()
+
+
 def test_nothing_yet() -> None:
     """Said in a line."""
     assert shown((), ()).splitlines()[-1] == "nothing is wrong that was told"

@@ -82,7 +82,7 @@ def _queues(tried: Sequence[Delivery], waiting: Sequence[Delivery], now: int) ->
     for first in tried:  # of one target only the oldest is tried
         number = sum((each.route, each.target) == (first.route, first.target) for each in waiting)
         left = 0 if first.next_try is None else first.next_try - now
-        again = f"in {roughly(left)}" if left > 0 else "is due"
+        again = f"in {roughly(left)}" if left >= SECOND else "is due"
         route = f"{first.route}, number {first.target + 1}" if first.target else first.route
         rows.append([route, count(number, "message"), again, clean(first.error or "")])
     return rows
