@@ -52,8 +52,8 @@ class Cause(NamedTuple):
 class Promise(NamedTuple):
     """What a freshness policy asks of a root: data at least as new as `bound` (microseconds), asked by these assets.
 
-    `text` is what the strictest of their policies says. `broken_at` is the moment at which the first of them will be
-    broken, where none is yet.
+    `text` is what the strictest of their policies says. `broken_at` is the moment from which the root's data is too old
+    for that, where it is not yet.
     """
 
     bound: int
