@@ -80,6 +80,7 @@ class Course:
         self._running: dict[str, tuple[int, _Step]] = {}
         self._busy = 0
         self._runs = 0
+        self._run_at: tuple[int, Trigger] | None = None
         self._ready: list[tuple[int, int, str, int]] = []
         self._queued: set[str] = set()
         self._near: set[str] = set()
@@ -190,7 +191,9 @@ class Course:
         soon = self._soon((*fixed, *new))
         found.update(self._deadlines(view, soon, None))
         due = due_promises(view, found, among=(*new, *fixed))
-        for name in (*fixed, *new, *soon):
+        # Whoever is to be made soon is made before somebody reads it, who would hold it up.
+        breaks = {name: found[name].broken_at for name in (*fixed, *new, *soon) if name in found}
+        for name in sorted((*fixed, *new, *soon), key=lambda name: breaks.get(name, self._now)):
             if name in due:
                 self._unset(name)
                 self._begin_work(view, name, found.get(name), due[name])
@@ -294,7 +297,9 @@ class Course:
     def _submit(self, steps: Sequence[str], trigger: Trigger, asked_by: str, due: int) -> None:
         """These are to run, upstreams first, the last one done by then."""
         pending = self._pending
-        self._runs += 1
+        # What promises ask for at one moment is one run.
+        self._runs += self._run_at != (self._now, trigger) or trigger != "promise"
+        self._run_at = self._now, trigger
         for name, before_end in zip(steps, self._tails(tuple(steps)), strict=True):
             step = pending.get(name)
             if step is None:

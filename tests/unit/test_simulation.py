@@ -15,8 +15,8 @@ from support.shop import DAY, HOUR, MINUTE, NOON, asset, manifest
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import Latest, Observation, StateSnapshot
-from assets_cli.model.manifest import Asset, FreshnessPolicy, PathProbe, Schedule
-from assets_cli.model.simulation import Rhythm, Simulation
+from assets_cli.model.manifest import Asset, FreshnessPolicy, PathProbe, Schedule, ShellCommand
+from assets_cli.model.simulation import Assumed, Rhythm, Simulation
 from assets_cli.model.upkeep import Memory, Outlook
 from assets_cli.model.world import World
 from assets_cli.planning import freshness
@@ -222,6 +222,53 @@ def test_a_year_in_a_zone_has_each_day_once(zone: str, shorter: str, longer: str
         shorter: DAY - step,
         longer: DAY + step,
     }
+
+
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_promises_that_share_assets_do_not_hold_each_other_up(jobs: int | None):
+    """What is made for one of them would have to wait for who reads it for another: it is made before, in one run."""
+    takes = {"a0": 6, "a1": 14, "a3": 6, "a4": 5}
+    assets = (
+        asset("a0", freshness=FreshnessPolicy(129 * MINUTE)),
+        asset("a1", "a0"),
+        asset("a3", "a0", freshness=FreshnessPolicy(328 * MINUTE)),
+        asset("a4", "a1", "a3", freshness=FreshnessPolicy(630 * MINUTE)),
+    )
+    latest = {name: Latest(durations=(each * MINUTE,)) for name, each in takes.items()}
+    graph, nothing = AssetGraph(manifest(*assets)), World({}, {}, {})
+    found = simulate(Scenario(graph, StateSnapshot("default", latest, {}, {}), nothing, NOON, 10 * DAY, jobs))
+    assert found.breaches == ()
+
+
+def test_what_is_new_outside_is_seen_when_up_looks():
+    """A database that is filled every two hours, and looked at every half hour, ten minutes past: ten later."""
+    probe = ShellCommand("date")
+    seen = {"crm": Observation(1, "crm", NOON - 20 * MINUTE, "v1", NOON - 2 * HOUR)}
+    crm = asset("crm", external=True, observe=probe, observe_every=30 * MINUTE)
+    assets = (crm, asset("mart", "crm", freshness=promise(6)))
+    times = {"crm": [NOON - 6 * HOUR, NOON - 4 * HOUR, NOON - 2 * HOUR]}
+    graph = AssetGraph(manifest(*assets))
+    snapshot = StateSnapshot("default", {"mart": Latest(durations=(15 * MINUTE,))}, seen, {})
+    found = simulate(Scenario(graph, snapshot, World({}, {}, seen), NOON, 5 * HOUR, 4, times))
+    assert [(bar.start - NOON) // MINUTE for bar in found.bars if bar.trigger == "change"] == [130, 250]
+    assert found.assumed == (Assumed("crm", Rhythm("observed", NOON - 2 * HOUR, 2 * HOUR), 30 * MINUTE),)
+    at_once = simulate(
+        Scenario(
+            AssetGraph(manifest(crm._replace(observe=PathProbe("crm.csv")), assets[1])), snapshot,
+            World({}, {}, seen), NOON, 5 * HOUR, 4, times,
+        )
+    )  # fmt: skip
+    assert [(bar.start - NOON) // MINUTE for bar in at_once.bars if bar.trigger == "change"] == [120, 240]
+
+
+def test_what_is_saved_is_what_cron_jobs_would_repeat():
+    """Two marts of one source, every six hours: a job for each makes the source twice. A single one saves nothing."""
+    assets = (asset("raw"), asset("mart", "raw", freshness=promise(6)), asset("report", "raw", freshness=promise(6)))
+    both = course(*assets, length=2 * DAY).saved
+    assert both.runs == both.cron_runs * 3 // 4
+    assert (both.percent, both.why_more) == (18, None)
+    one = course(*chain(mart=promise(6)), length=2 * DAY).saved
+    assert (one.percent, one.runs, one.why_more) == (0, one.cron_runs, None)
 
 
 # -- against a search ------------------------------------------------------------------------------------------------
