@@ -92,7 +92,7 @@ def simulate(scenario: Scenario) -> Simulation:
     stale = [step.asset for step in plan_in(start, Selection(frozenset(graph.assets))).steps]
     end = scenario.now + scenario.length
     course.go(stale, end)
-    saved = _saved(start, course.bars, terms, end, stale)
+    saved = _saved(start, course, terms, end, stale)
     assumed = tuple(Assumed(name, rhythm, intervals[name] if rhythm else 0) for name, rhythm in rhythms.items())
     return _told(scenario, course, assumed, saved)
 
@@ -198,19 +198,19 @@ def _looked_at(snapshot: StateSnapshot, world: World, looks: frozenset[str]) -> 
 # -- what it comes to ----------------------------------------------------------------------------------------------
 
 
-def _saved(start: FreshnessView, bars: Iterable[Bar], terms: Terms, end: int, stale: Collection[str]) -> Saved:
+def _saved(start: FreshnessView, course: Course, terms: Terms, end: int, stale: Collection[str]) -> Saved:
     """What runs for promises, and to keep up what they are about, against a cron job for each of them.
 
-    What is stale as it begins runs with crons, too.
+    What is stale as it begins runs with crons, too. Where nobody ever knows how old data is, nothing is compared.
     """
     graph = start.graph
     makes = [name for name in graph.order if name not in terms.looks and not graph.assets[name].is_external]
     usual = {name: terms.usual[name] for name in makes}
-    promised = [name for name in usual if graph.assets[name].freshness is not None]
+    promised = [name for name in makes if name in course.ledger.worst]
     takes = longest_paths(graph, graph.order, {name: terms.planned(name) for name in usual})
     crons = by_own_cron(start, usual, {name: takes[name] for name in promised}, end, frozenset(stale))
     covered = {*promised, *graph.ancestors(promised)}
-    ours = [bar for bar in bars if bar.asset in covered and bar.trigger != "stale"]
+    ours = [bar for bar in course.bars if bar.asset in covered and bar.trigger != "stale"]
     followed = [bar for bar in ours if bar.trigger != "promise"]
     return Saved(
         runs=len(ours),

@@ -271,6 +271,51 @@ def test_what_is_saved_is_what_cron_jobs_would_repeat():
     assert (one.percent, one.runs, one.why_more) == (0, one.cron_runs, None)
 
 
+# -- odd promises ----------------------------------------------------------------------------------------------------
+
+
+def test_a_promise_for_the_29th_of_february_is_kept_in_leap_years():
+    """In four years from the beginning of 2027 on there is one such day."""
+    begin = int(datetime(2027, 1, 1, tzinfo=ZoneInfo("UTC")).timestamp()) * SECOND
+    found = course(asset("mart", freshness=promise(1, "0 9 29 2 *")), length=4 * 365 * DAY, now=begin)
+    assert found.breaches == ()
+    days = [datetime.fromtimestamp(bar.end / SECOND, ZoneInfo("UTC")).date().isoformat() for bar in found.bars[1:]]
+    assert days == ["2028-02-29"]
+    assert found.saved.cron_runs == 1
+
+
+@pytest.mark.parametrize(
+    ("date", "done"),
+    [("2027-03-28", "01:58:30 CET"), ("2027-10-31", "02:28:30 CEST"), ("2027-06-01", "02:28:30 CEST")],
+)
+def test_work_for_an_hour_that_does_not_happen_or_happens_twice_is_there_once(date: str, done: str):
+    """For half past two it is there before the gap, which ends at three, or the first time that it is half past two."""
+    zone = ZoneInfo(PARIS)
+    begin = int(datetime.fromisoformat(f"{date}T00:30").replace(tzinfo=zone).timestamp()) * SECOND
+    found = course(asset("mart", freshness=promise(1, "30 2 * * *", PARIS)), length=5 * HOUR, now=begin)
+    assert found.breaches == ()
+    [bar] = [bar for bar in found.bars if bar.trigger == "promise"]
+    end = datetime.fromtimestamp(bar.end / SECOND, zone)
+    assert f"{end:%H:%M:%S %Z}" == done
+
+
+def test_a_promise_that_nothing_can_refresh_runs_nothing_and_says_that_the_age_is_not_known():
+    """Its upstream is external and never observed; no cron job would help either."""
+    assets = (asset("crm", external=True), asset("mart", "crm", freshness=promise(6)))
+    found = course(*assets, length=5 * DAY)
+    assert [bar.trigger for bar in found.bars] == ["stale"]
+    assert (found.assets[1].worst_age, found.breaches, found.assumed) == (None, (), ())
+    assert found.saved.percent is None
+
+
+def test_a_project_without_durations_takes_a_minute_for_each_step_and_says_so():
+    """Nothing was ever timed."""
+    graph = AssetGraph(manifest(*chain(mart=promise(6))))
+    found = simulate(Scenario(graph, StateSnapshot("default", {}, {}, {}), World({}, {}, {}), NOON, DAY, None))
+    assert {bar.end - bar.start for bar in found.bars} == {MINUTE}
+    assert (found.untimed, found.breaches) == (3, ())
+
+
 # -- against a search ------------------------------------------------------------------------------------------------
 
 
