@@ -123,8 +123,8 @@ class Alerts:
             seen: how old the data is now, for who has looked a moment ago: external assets are as it has them. By
                 default the state is read, and external assets are as this process, or another one in the last minutes,
                 has looked at them; of promises that rest on others it is not known how they are, and nothing is told.
-            until: when something has to start for each promise, by asset: one that cannot be met is at risk. By default
-                it is worked out here.
+            until: when something has to start for each promise, by asset, for who has it started by then: one that
+                cannot be met is at risk. By default it is worked out here, and nobody has anything started.
             look: look at all external assets first.
             dispatch: False for whoever delivers by themselves.
         """
@@ -443,8 +443,21 @@ class _Look:
             elif (condition := self._promise(verdict, until.get(verdict.asset))) is not None:
                 wrong.append(condition)
 
+    def _will_be_kept(self, verdict: Verdict, deadline: Deadline | None) -> bool:
+        """Whether whoever knows when work has to start will start it by then, as late as is safe: past any warning."""
+        return (
+            self._deadlines is not None
+            and deadline is not None
+            and deadline.start is not None
+            and deadline.start >= self._now
+            and deadline.can_be_met(self._now)
+            and all(holder.reason != "external" for holder in verdict.held_by)
+        )
+
     def _promise(self, verdict: Verdict, deadline: Deadline | None) -> Condition | None:
         if verdict.status == "pass" and (deadline is None or deadline.can_be_met(self._now)):
+            return None
+        if verdict.status == "warn" and self._will_be_kept(verdict, deadline):
             return None
         held_by = tuple(islice(verdict.held_by, _HOLDERS))
         for holder in held_by:

@@ -213,6 +213,27 @@ def test_a_run_tells_of_promises_too(place: Place, receiver: Receiver) -> None:
     assert receiver.titles() == ["[place] crm is overdue"]
 
 
+def test_what_is_about_to_be_overdue(place: Place, receiver: Receiver) -> None:
+    """Past a warning, or too late for work that starts now. What `up` will renew in time is no news, warned or not."""
+    place.assets(
+        """
+        - {name: warned, command: {shell: echo 1 > a}, output: {path: a}, freshness: {max_lag: 5h, warn_lag: 1s}}
+        - {name: late, command: {shell: echo 1 > b}, output: {path: b}, freshness: {max_lag: 61s}}
+        """,
+        'alerts: {team: {to: "${env.HOOK}"}, errors: {to: "${env.HOOK}", severity: error}}',
+    )
+    place.write("a", "1")
+    place.write("b", "1")
+    place.call("state", "mark", "*", HOOK=receiver.url)  # so neither was ever timed, and a minute is what each may take
+    time.sleep(2)
+    ask(Which(str(place.root)), (), 1, Memory(), {**os.environ, "HOOK": receiver.url})
+    settled(place, 1)
+    assert receiver.titles() == ["[place] late is about to be overdue"]
+    done = place.call("alerts", "send", HOOK=receiver.url)
+    assert done.stdout == "team: [place] warned is about to be overdue\n"
+    assert [each["type"] for each in receiver.taken] == ["warning", "warning"]
+
+
 def test_a_check(place: Place, receiver: Receiver) -> None:
     """That fails and passes again, also when checks are evaluated alone; a warning is none for errors only."""
     place.assets(
