@@ -136,7 +136,7 @@ class _Decision:
                 asked.setdefault(name, []).append(said)
             if said := self._promise(name, step):
                 asked.setdefault(name, []).append(said)
-        forced = self._ticks(asked) | self._of_another_clock(asked)
+        forced = self._ticks(asked) | self._undated(asked)
         due = {name: "; ".join(said) for name, said in asked.items() if name in self.among}
         for name in list(due):
             if self._has_to_wait(name, due[name]):
@@ -164,7 +164,7 @@ class _Decision:
             pass
         elif assets[name].schedule is not None:
             causes = [cause for cause in causes if cause.kind in _DAMAGE]
-        elif name in self.limits:
+        elif name in self.limits and not self._is_of_another_clock(name):
             # What a run for another promise has left stale waits for the promise on it or below.
             causes = [each for each in causes if each.upstream is None or assets[each.upstream].is_external]
         if not causes:
@@ -203,7 +203,7 @@ class _Decision:
         if made is None or time is None:
             return None
         ended = made.finished if attempt is None or attempt.finished is None else attempt.finished
-        if ended > self.now + _JUMP:
+        if self._is_ahead(ended):
             return None
         until = ended + self._pause(name)
         if until <= self.now:
@@ -229,13 +229,13 @@ class _Decision:
             tick = previous_tick(cron, zone, self.now)
             latest = self.view.snapshot.of(name)
             newest = latest.attempt or latest.materialization
-            if newest is None or newest.started < tick or newest.started > self.now + _JUMP:
+            if newest is None or newest.started < tick or self._is_ahead(newest.started):
                 asked.setdefault(name, []).append(f"tick {tick}")
                 found.add(name)
             self.moments.append(Moment(next_tick(cron, zone, self.now), "schedule", name))
         return found
 
-    def _of_another_clock(self, asked: dict[str, list[str]]) -> set[str]:
+    def _undated(self, asked: dict[str, list[str]]) -> set[str]:
         """Roots that were made in the future: how old they are nobody knows, and for as long as it is they stay new.
 
         So where a promise rests on one it is made anew, once, when the clock was set back; what reported a moment that
@@ -243,20 +243,31 @@ class _Decision:
         """
         assets = self.view.graph.assets
         found: set[str] = set()
-        soon = self.now + _JUMP
         for name in self.limits:
             made = self.view.snapshot.of(name).usable
-            if made is None or made.started <= soon or assets[name].upstreams or name not in self.among:
+            if made is None or assets[name].upstreams or name not in self.among or not self._is_ahead(made.started):
                 continue
-            if made.data_time is None or made.data_time > soon:
+            if made.data_time is None or self._is_ahead(made.data_time):
                 asked.setdefault(name, []).append("clock set back")
                 found.add(name)
         return found
 
+    def _is_of_another_clock(self, name: str) -> bool:
+        """Whether an asset was made in the future, or from data that was: what its age is, by which it waits?"""
+        snapshot = self.view.snapshot
+        made = snapshot.of(name).usable
+        if made is None:
+            return False
+        times = [snapshot.frozen.get((each, read.data_version or "")) for each, read in made.inputs.items()]
+        return self._is_ahead(made.started) or any(time is not None and self._is_ahead(time) for time in times)
+
+    def _is_ahead(self, moment: int) -> bool:
+        return moment > self.now + _JUMP
+
     def _has_to_wait(self, name: str, asked: str) -> bool:
         """Whether the same was asked of it a moment ago."""
         before = self.memory.tried.get(name)
-        if before is None or before.asked != asked or before.ended > self.now + _JUMP:
+        if before is None or before.asked != asked or self._is_ahead(before.ended):
             return False
         until = before.ended + self._pause(name)
         if until <= self.now:

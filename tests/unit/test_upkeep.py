@@ -228,6 +228,37 @@ def test_a_promise_outlives_a_clock_set_back_by_a_day():
     )
 
 
+def test_what_was_made_by_another_clock_does_not_wait_for_its_promise():
+    """A run that died after its root: what it left stale below has an age that nobody knows, so it runs at once."""
+    space = Space(asset("a"), asset("m", ["a"]), asset("b", ["m"], freshness=promise(6)))
+    space.run()
+    space.now += 20 * HOUR
+    space.make("a", "a:2")
+    assert look(space).names == ("m", "b")  # its promise is broken
+    space.now -= 15 * HOUR
+    assert look(space).due["a"] == "clock set back"
+    space.make("a", "a:3")
+    assert (look(space).names, look(space).forced) == ((), ())  # made before, by the same clock: it waits
+    space.now -= 20 * HOUR
+    space.make("a", "a:4")
+    assert (look(space).names, look(space).forced) == (("m", "b"), ())
+
+
+def test_what_read_data_of_another_clock_does_not_wait_for_its_promise():
+    """It was made since the clock was set back, from what was made before."""
+    space = Space(asset("a"), asset("b", ["a"], freshness=promise(6)))
+    space.run()
+    space.make("a", "a:2")
+    space.now += HOUR
+    space.make("a", "a:3")
+    space.now -= 24 * HOUR
+    space.make("b", "b:2")
+    space.latest["b"].usable.inputs["a"] = space.latest["b"].usable.inputs["a"]._replace(data_version="a:2")
+    space.make("a", "a:4")
+    assert space.frozen["a", "a:2"] > space.now + HOUR
+    assert (look(space).names, look(space).forced) == (("b",), ())
+
+
 def test_what_reported_a_moment_that_has_been_is_as_old_as_ever_whatever_the_clock():
     """Only what nobody knows the age of is made anew when the clock was set back; one in a future of its own is not."""
     space = Space(asset("a", freshness=promise(60)), asset("b", freshness=promise(60)))
