@@ -232,16 +232,23 @@ def test_what_was_made_by_another_clock_does_not_wait_for_its_promise():
     """A run that died after its root: what it left stale below has an age that nobody knows, so it runs at once."""
     space = Space(asset("a"), asset("m", ["a"]), asset("b", ["m"], freshness=promise(6)))
     space.run()
-    space.now += 20 * HOUR
+    space.now += HOUR
     space.make("a", "a:2")
-    assert look(space).names == ("m", "b")  # its promise is broken
-    space.now -= 15 * HOUR
+    assert look(space).names == ()  # by a clock that nobody has set it waits
+    space.now -= 20 * HOUR
     assert look(space).due["a"] == "clock set back"
     space.make("a", "a:3")
-    assert (look(space).names, look(space).forced) == ((), ())  # made before, by the same clock: it waits
-    space.now -= 20 * HOUR
-    space.make("a", "a:4")
     assert (look(space).names, look(space).forced) == (("m", "b"), ())
+
+
+def test_what_was_read_before_the_clock_was_set_back_and_superseded_after_that():
+    """Then even the moment that is kept of it is one of the new clock."""
+    space = Space(asset("a"), asset("b", ["a"], freshness=promise(6)))
+    space.run()
+    space.now -= 20 * HOUR
+    space.make("a", "a:2")
+    assert set(space.frozen.values()) == {space.now}
+    assert (look(space).names, look(space).forced) == (("b",), ())
 
 
 def test_what_read_data_of_another_clock_does_not_wait_for_its_promise():
@@ -334,3 +341,19 @@ def test_promises_that_rest_on_what_is_not_kept_are_told():
             "to have all above kept, too: assets up +tag:x '+(b or d)'",
         )
     ]
+
+
+def test_what_was_looked_at_in_the_future_is_looked_at_now():
+    """By a clock that was set back since: else nobody would look until then. So is one that could not be looked at."""
+    space = Space(external("table", observe=SqlProbe(query="select 1"), observe_every=HOUR))
+    space.observations["table"] = Observation(1, "table", NOON, "v1", None)
+    yesterday = NOON - 24 * HOUR
+    failed = Memory(looked={"table": NOON})
+
+    assert upkeep.looks(space.graph, space.snapshot, Memory(), yesterday, {}) == (
+        ("table",),
+        Moment(yesterday + HOUR, "observe", "table"),
+    )
+    space.observations.clear()
+    assert upkeep.looks(space.graph, space.snapshot, failed, yesterday, {}).now == ("table",)
+    assert upkeep.looks(space.graph, space.snapshot, failed, NOON + MINUTE, {}).now == ()
