@@ -16,6 +16,7 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.plan import Deadline
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.simulation import Bar, Trigger
@@ -98,7 +99,9 @@ class Course:
         self._below: dict[tuple[tuple[str, ...], str], Sequence[str]] = {}
         self._limits = strictest(start.graph)
         planned = {name: terms.planned(name) for name in self._graph.order}
+        self._planned = planned.__getitem__
         self._reach = longest_paths(self._graph, self._graph.order, planned)
+        self._part = _parts(self._graph)
         self._window = 0 if terms.jobs is None else sum(terms.usual.values()) // terms.jobs
 
     def go(self, stale: Sequence[str], until: int) -> None:
@@ -188,9 +191,11 @@ class Course:
         for name, one in self._deadlines(view, fixed, None).items():
             # What was looked at together with others keeps its start, which by itself would be later.
             found[name] = one._replace(start=min(one.start, self._now)) if one.start is not None else one
-        soon = self._soon((*fixed, *new))
-        found.update(self._deadlines(view, soon, None))
         due = due_promises(view, found, among=(*new, *fixed))
+        soon = self._soon(due)
+        if soon:
+            found.update(self._deadlines(view, soon, None))
+            due = due_promises(view, found, among=(*new, *fixed))
         # Whoever is to be made soon is made before somebody reads it, who would hold it up.
         breaks = {name: found[name].broken_at for name in (*fixed, *new, *soon) if name in found}
         for name in sorted((*fixed, *new, *soon), key=lambda name: breaks.get(name, self._now)):
@@ -204,11 +209,13 @@ class Course:
             ):
                 self._set(name, start, self._settled if self._window else self._open)
 
-    def _soon(self, names: Sequence[str]) -> list[str]:
-        """The other promises whose moment comes while work for these would be under way."""
-        until = self._now + max(self._reach[name] for name in names)
-        found = (*_until(self._settled, until), *_until(self._open, until))
-        return [name for name in found if name not in self._pending and name not in self._running]
+    def _soon(self, names: Iterable[str]) -> list[str]:
+        """The other promises whose moment comes while work for these is under way, and that may share an asset."""
+        until = self._now + max((self._reach[name] for name in names), default=0)
+        parts = {self._part[name] for name in names}
+        armed = (*_until(self._settled, until), *_until(self._open, until)) if parts else ()
+        busy = (self._pending, self._running)
+        return [name for name in armed if self._part[name] in parts and not any(name in those for those in busy)]
 
     def _is_made_anyway(self, view: FreshnessView, name: str) -> bool:
         """Whether what a promise asks for is under way already; or it is at work, and looked at again after that."""
@@ -251,7 +258,7 @@ class Course:
     def _deadlines(self, view: FreshnessView, names: Sequence[str], jobs: int | None) -> dict[str, Deadline]:
         if not names:
             return {}
-        return dict(deadlines(view, self._terms.planned, jobs or len(self._graph.order), names).promises)
+        return dict(deadlines(view, self._planned, jobs or len(self._graph.order), names).promises)
 
     def _with_others(self, steps: Sequence[str], promise: str = "") -> Sequence[str]:
         """These, what goes along with them, and what is looked at before any of it, once in a run."""
@@ -391,6 +398,19 @@ class Course:
             if len(self.bars) >= MOST:
                 raise AssetsError(_too_much())
             self.bars.append(Bar(name, began, end, step.trigger, tuple(step.asked_by)))
+
+
+def _parts(graph: AssetGraph) -> dict[str, str]:
+    """Of each asset the first one of those that it has anything to do with."""
+    found: dict[str, str] = {}
+    for first in graph.order:
+        left = [first] if first not in found else []
+        while left:
+            name = left.pop()
+            if name not in found:
+                found[name] = first
+                left += [*graph.upstreams(name), *graph.downstreams(name)]
+    return found
 
 
 def _too_much() -> Problem:

@@ -240,7 +240,10 @@ def longest_paths(graph: AssetGraph, scope: Iterable[str], length: Mapping[str, 
     """Of each of these assets, upstreams first, how long it and the longest path above it take."""
     found: dict[str, int] = {}
     for name in scope:
-        found[name] = length.get(name, 0) + max([found[upstream] for upstream in graph.upstreams(name)], default=0)
+        most = 0
+        for upstream in graph.upstreams(name):
+            most = max(most, found[upstream])
+        found[name] = length.get(name, 0) + most
     return found
 
 
