@@ -234,6 +234,32 @@ def test_what_is_about_to_be_overdue(place: Place, receiver: Receiver) -> None:
     assert [each["type"] for each in receiver.taken] == ["warning", "warning"]
 
 
+def test_what_is_not_known_is_not_told_to_be_over(place: Place, receiver: Receiver) -> None:
+    """An external asset that cannot be looked at, and an attempt that somebody has stopped."""
+    place.assets(
+        """
+        - {name: crm, observe: {path: crm.csv}, freshness: {max_lag: 1h}}
+        - {name: a, command: {shell: "test -e slow && sleep 60; exit 3"}}
+        """,
+        'alerts: {team: {to: "${env.HOOK}"}}',
+    )
+    place.write("crm.csv", "1\n")
+    os.utime(place.root / "crm.csv", (5, 5))
+    place.call("materialize", HOOK=receiver.url)
+    place.call("alerts", "send", HOOK=receiver.url)
+    settled(place, 2)
+    (place.root / "crm.csv").unlink()
+    place.write("slow", "")
+    run = place.start("materialize", "--json")
+    assert run.stdout is not None
+    until(lambda: "step_started" in run.stdout.readline(), "its step")
+    run.send_signal(signal.SIGINT)
+    assert run.wait(30) == 130
+    assert place.call("alerts", "send", HOOK=receiver.url).stdout == ""
+    told = sorted(each["title"] for each in listed(place)["messages"])
+    assert told == ["[place] a failed", "[place] crm is overdue"]
+
+
 def test_a_check(place: Place, receiver: Receiver) -> None:
     """That fails and passes again, also when checks are evaluated alone; a warning is none for errors only."""
     place.assets(
