@@ -65,7 +65,7 @@ bench: $(READY) ## time assets beside ninja, make and bare SQL, half an hour; wr
 
 soak: $(READY) ## long property, fault and fuzz runs: thousands of stories, hundreds of kills; SEED=2, FUZZ_SECONDS=3600
 	HISTORY_EXAMPLES=5000 ENGINE_EXAMPLES=1000 KILL_EXAMPLES=100 $(BIN)/python -m pytest -n 2 tests/properties --hypothesis-seed=$(SEED)
-	KILL_SEED=$(SEED) KILL_STORIES=150 DISK_STORIES=60 CLOCK_STORIES=20 CROWD=40 BIG_MB=4000 UP_SECONDS=1200 \
+	KILL_SEED=$(SEED) KILL_STORIES=150 DISK_STORIES=60 CLOCK_STORIES=20 CROWD=40 BIG_MB=4000 UP_SECONDS=1200 IDLE_SECONDS=600 \
 		$(BIN)/python -m pytest -n 2 tests/faults
 	SHAPE_SIZE=16000 $(BIN)/python -m pytest -n 2 tests/fuzz
 	-@$(INSTALL) --editable '.[fuzz]' # where that cannot be installed, the rest fuzzes alone and says so

@@ -247,11 +247,12 @@ class Project:
         """How the selected assets keep their freshness policies, and until when. Looks at external assets alone."""
         from assets_cli.planning.deadlines import verdicts  # as above
 
-        with self._parts.looking_once():
+        with collector_paused() as made, self._parts.looking_once():
             names = self._named(selection)
             above = {*names, *self.graph.ancestors(names)}
             snapshot, world = self._parts.look(frozenset(name for name in above if self.graph.assets[name].is_external))
-        return verdicts(freshness.view(self.graph, snapshot, world, wiring.clock()), names, os.cpu_count() or 1)
+            made(len(names))
+            return verdicts(freshness.view(self.graph, snapshot, world, wiring.clock()), names, os.cpu_count() or 1)
 
     def retry(self, run: str = "latest", *, upstream: bool = False, jobs: int | None = None) -> Retry:
         """What a run left undone, planned anew with today's manifest. Writes no state.

@@ -15,7 +15,6 @@ from assets_cli import manifest as manifests
 from assets_cli import wiring
 from assets_cli.graph import select
 from assets_cli.manifest.dotenv import FILE as DOTENV
-from assets_cli.model.history import StateSnapshot
 from assets_cli.model.manifest import PathProbe
 from assets_cli.model.memory import collector_paused
 from assets_cli.model.problem import AssetsError, Problem
@@ -125,6 +124,7 @@ class _Waking:
         view = freshness.view(graph, snapshot, world, wiring.clock())
         memory = self.memory._replace(busy=self.memory.busy | unreadable)
         among = self._among(selection)
+        self.warnings += upkeep.unkept(graph, among, selection) if selection else ()
         promises = deadlines(view, from_history(snapshot), jobs, among).promises
         ahead = deciding.ahead_for(deciding.due_promises(view, promises, memory.lead), view.now)
         made = plan_in(view, Selection(frozenset(graph.assets)), jobs=jobs, ahead=ahead)
@@ -196,8 +196,7 @@ class _Waking:
         """Tell who wants to be told, and say when there may be more to tell."""
         if not self.parts.manifest.alerts:
             return None
-        observed: StateSnapshot = view.snapshot
-        outcome = self.parts.alerts.tell(observed.observations, promises)
+        outcome = self.parts.alerts.tell(view, promises)
         self.warnings += outcome.problems
         breaks = [
             moment
@@ -231,7 +230,16 @@ def run(
     with collector_paused(), wiring.quoted(parts.manifest):
         snapshot, world = parts.look(names, observing=False)
         chosen = Selection(names, names & frozenset(wanted.forced), tuple(selection))
-        made = plan(parts.graph, chosen, snapshot, world, wiring.clock(), jobs=jobs, ahead=wanted.ahead)
+        try:
+            made = plan(parts.graph, chosen, snapshot, world, wiring.clock(), jobs=jobs, ahead=wanted.ahead)
+        except AssetsError as error:
+            if not selection:
+                raise
+            # A plan is told of `--upstream`, which this command has not.
+            hint = upkeep.wider(selection)
+            raise AssetsError(
+                *(each._replace(hint=hint) if each.code == "A0602" else each for each in error.problems)
+            ) from None
     return project.materialize(made, jobs=jobs, listeners=listeners)
 
 

@@ -54,23 +54,23 @@ def command(
         return _send(project, as_json=as_json)
     from assets_cli.cli.screens import alerts as screen
 
-    told, messages = project.alerts.open(), project.alerts.recent(limit)
+    standing = screen.Standing(project.alerts.open(), project.alerts.recent(limit), project.alerts.waiting())
     if as_json:
-        console.show_json(screen.document(project.manifest, told, messages))
+        console.show_json(screen.document(project.manifest, standing))
     elif not project.manifest.alerts:
         console.remark(
             ["nobody is told anything", 'hint: declare a route: alerts: {data-team: {to: "${env.SLACK_URL}"}}']
         )
     else:
-        console.show(screen.lines(project.manifest, told, messages, console.out(), now()))
+        console.show(screen.lines(project.manifest, standing, console.out(), now()))
     return 0
 
 
 def _test(project: Project, route: str) -> int:
-    answers = project.alerts.test(route)
+    answers, out = project.alerts.test(route), console.out()
     for position, said in enumerate(answers, 1):
         which = f"{route}, number {position}" if len(answers) > 1 else route
-        console.show([f"{which}: {'sent' if said is None else f'not sent: {said}'}"])
+        console.show(out.wrap(f"{which}: {'sent' if said is None else f'not sent: {said}'}", out.width))
     return 1 if any(answers) else 0
 
 
@@ -81,7 +81,8 @@ def _send(project: Project, *, as_json: bool) -> int:
     if as_json:
         from assets_cli.cli.screens import alerts as screen
 
-        console.show_json(screen.document(project.manifest, project.alerts.open(), project.alerts.recent(20)))
+        standing = screen.Standing(project.alerts.open(), project.alerts.recent(20), project.alerts.waiting())
+        console.show_json(screen.document(project.manifest, standing))
     else:
         told = [f"{route}: {title}" for route, title in outcome.titles]
         console.show(told) if told else console.remark(["nothing new to tell"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from assets_cli.cli import console
 
@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from assets_cli.project import Project
 
 
+_FEW: Final = 1_000
+"""Of so many assets it is worked out in a few milliseconds what there is to tell; of more nobody waits for that."""
+
+
 def announce(project: Project) -> None:
     """Tell what there is to tell, and say what earlier could not be delivered."""
     if not project.manifest.alerts:
         return
     warn_of_trouble(project)
-    warn(project.alerts.tell().problems)
+    is_large = len(project.manifest.assets) > _FEW
+    warn(project.alerts.tell_apart() if is_large else project.alerts.tell().problems)
 
 
 def warn_of_trouble(project: Project) -> None:

@@ -9,7 +9,7 @@ from assets_cli.cli.words import rfc3339
 from assets_cli.model.answers import AssetStatus, Checked, Lineage, Why
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import Attempt, CheckResult, Deed, RunRecord, StepRecord
-from assets_cli.model.plan import Cause, Deadline, Plan
+from assets_cli.model.plan import Cause, Deadline, Plan, Together
 from assets_cli.model.problem import Problem
 from assets_cli.planning.timeline import Timeline, edges
 
@@ -84,6 +84,7 @@ def plan(value: Plan) -> dict[str, Any]:
             {"asset": one.asset, "broken_at": rfc3339(one.broken_at), **deadline(one, value.now)}
             for one in value.deadlines
         ],
+        "together": None if value.together is None else _together(value.together),
         "removed": list(value.removed),
         "warnings": [problem(one) for one in value.warnings],
     }
@@ -100,6 +101,15 @@ def deadline(value: Deadline | None, now: int) -> dict[str, Any]:
         "may_be_late": one.may_be_late(now),
         "waits_for": one.waits_for,
         "deliver_by": rfc3339(one.deliver),
+    }
+
+
+def _together(one: Together) -> dict[str, Any]:
+    return {
+        "promises": one.promises,
+        "steps": one.runs,
+        "compute_seconds": seconds(one.time),
+        "by_own_cron": {"steps": one.cron_runs, "compute_seconds": seconds(one.cron_time)},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assets_cli.cli import console
+from assets_cli.cli.announcing import announce
 from assets_cli.cli.documents import VERSION
 from assets_cli.cli.options import AsJson, Selection
 from assets_cli.cli.session import Session
@@ -38,6 +39,7 @@ def command(session: Session, selection: Selection = None, as_json: AsJson = Fal
     else:
         console.show(_lines(seen))
         console.show_problems([one.failure for one in seen if one.failure], session.view(), total=False)
+    announce(project)
     return 1 if any(one.failure for one in seen) else 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from assets_cli.cli.documents import VERSION, seconds
 from assets_cli.cli.words import rfc3339
-from assets_cli.model.simulation import Assumed, Share, Simulated, Simulation, WhatIf
+from assets_cli.model.simulation import Assumed, Saved, Share, Simulated, Simulation, WhatIf
 
 
 def document(found: WhatIf, names: Collection[str]) -> dict[str, Any]:
@@ -22,7 +22,8 @@ def document(found: WhatIf, names: Collection[str]) -> dict[str, Any]:
         "changes": list(found.changes),
         "before": None if found.before is None else _totals(found.before),
         "total": _totals(value),
-        "by_own_cron": {"runs": value.alone.runs, "compute_seconds": seconds(value.alone.compute)},
+        "by_own_cron": {"runs": value.saved.cron_runs, "compute_seconds": seconds(value.saved.cron_compute)},
+        "saved": _saved(value.saved),
         "assets": [_asset(one) for one in value.assets if one.asset in names],
         "runs": [
             {
@@ -67,6 +68,15 @@ def _totals(value: Simulation) -> dict[str, Any]:
     }
 
 
+def _saved(one: Saved) -> dict[str, Any]:
+    return {
+        "runs": one.cron_runs - one.runs,
+        "compute_seconds": seconds(one.cron_compute - one.compute),
+        "percent": one.percent,
+        "why_more": one.why_more,
+    }
+
+
 def _asset(one: Simulated) -> dict[str, Any]:
     return {
         "asset": one.asset,
@@ -90,4 +100,5 @@ def _assumed(one: Assumed) -> dict[str, Any]:
         "source": None if rhythm is None else rhythm.source,
         "every_seconds": seconds(rhythm.every) if rhythm is not None and rhythm.cron is None else None,
         "cron": None if rhythm is None or rhythm.cron is None else f"{rhythm.cron} {rhythm.timezone}",
+        "looked_at_every_seconds": seconds(one.looked) if one.looked else None,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from assets_cli.cli import console
+from assets_cli.cli.announcing import announce
 from assets_cli.cli.carry_out import warn
 from assets_cli.cli.options import Argument
 from assets_cli.cli.session import Session
@@ -23,6 +24,7 @@ def command(
     project.recover(warn)
     run = project.mark(selection, (_tell,))
     console.remark([f"marked as run {run}"])
+    announce(project)
     return 0
 
 

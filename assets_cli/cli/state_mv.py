@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from assets_cli.cli import console
+from assets_cli.cli.announcing import announce
 from assets_cli.cli.carry_out import warn
 from assets_cli.cli.options import Argument, Option
 from assets_cli.cli.session import Session
@@ -33,4 +34,5 @@ def command(
         project.repair.move(old, new, warn, force=force)
         console.remark([f"{new} has the history of {old} now"])
     console.remark([f"see: {session.command('plan')}"])
+    announce(project)
     return 0

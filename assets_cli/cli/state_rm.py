@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 from assets_cli.cli import console
+from assets_cli.cli.announcing import announce
 from assets_cli.cli.carry_out import warn
 from assets_cli.cli.options import Argument, Option
 from assets_cli.cli.session import Session
@@ -37,6 +38,8 @@ def command(
         project.recover(warn)
     found = project.repair.forget(assets, warn, dry_run=dry_run)
     console.remark(_lines(found, session, dry_run=dry_run))
+    if not dry_run:
+        announce(project)
     return 0
 
 

@@ -20,10 +20,10 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Answer the question on stdin; the exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    asked = json.load(sys.stdin)
     try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
+        asked = json.load(sys.stdin)
         if asked["do"] == "ask":
             sys.stdout.write(json.dumps(_ask(asked)))
             sys.stdout.flush()
@@ -31,8 +31,8 @@ def main() -> int:
         return _run(asked)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        return 1  # whoever asked is gone
+    except (BrokenPipeError, json.JSONDecodeError):
+        return 1  # whoever asked is gone, maybe in the midst of the question
 
 
 def _ask(asked: Mapping[str, Any]) -> dict[str, Any]:

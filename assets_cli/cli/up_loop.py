@@ -58,15 +58,16 @@ class _Child:
         with suppress(BrokenPipeError), self.process.stdin as stdin:
             stdin.write(json.dumps(document).encode())
 
-    def lines(self, *, last: bool = False) -> Iterator[bytes]:
-        """The whole lines that it has written since this was asked; at the end also what is no whole line."""
+    def documents(self, *, last: bool = False) -> Iterator[Any]:
+        """What it has said since this was asked, a document a line. What it was killed in the midst of is left out."""
         with suppress(BlockingIOError):
             while data := os.read(self.output, 1 << 20):
                 self._text += data
         *whole, self._text = self._text.split(b"\n")
-        yield from whole
-        if last and self._text:
-            yield self._text
+        yield from map(json.loads, whole)
+        if last:
+            with suppress(ValueError):
+                yield json.loads(self._text)
 
     def end(self) -> None:
         """Have it end what it does; said twice, at once."""
@@ -150,7 +151,7 @@ class Loop:
         """Hear what children have said, and see who has ended."""
         for child in tuple(self._children):
             code = child.process.poll()
-            lines = [json.loads(line) for line in child.lines(last=code is not None)]
+            lines = list(child.documents(last=code is not None))
             if child.number:
                 for line in lines:
                     self._hear(child.number, line)

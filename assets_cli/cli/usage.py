@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -178,7 +179,9 @@ def _bad_value(error: Exception) -> str | None:
     parameter = getattr(error, "param", None)
     if parameter is None:
         return None
-    said = str(getattr(error, "message", "")).rstrip(".").replace("is not a valid int", "is not a whole number")
+    said = str(getattr(error, "message", "")).rstrip(".")
+    said = re.sub(r"is not a valid int\w*( range)?", "is not a whole number", said)
+    said = re.sub(r"is not in the range x>=(\d+)", r"is less than \1", said)
     name = max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.name.upper()
     return f"{name}: {said[:1].lower()}{said[1:]}"
 

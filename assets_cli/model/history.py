@@ -173,7 +173,8 @@ class StateSnapshot(NamedTuple):
     the pairs that some latest materialization read and that are no longer current. A value of None means unknown.
     `settled` says of those assets of which that is quickly said what `latest` says of all; `readable` is by asset what
     a downstream that read it now would have on record of that (`texts.of_input`); `made` what lists say of the latest
-    materialization, for who asks for many. Each may be empty: they hold nothing that the rest does not.
+    materialization, for who asks for many; `timed` the texts of `Latest.durations` (`texts.durations`). Each may be
+    empty: they hold nothing that the rest does not.
     """
 
     environment: str
@@ -183,10 +184,20 @@ class StateSnapshot(NamedTuple):
     settled: Mapping[str, Settled] = {}
     readable: Mapping[str, str] = {}
     made: Mapping[str, Made] = {}
+    timed: Mapping[str, str] = {}
 
     def of(self, asset: str) -> Latest:
         """The latest facts of one asset; an empty `Latest` where nothing is on record."""
         return self.latest.get(asset, NOTHING)
+
+    def durations_of(self, asset: str) -> tuple[int, ...]:
+        """The last few durations of an asset."""
+        text = self.timed.get(asset)
+        if text is None:
+            return self.of(asset).durations
+        from assets_cli.model.texts import durations  # which imports this module
+
+        return durations(text)
 
     def made_of(self, asset: str) -> Made | None:
         """What a list says of its latest materialization."""

@@ -52,8 +52,8 @@ class Cause(NamedTuple):
 class Promise(NamedTuple):
     """What a freshness policy asks of a root: data at least as new as `bound` (microseconds), asked by these assets.
 
-    `text` is what the strictest of their policies says. `broken_at` is the moment at which the first of them will be
-    broken, where none is yet.
+    `text` is what the strictest of their policies says. `broken_at` is the moment from which the root's data is too old
+    for that, where it is not yet.
     """
 
     bound: int
@@ -119,7 +119,8 @@ class Deadline(NamedTuple):
     how long what has to run for it takes on its longest path, which begins with `first`; 0 and None where nothing has
     to. `start` is the latest start of it, never after `latest`, which is the latest one if there are as many jobs as
     steps. `late` is by how much the promise is missed even if all of it starts now, 0 where it is not. `waits_for` is
-    an external asset that has to hold something newer by `deliver`.
+    an external asset that has to hold something newer by `deliver`. `reach` is how long the longest path to it takes,
+    whether that has to run or not; `wait` for how long it may have to wait for a job, where it gives way to others.
     """
 
     asset: str
@@ -131,6 +132,8 @@ class Deadline(NamedTuple):
     late: int = 0
     waits_for: str | None = None
     deliver: int | None = None
+    reach: int = 0
+    wait: int = 0
 
     def may_be_late(self, now: int) -> bool:
         """Whether it is missed if it starts now, though only because of the number of jobs."""
@@ -179,12 +182,25 @@ class Basis(NamedTuple):
     observing: bool = True
 
 
+class Together(NamedTuple):
+    """What one run for so many promises does, and what a cron job for each of them would: steps, and their time in all.
+
+    Of the steps that are above one of the promises, or have it. Times are in microseconds.
+    """
+
+    promises: int
+    runs: int
+    time: int
+    cron_runs: int
+    cron_time: int
+
+
 class Plan(NamedTuple):
     """The decision. Steps are in topological order; `estimated` and `critical_path` hold for the number of jobs.
 
     `observations` are what the steps will read and what is not on record yet: a run records it before it starts.
     `basis` is there where the plan is to be saved, or was. `deadlines` are those of the promises that are overdue, or
-    would be by the moment ahead.
+    would be by the moment ahead. `together` is there where it looks ahead for a promise, and all of that was timed.
     """
 
     environment: str
@@ -201,3 +217,4 @@ class Plan(NamedTuple):
     observations: tuple[Observation, ...] = ()
     basis: Basis | None = None
     deadlines: tuple[Deadline, ...] = ()
+    together: Together | None = None

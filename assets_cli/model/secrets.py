@@ -42,6 +42,7 @@ _HARMLESS_SCHEMES: Final = frozenset(
     )
 )
 _ANY_URL = re.compile(r"([A-Za-z][A-Za-z0-9+]*)://([^\s\"'\]},]+)")
+_TYPE = re.compile(r"\btype:\s*[\"']?([a-z0-9_-]+)")
 _SHORTEST_PART: Final = 4
 _KEY: Final = 12
 _DEFAULT = re.compile(r"\$\{env\.[A-Za-z_][A-Za-z0-9_]*:-([^}]*)\}")
@@ -103,7 +104,9 @@ def blurred(line: str) -> str:
         if "${" in rest:
             return match[0]
         known = scheme.lower().partition("+")[0]
-        if known in _HARMLESS_SCHEMES and not (known.startswith("http") and "hook" in rest.lower()):
+        # A connection says its type, a route of alerts has none: there may be types that packages bring.
+        says_where = known in _HARMLESS_SCHEMES or known in _TYPE.findall(line.lower())
+        if says_where and not (known.startswith("http") and "hook" in rest.lower()):
             return _PASSWORD.sub(lambda found: f"{found[1]}:{'*' * len(found[2])}@", match[0])
         return f"{scheme}://{'*' * len(rest)}"
 

@@ -25,10 +25,14 @@ class Rhythm(NamedTuple):
 
 
 class Assumed(NamedTuple):
-    """An external asset with the rhythm that is taken for it; None where it counts as new whenever it is looked at."""
+    """An external asset with the rhythm that is taken for it; None where it counts as new whenever it is looked at.
+
+    `looked` is how often it is looked at, as `assets up` would; 0 where what is new is noticed at once.
+    """
 
     asset: str
     rhythm: Rhythm | None
+    looked: int = 0
 
 
 class Bar(NamedTuple):
@@ -88,10 +92,34 @@ class Share(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """What it would be if every promised asset were run by a cron of its own, together with all that is above it."""
+    """What runs of the promised assets and all that is above them, and what cron jobs would run in place of that.
+
+    Each promised asset has a cron job of its own, which makes all that is above it, too (`planning.crons`). What is
+    stale as it begins runs in any case, and does not count. `followed` is what of it runs since the outside changed, or
+    since the hour of a schedule has come.
+    """
 
     runs: int
     compute: int
+    cron_runs: int
+    cron_compute: int
+    followed: int = 0
+    followed_compute: int = 0
+
+    @property
+    def percent(self) -> int | None:
+        """How much of the work of cron jobs is saved, rounded down; below 0 where it is more. None without any."""
+        return None if not self.cron_compute else 100 * (self.cron_compute - self.compute) // self.cron_compute
+
+    @property
+    def why_more(self) -> str | None:
+        """Why it is more than cron jobs would do, where it is."""
+        more = self.compute - self.cron_compute
+        if not self.cron_compute or more <= 0:
+            return None
+        if self.followed_compute >= more:
+            return "what changes outside, or has a schedule, is passed on at once; crons leave it for their next turn"
+        return "data is renewed earlier where jobs are few, or where it came at different moments"
 
 
 class Simulation(NamedTuple):
@@ -112,7 +140,7 @@ class Simulation(NamedTuple):
     days: tuple[Day, ...]
     owners: tuple[Share, ...]
     groups: tuple[Share, ...]
-    alone: Saved
+    saved: Saved
     assumed: tuple[Assumed, ...]
     unpromised: int
     untimed: int

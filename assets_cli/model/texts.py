@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 
 from assets_cli.model.history import Component, Input
@@ -56,3 +57,9 @@ def parts_of_inputs(text: str) -> list[str]:
 def inputs(text: str) -> dict[str, Input]:
     """The inputs that a text is of."""
     return {name: Input(*fields) for name, fields in _decode(text).items()}
+
+
+@lru_cache(maxsize=1_024)
+def durations(text: str) -> tuple[int, ...]:
+    """The durations that a text is of. Those of many are the same: none."""
+    return tuple(map(int, text[1:-1].split(","))) if len(text) > 2 else ()  # noqa: PLR2004 - more than brackets

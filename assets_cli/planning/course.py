@@ -16,11 +16,12 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.plan import Deadline
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.simulation import Bar, Trigger
-from assets_cli.planning.deadlines import deadlines
-from assets_cli.planning.deciding import ahead_for, due_promises, goes_along, latest_start, strictest
+from assets_cli.planning.deadlines import deadlines, longest_paths
+from assets_cli.planning.deciding import ahead_for, due_promises, goes_along, latest_start, margin, strictest
 from assets_cli.planning.freshness import FreshnessView, bound, broken_at
 from assets_cli.planning.keeping_time import Ledger
 from assets_cli.planning.need import need
@@ -35,15 +36,16 @@ class Terms(NamedTuple):
     """What the course of events rests on. Lengths are in microseconds.
 
     `planned` is how long a step is taken to need when its latest start is looked for, `usual` how long it then takes;
-    `looks` are the external assets that are new whenever they are looked at, which takes no time and no job. `arrivals`
-    and `hours` give, after a moment, the next one at which an external asset brings something, or a schedule starts.
+    `looks` are the external assets that are new whenever they are looked at, which takes no time and no job. `hours`
+    gives, after a moment, the next one at which a schedule starts; `arrivals` the next one at which something new is
+    seen of an external asset, and of when that is.
     """
 
     jobs: int | None
     planned: Callable[[str], int]
     usual: Mapping[str, int]
     looks: frozenset[str]
-    arrivals: Mapping[str, Callable[[int], int]]
+    arrivals: Mapping[str, Callable[[int], tuple[int, int]]]
     hours: Mapping[str, Callable[[int], int]]
 
 
@@ -74,10 +76,12 @@ class Course:
         self._now = start.now
         self._history = VirtualHistory(start)
         self._events: list[tuple[int, int, int, str]] = []
+        self._coming: dict[str, int] = {}
         self._pending: dict[str, _Step] = {}
         self._running: dict[str, tuple[int, _Step]] = {}
         self._busy = 0
         self._runs = 0
+        self._run_at: tuple[int, Trigger] | None = None
         self._ready: list[tuple[int, int, str, int]] = []
         self._queued: set[str] = set()
         self._near: set[str] = set()
@@ -94,14 +98,18 @@ class Course:
         self._ended: dict[str, int] = {}
         self._below: dict[tuple[tuple[str, ...], str], Sequence[str]] = {}
         self._limits = strictest(start.graph)
-        self._reach = _longest_paths(self._graph.order, self._graph.upstreams, terms.planned)
+        planned = {name: terms.planned(name) for name in self._graph.order}
+        self._planned = planned.__getitem__
+        self._reach = longest_paths(self._graph, self._graph.order, planned)
+        self._part = _parts(self._graph)
         self._window = 0 if terms.jobs is None else sum(terms.usual.values()) // terms.jobs
 
     def go(self, stale: Sequence[str], until: int) -> None:
         """Let time go by, beginning with what is stale."""
-        for kind, times in ((_ARRIVES, self._terms.arrivals), (_TICKS, self._terms.hours)):
-            for name, following in times.items():
-                heappush(self._events, (following(self._now), kind, self._graph.position[name], name))
+        for name in self._terms.arrivals:
+            self._expect(name)
+        for name, following in self._terms.hours.items():
+            heappush(self._events, (following(self._now), _TICKS, self._graph.position[name], name))
         if stale:
             self._submit(stale, "stale", "", self._now)
         for name in self.ledger.promised:
@@ -128,13 +136,18 @@ class Course:
         if kind == _ENDS:
             self._end(name)
             return
-        times = self._terms.arrivals if kind == _ARRIVES else self._terms.hours
-        heappush(self._events, (times[name](self._now), kind, self._graph.position[name], name))
         if kind == _ARRIVES:
-            self._note(self._history.observe(name, self._now))
+            self._note(self._history.observe(name, self._now, self._coming[name]))
+            self._expect(name)
             self._submit(self._with_others([name])[1:], "change", name, self._now)
         else:
+            heappush(self._events, (self._terms.hours[name](self._now), kind, self._graph.position[name], name))
             self._submit(self._with_others([name]), "schedule", name, self._now)
+
+    def _expect(self, name: str) -> None:
+        """An external asset will be seen to hold something new."""
+        moment, self._coming[name] = self._terms.arrivals[name](self._now)
+        heappush(self._events, (moment, _ARRIVES, self._graph.position[name], name))
 
     # -- promises --------------------------------------------------------------------------------------------------
 
@@ -144,7 +157,8 @@ class Course:
         if policy is None or time is None or self._graph.assets[name].is_external:
             return
         breaks = broken_at(policy, time)
-        start = max(breaks - self._reach[name], bound(policy, breaks))
+        reach = self._reach[name]
+        start = max(breaks - reach - margin(reach), bound(policy, breaks))
         self._set(name, start - self._window, self._open)
 
     def _set(self, name: str, moment: int, among: list[tuple[int, int, str]]) -> None:
@@ -178,11 +192,30 @@ class Course:
             # What was looked at together with others keeps its start, which by itself would be later.
             found[name] = one._replace(start=min(one.start, self._now)) if one.start is not None else one
         due = due_promises(view, found, among=(*new, *fixed))
-        for name in (*fixed, *new):
+        soon = self._soon(due)
+        if soon:
+            found.update(self._deadlines(view, soon, None))
+            due = due_promises(view, found, among=(*new, *fixed))
+        # Whoever is to be made soon is made before somebody reads it, who would hold it up.
+        breaks = {name: found[name].broken_at for name in (*fixed, *new, *soon) if name in found}
+        for name in sorted((*fixed, *new, *soon), key=lambda name: breaks.get(name, self._now)):
             if name in due:
+                self._unset(name)
                 self._begin_work(view, name, found.get(name), due[name])
-            elif name in found and (start := latest_start(found[name], self.ledger.promised[name])) is not None:
+            elif (
+                name not in self._armed
+                and name in found
+                and (start := latest_start(found[name], self.ledger.promised[name])) is not None
+            ):
                 self._set(name, start, self._settled if self._window else self._open)
+
+    def _soon(self, names: Iterable[str]) -> list[str]:
+        """The other promises whose moment comes while work for these is under way, and that may share an asset."""
+        until = self._now + max((self._reach[name] for name in names), default=0)
+        parts = {self._part[name] for name in names}
+        armed = (*_until(self._settled, until), *_until(self._open, until)) if parts else ()
+        busy = (self._pending, self._running)
+        return [name for name in armed if self._part[name] in parts and not any(name in those for those in busy)]
 
     def _is_made_anyway(self, view: FreshnessView, name: str) -> bool:
         """Whether what a promise asks for is under way already; or it is at work, and looked at again after that."""
@@ -218,12 +251,14 @@ class Course:
                 return
         if steps:
             self._asked.add(name)
-            self._submit(self._with_others(steps, name), "promise", name, deadline.broken_at if deadline else until)
+            # What is at work with new enough data already is waited for.
+            left = [each for each in steps if each not in self._running or self._graph.upstreams(each)]
+            self._submit(self._with_others(left, name), "promise", name, deadline.broken_at if deadline else until)
 
     def _deadlines(self, view: FreshnessView, names: Sequence[str], jobs: int | None) -> dict[str, Deadline]:
         if not names:
             return {}
-        return dict(deadlines(view, self._terms.planned, jobs or len(self._graph.order), names).promises)
+        return dict(deadlines(view, self._planned, jobs or len(self._graph.order), names).promises)
 
     def _with_others(self, steps: Sequence[str], promise: str = "") -> Sequence[str]:
         """These, what goes along with them, and what is looked at before any of it, once in a run."""
@@ -269,7 +304,9 @@ class Course:
     def _submit(self, steps: Sequence[str], trigger: Trigger, asked_by: str, due: int) -> None:
         """These are to run, upstreams first, the last one done by then."""
         pending = self._pending
-        self._runs += 1
+        # What promises ask for at one moment is one run.
+        self._runs += self._run_at != (self._now, trigger) or trigger != "promise"
+        self._run_at = self._now, trigger
         for name, before_end in zip(steps, self._tails(tuple(steps)), strict=True):
             step = pending.get(name)
             if step is None:
@@ -363,6 +400,19 @@ class Course:
             self.bars.append(Bar(name, began, end, step.trigger, tuple(step.asked_by)))
 
 
+def _parts(graph: AssetGraph) -> dict[str, str]:
+    """Of each asset the first one of those that it has anything to do with."""
+    found: dict[str, str] = {}
+    for first in graph.order:
+        left = [first] if first not in found else []
+        while left:
+            name = left.pop()
+            if name not in found:
+                found[name] = first
+                left += [*graph.upstreams(name), *graph.downstreams(name)]
+    return found
+
+
 def _too_much() -> Problem:
     hint = "simulate a shorter time with --for, or promise less: an age of seconds asks for a run every few seconds"
     return Problem("A0935", f"more than {MOST:,} runs are too many to be simulated", hint=hint)
@@ -376,13 +426,3 @@ def _until(armed: list[tuple[int, int, str]], moment: int) -> list[str]:
             break
         names.append(each[2])
     return names
-
-
-def _longest_paths(
-    order: Sequence[str], upstreams: Callable[[str], Iterable[str]], length: Callable[[str], int]
-) -> dict[str, int]:
-    """Of each asset how long it and the longest path above it take."""
-    found: dict[str, int] = {}
-    for name in order:
-        found[name] = length(name) + max([found[upstream] for upstream in upstreams(name)], default=0)
-    return found

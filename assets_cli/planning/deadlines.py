@@ -13,17 +13,18 @@ could be done, so that what would begin in the past by it alone only may be late
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.answers import Verdict
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import StateSnapshot
 from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.plan import Deadline
 from assets_cli.planning import freshness
 from assets_cli.planning.freshness import FreshnessView, broken_at
+
+if TYPE_CHECKING:
+    from assets_cli.model.answers import Verdict
 
 FIRST: Final = 60 * SECOND
 """How long a step is taken to need that was never timed."""
@@ -44,13 +45,6 @@ class Deadlines(NamedTuple):
     promises: Mapping[str, Deadline]
     starts: Mapping[str, int]
     next_moment: int | None
-
-
-class Work(NamedTuple):
-    """So many materializations, which take so many microseconds in all."""
-
-    runs: int = 0
-    time: int = 0
 
 
 class _Chain(NamedTuple):
@@ -78,7 +72,7 @@ def high(durations: Sequence[int]) -> int:
 
 def from_history(snapshot: StateSnapshot) -> Durations:
     """How long each asset takes by what is on record of it."""
-    return lambda name: high(snapshot.of(name).durations)
+    return lambda name: high(snapshot.durations_of(name))
 
 
 def deadlines(view: FreshnessView, durations: Durations, jobs: int, names: Iterable[str] | None = None) -> Deadlines:
@@ -97,57 +91,27 @@ def deadlines(view: FreshnessView, durations: Durations, jobs: int, names: Itera
     scope = list(graph.sort({*asked, *graph.ancestors(asked)}))
     length = {name: durations(name) for name in scope if not assets[name].is_external}
     chains = _chains(view, scope, length)
+    reach = longest_paths(graph, scope, length)
     found: dict[str, Deadline] = {}
     for name in graph.sort(asked):
         policy = assets[name].freshness
         assert policy is not None  # noqa: S101 - for mypy: chosen above
-        found[name] = _deadline(view, name, policy, chains[name])
+        found[name] = _deadline(view, name, policy, chains[name])._replace(reach=reach[name])
     starts, behind = _scheduled(graph, scope, length, found, jobs)
+    # All jobs are taken by steps that are at least as long as the one that ends first.
+    wait = sorted((length[name] for name in starts), reverse=True)[jobs - 1] if jobs < len(starts) else 0
     for name, one in found.items():
-        if one.latest is not None:
-            found[name] = one._replace(start=one.latest - behind[name])
+        if one.latest is not None and behind[name]:
+            found[name] = one._replace(start=one.latest - behind[name], wait=wait)
     return Deadlines(found, starts, _next(found.values(), view.now))
 
 
 def verdicts(view: FreshnessView, names: Collection[str], jobs: int) -> tuple[Verdict, ...]:
     """How each of these assets keeps its freshness policy, and until when something has to start for it."""
+    from assets_cli.model.answers import Verdict  # as in `freshness.verdicts`
+
     found = deadlines(view, from_history(view.snapshot), jobs, names).promises
-    return tuple(one._replace(deadline=found.get(one.asset)) for one in freshness.verdicts(view, names))
-
-
-def by_own_cron(graph: AssetGraph, durations: Durations, after: int, until: int) -> Work:
-    """What would run between two moments if each asset had a cron of its own, and nobody looked at what is new.
-
-    An asset that a policy on it or below covers fires as often as the strictest of them asks: every `max_lag`, or at
-    the ticks of its expression. That is fair to crons: in a chain each would have to fire more often, for each waits
-    for the next turn of the one above.
-    """
-    asked: dict[str, tuple[int | None, frozenset[tuple[str, str]]]] = {}
-    runs = time = 0
-    for name in reversed(graph.order):
-        asset = graph.assets[name]
-        lag, crons = asked.pop(name, (None, frozenset()))
-        policy = asset.freshness
-        if policy is not None and policy.cron is not None:
-            crons |= {(policy.cron, policy.timezone)}
-        elif policy is not None and policy.max_lag:
-            lag = policy.max_lag if lag is None else min(lag, policy.max_lag)
-        if asset.is_external or (lag is None and not crons):
-            continue
-        often = max(0 if lag is None else (until - after) // lag, *(_count(*each, after, until) for each in crons), 0)
-        runs, time = runs + often, time + often * durations(name)
-        for upstream in asset.upstreams:
-            other, more = asked.get(upstream, (None, frozenset()))
-            lags = [each for each in (lag, other) if each is not None]
-            asked[upstream] = min(lags, default=None), crons | more
-    return Work(runs, time)
-
-
-@lru_cache(maxsize=1_024)
-def _count(cron: str, timezone: str, after: int, until: int) -> int:
-    from assets_cli.planning.ticks import ticks  # only a cron expression needs its library
-
-    return sum(1 for _ in ticks(cron, timezone, after, until))
+    return tuple(Verdict(*one[:-1], found.get(one.asset)) for one in freshness.verdicts(view, names))
 
 
 def _is_always(policy: FreshnessPolicy | None) -> bool:
@@ -183,6 +147,8 @@ def _chains(view: FreshnessView, scope: Sequence[str], length: Mapping[str, int]
         found: list[_Chain] = []
         for upstream in asset.upstreams:
             found += [_Chain(one.time, one.length + own, one.head, one.external) for one in chains[upstream]]
+            if name not in view.doubtful:
+                continue
             read, now = view.contribution(asset, upstream), view.times[upstream]
             if read is not None and now is not None and read < now:
                 found.append(_Chain(read, own, name))  # what is newer is there, and only has to be read
@@ -208,19 +174,16 @@ def _deadline(view: FreshnessView, name: str, policy: FreshnessPolicy, chains: S
     breaks = broken_at(policy, time)
     ours = [(broken_at(policy, one.time), one) for one in chains if not one.external]
     theirs = [(broken_at(policy, one.time) - one.length, one) for one in chains if one.external]
-    found = Deadline(name, breaks)
-    if theirs:
-        deliver, chain = min(theirs, key=lambda each: each[0])
-        found = found._replace(waits_for=chain.head, deliver=deliver)
+    deliver, waits_for = min([(due, one.head) for due, one in theirs], default=(None, None))
     if not ours:
-        return found
+        return Deadline(name, breaks, waits_for=waits_for, deliver=deliver)
     first = min(due for due, _ in ours)
     # What has to begin before then is part of the run that has to be done by then.
     longest = max((one for due, one in ours if due - one.length < first), key=lambda one: one.length)
     # Data is as old as its run is long when that ends: what takes longer than the promise allows always is too old.
     late = max(view.now + longest.length - first, longest.length - policy.max_lag, 0)
     latest = first - longest.length
-    return found._replace(first=longest.head, takes=longest.length, start=latest, latest=latest, late=late)
+    return Deadline(name, breaks, longest.head, longest.length, latest, latest, late, waits_for, deliver)
 
 
 def _scheduled(
@@ -237,28 +200,51 @@ def _scheduled(
     steps = [name for name in scope if name in due and name in length]
     if jobs >= len(steps):
         return {name: due[name] - length[name] for name in steps}, dict.fromkeys(scope, 0)  # nobody waits for a job
-    readers = {name: [each for each in graph.downstreams(name) if each in due and each in length] for name in steps}
-    waiting = {name: len(those) for name, those in readers.items()}
-    free = [-max((due[name] for name in steps), default=0)] * min(jobs, len(steps))  # the latest first, so negative
+    above = {name: [each for each in graph.upstreams(name) if each in due and each in length] for name in steps}
+    waiting = dict.fromkeys(steps, 0)
+    for upstreams in above.values():
+        for each in upstreams:
+            waiting[each] += 1
+    ends = dict(due)
+    free = [-max((due[name] for name in steps), default=0)] * jobs  # the latest first, so negative
     ready = [(-due[name], name) for name in steps if not waiting[name]]
     heapq.heapify(ready)
     starts: dict[str, int] = {}
     while ready:
         moment, name = heapq.heappop(ready)
         # The machine that is free last, or at least the moment at which it has to be done.
-        starts[name] = -max(moment, heapq.heappop(free)) - length[name]
-        heapq.heappush(free, -starts[name])
-        for upstream in graph.upstreams(name):
-            if upstream in waiting:
-                waiting[upstream] -= 1
-                if not waiting[upstream]:
-                    end = min(due[upstream], *(starts[each] for each in readers[upstream]))
-                    heapq.heappush(ready, (-end, upstream))
-    behind: dict[str, int] = {}
+        start = starts[name] = -max(moment, free[0]) - length[name]
+        heapq.heapreplace(free, -start)
+        for each in above[name]:
+            waiting[each] -= 1
+            ends[each] = min(ends[each], start)
+            if not waiting[each]:
+                heapq.heappush(ready, (-ends[each], each))
+    shifts = {name: due[name] - length[name] - start for name, start in starts.items()}
+    return starts, _largest(graph, scope, shifts)
+
+
+def _largest(graph: AssetGraph, scope: Sequence[str], shifts: Mapping[str, int]) -> dict[str, int]:
+    """Of each asset the largest of its own and of all above it."""
+    found: dict[str, int] = {}
     for name in scope:
-        shift = due[name] - length[name] - starts[name] if name in starts else 0
-        behind[name] = max([shift, *(behind[upstream] for upstream in graph.upstreams(name) if upstream in behind)])
-    return starts, behind
+        most = shifts.get(name, 0)
+        for each in graph.upstreams(name):
+            if found.get(each, 0) > most:
+                most = found[each]
+        found[name] = most
+    return found
+
+
+def longest_paths(graph: AssetGraph, scope: Iterable[str], length: Mapping[str, int]) -> dict[str, int]:
+    """Of each of these assets, upstreams first, how long it and the longest path above it take."""
+    found: dict[str, int] = {}
+    for name in scope:
+        most = 0
+        for upstream in graph.upstreams(name):
+            most = max(most, found[upstream])
+        found[name] = length.get(name, 0) + most
+    return found
 
 
 def _due(
@@ -268,10 +254,13 @@ def _due(
     due: dict[str, int] = {}
     for name in reversed(scope):
         one = found.get(name)
-        if one is not None and one.latest is not None:
-            due[name] = min(one.latest + one.takes, due.get(name, one.latest + one.takes))
-        if name in due and name in length:
-            for upstream in graph.upstreams(name):
-                moment = due[name] - length[name]
-                due[upstream] = min(due.get(upstream, moment), moment)
+        moment = due.get(name)
+        if one is not None and one.latest is not None and (moment is None or one.latest + one.takes < moment):
+            moment = due[name] = one.latest + one.takes
+        if moment is None or name not in length:
+            continue
+        moment -= length[name]
+        for upstream in graph.upstreams(name):
+            if due.get(upstream, moment) >= moment:
+                due[upstream] = moment
     return due

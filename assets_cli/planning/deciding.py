@@ -46,11 +46,24 @@ def _tighten(found: dict[str, Strictest], name: str, other: Strictest) -> None:
     found[name] = other if own is None else Strictest(min(own.lag, other.lag), min(own.pause, other.pause))
 
 
+def margin(takes: int) -> int:
+    """How much earlier than the last safe moment work starts that takes so long: a tenth of that.
+
+    How long it takes is an estimate, and it may have to wait for a job or for who reads what it makes.
+    """
+    return takes // 10
+
+
 def latest_start(deadline: Deadline, policy: FreshnessPolicy | None, lead: int = 0) -> int | None:
-    """When work for a promise has to start, `lead` earlier; not before what is made then could be new enough."""
+    """When work for a promise starts: at its last safe moment less a margin, and `lead` earlier.
+
+    As early as if all that is above it had to run, even where it only has to read what is there: another promise may
+    have that made anew meanwhile, and then it would have to wait. Not before what is made then could be new enough.
+    """
     if deadline.start is None or policy is None:
         return None
-    return max(deadline.start - lead, deadline.broken_at - policy.max_lag)
+    early = max(deadline.reach - deadline.takes, 0) + margin(max(deadline.reach, deadline.takes)) + deadline.wait + lead
+    return max(deadline.start - early, deadline.broken_at - policy.max_lag)
 
 
 def due_promises(
@@ -58,17 +71,32 @@ def due_promises(
 ) -> dict[str, int]:
     """The promises for which work has to start now, each with the moment for which its run is.
 
-    That is when it is broken otherwise, and as much later as the run takes: what would have to begin while it is at
-    work goes along, so that what is made from all of it is made once.
+    That is when it is broken otherwise, and as much later as the run takes, at least a twentieth of its `max_lag`:
+    what would have to begin while it is at work, or soon after, goes along, so that what is made from all of it is made
+    once. So do promises whose work would have to start meanwhile and has something to do with it: by itself it would
+    have to wait for what is being made, or be waited for.
     """
-    found: dict[str, int] = {}
+    assets = view.graph.assets
+    starts: dict[str, int] = {}
     for name, one in promises.items():
-        moment = latest_start(one, view.graph.assets[name].freshness, lead)
-        if moment is not None and moment <= view.now:
-            found[name] = one.broken_at + one.takes
-    for name in view.graph.assets if among is None else among:
+        moment = latest_start(one, assets[name].freshness, lead)
+        if moment is not None:
+            starts[name] = moment
+    due = [name for name, moment in starts.items() if moment <= view.now]
+    until = view.now + max((promises[name].takes for name in due), default=0)
+    soon = [name for name, moment in starts.items() if view.now < moment <= until] if due else []
+    if soon:
+        above = {*due, *view.graph.ancestors(due)}
+        near = {*above, *view.graph.descendants(above)}
+        due += [name for name in soon if name in near]
+    found: dict[str, int] = {}
+    for name in due:
+        policy, one = assets[name].freshness, promises[name]
+        if policy is not None:
+            found[name] = one.broken_at + max(one.takes, policy.max_lag // 20)
+    for name in assets if among is None else among:
         # New data in every run: `deadlines` knows no moment for it, and so it is always due.
-        policy = view.graph.assets[name].freshness
+        policy = assets[name].freshness
         if policy is not None and policy.cron is None and not policy.max_lag and view.times[name] is not None:
             found[name] = view.now
     return found

@@ -156,8 +156,8 @@ def _oldest(times: list[int | None]) -> int | None:
     return None if None in times else min(times)  # type: ignore[type-var]
 
 
-_Asked = tuple[int, Members[str], str, int | None]
-"""The fields of a `Promise`."""
+_Asked = tuple[int, Members[str], FreshnessPolicy, int]
+"""What the data time must be at least, who asks for it, the strictest of their policies, and what it must be now."""
 
 
 def promises(seen: FreshnessView, ahead: int = 0) -> dict[str, Promise]:
@@ -166,7 +166,7 @@ def promises(seen: FreshnessView, ahead: int = 0) -> dict[str, Promise]:
     With `ahead` also what they ask of the time until then. One walk up from those that are not kept: of several bounds
     the strictest goes on, for what it needs includes what the others do.
     """
-    graph, broken, soon = seen.graph, set(seen.broken), due(seen, ahead)
+    graph, soon = seen.graph, due(seen, ahead)
     if not soon or all(time is None for time in seen.times.values()):
         return {}  # kept, or nothing is there that could be too old
     askers: list[str] = []
@@ -179,18 +179,17 @@ def promises(seen: FreshnessView, ahead: int = 0) -> dict[str, Promise]:
         policy = asset.freshness
         if policy is not None:
             askers.append(name)
-            time = seen.times[name]
-            breaks = None if name in broken or time is None else broken_at(policy, time)
             own = Members(askers, len(askers) - 1)
-            _ask(asked, name, (bound(policy, seen.now, ahead), own, policy.text, breaks))
+            _ask(asked, name, (bound(policy, seen.now, ahead), own, policy, bound(policy, seen.now)))
         promise = asked.pop(name)
-        least = promise[0]
+        least, who, strictest, least_now = promise
         if asset.is_external:
             continue
         if not asset.upstreams:
             time = seen.times[name]
             if time is not None and time < least:
-                found[name] = Promise(*promise)
+                breaks = None if time < least_now else broken_at(strictest, time)
+                found[name] = Promise(least, who, strictest.text, breaks)
             continue
         for upstream in asset.upstreams:
             time = seen.contribution(asset, upstream)
@@ -215,10 +214,9 @@ def _ask(asked: dict[str, _Asked], name: str, promise: _Asked) -> None:
     if before is None:
         asked[name] = promise
         return
-    least, who, text, breaks = promise
-    strictest = text if least > before[0] else before[2]
-    first = None if breaks is None or before[3] is None else min(breaks, before[3])
-    asked[name] = max(before[0], least), before[1] | who, strictest, first
+    least, who, policy, least_now = promise
+    strictest = policy if least > before[0] else before[2]
+    asked[name] = max(before[0], least), before[1] | who, strictest, max(before[3], least_now)
 
 
 def overdue(seen: FreshnessView, names: Container[str]) -> tuple[Overdue, ...]:

@@ -13,7 +13,7 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model import duration
 from assets_cli.model.history import Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, ShellCommand, SqlCommand
-from assets_cli.model.plan import FULL_REFRESH, Cause, Deadline, Overdue, Plan, Promise, Skip, Step
+from assets_cli.model.plan import FULL_REFRESH, Cause, Deadline, Overdue, Plan, Promise, Skip, Step, Together
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.world import World
 from assets_cli.planning import freshness, growth, schedule
@@ -101,6 +101,7 @@ def plan_in(view: freshness.FreshnessView, selection: Selection, *, jobs: int = 
         critical_path=estimate.critical_path,
         observations=_unrecorded(graph, steps, snapshot, world),
         deadlines=_deadlines(view, selection, jobs, ahead),
+        together=_together(view, selection, steps) if ahead else None,
     )
 
 
@@ -111,6 +112,12 @@ def _deadlines(view: freshness.FreshnessView, selection: Selection, jobs: int, a
     from assets_cli.planning.deadlines import deadlines, from_history  # only where a promise is at stake
 
     return tuple(deadlines(view, from_history(view.snapshot), jobs, names).promises.values())
+
+
+def _together(view: freshness.FreshnessView, selection: Selection, steps: Mapping[str, Step]) -> Together | None:
+    from assets_cli.planning.crons import together  # as above
+
+    return together(view.graph, steps, selection.names, lambda name: schedule.usual(view.snapshot.durations_of(name)))
 
 
 def _unrecorded(

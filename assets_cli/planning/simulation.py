@@ -1,14 +1,14 @@
 """What would run when, which promises would break, and what it would cost: the decisions of `up`, on a virtual clock.
 
-Pure. The course of events is `course`'s business; here is what it rests on, and what it comes to. External assets bring
-something new by a rhythm, where one is known; of the others it is assumed that they are new whenever they are looked
-at. Cost follows what happens, and the same input gives the same simulation.
+Pure. The course of events is `course`'s business; here is what it rests on, and what it comes to. External assets
+bring something new by a rhythm, where one is known, and it is seen when `up` would look; of the others it is assumed
+that they are new whenever they are looked at. Cost follows what happens, and the same input gives the same simulation.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from statistics import median_low
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import Latest, Materialization, StateSnapshot
-from assets_cli.model.manifest import FreshnessPolicy, ShellCommand
+from assets_cli.model.manifest import FreshnessPolicy, PathProbe, ShellCommand
 from assets_cli.model.simulation import (
     Assumed,
     Bar,
@@ -32,8 +32,12 @@ from assets_cli.model.simulation import (
 from assets_cli.model.world import World
 from assets_cli.planning import freshness, schedule
 from assets_cli.planning.course import Course, Terms
-from assets_cli.planning.deadlines import FIRST, by_own_cron, high
+from assets_cli.planning.crons import by_own_cron
+from assets_cli.planning.deadlines import FIRST, high, longest_paths
+from assets_cli.planning.deciding import strictest
+from assets_cli.planning.freshness import FreshnessView
 from assets_cli.planning.plan import Selection, plan_in
+from assets_cli.planning.upkeep import interval
 
 _MIDNIGHT = "0 0 * * *"
 _LEAST_GAPS = 2
@@ -63,16 +67,21 @@ def simulate(scenario: Scenario) -> Simulation:
         if asset.is_external and (asset.observe is not None or name in scenario.world.observations)
     }
     looks = frozenset(name for name, rhythm in rhythms.items() if rhythm is None)
+    intervals = _intervals(scenario.graph, rhythms)
     graph = _with_looks(scenario.graph, looks)
     snapshot = _looked_at(scenario.snapshot, scenario.world, looks)
     start = freshness.view(graph, snapshot, scenario.world, scenario.now)
     usual = {name: _usual(snapshot, name, looks) for name in graph.order}
     terms = Terms(
         jobs=scenario.jobs,
-        planned=lambda name: 0 if name in looks else high(snapshot.of(name).durations),
+        planned=lambda name: 0 if name in looks else high(snapshot.durations_of(name)),
         usual=usual,
         looks=looks,
-        arrivals={name: partial(_next_arrival, rhythm) for name, rhythm in rhythms.items() if rhythm is not None},
+        arrivals={
+            name: partial(_next_seen, rhythm, intervals[name], _first_look(scenario, name, intervals[name]))
+            for name, rhythm in rhythms.items()
+            if rhythm is not None
+        },
         hours={
             name: partial(_next_tick, asset.schedule.cron, asset.schedule.timezone)
             for name, asset in graph.assets.items()
@@ -80,10 +89,12 @@ def simulate(scenario: Scenario) -> Simulation:
         },
     )
     course = Course(start, terms)
-    stale = plan_in(start, Selection(frozenset(graph.assets))).steps
+    stale = [step.asset for step in plan_in(start, Selection(frozenset(graph.assets))).steps]
     end = scenario.now + scenario.length
-    course.go([step.asset for step in stale], end)
-    return _told(scenario, course, terms, tuple(Assumed(*each) for each in rhythms.items()))
+    course.go(stale, end)
+    saved = _saved(start, course, terms, end, stale)
+    assumed = tuple(Assumed(name, rhythm, intervals[name] if rhythm else 0) for name, rhythm in rhythms.items())
+    return _told(scenario, course, assumed, saved)
 
 
 def rhythm_of(policy: FreshnessPolicy | None, seen: Iterable[int], now: int) -> Rhythm | None:
@@ -98,6 +109,39 @@ def rhythm_of(policy: FreshnessPolicy | None, seen: Iterable[int], now: int) -> 
     if policy.cron is not None:
         return Rhythm("promised", last, cron=policy.cron, timezone=policy.timezone)
     return Rhythm("promised", last, max(policy.max_lag, SECOND))
+
+
+def _intervals(graph: AssetGraph, names: Iterable[str]) -> dict[str, int]:
+    """How often `up` looks at each of these external assets; 0 where it is woken by a change."""
+    limits, found = strictest(graph), {}
+    for name in names:
+        asset = graph.assets[name]
+        is_looked_at = asset.observe is not None and not isinstance(asset.observe, PathProbe)
+        found[name] = interval(asset, limits.get(name)) if is_looked_at else 0
+    return found
+
+
+def _first_look(scenario: Scenario, name: str, every: int) -> int:
+    """A moment at which an external asset is looked at: now, where that is overdue."""
+    seen = scenario.snapshot.observations.get(name)
+    return seen.observed if seen is not None and 0 <= scenario.now - seen.observed < every else scenario.now
+
+
+def _next_seen(rhythm: Rhythm, every: int, look: int, after: int) -> tuple[int, int]:
+    """When something that comes after a moment is seen first, and of when the newest is that is seen then."""
+    arrival = _next_arrival(rhythm, after)
+    if not every:
+        return arrival, arrival
+    moment = look - (look - arrival) // every * every
+    return moment, _newest_arrival(rhythm, moment)
+
+
+def _newest_arrival(rhythm: Rhythm, moment: int) -> int:
+    if rhythm.cron is None:
+        return rhythm.last + (moment - rhythm.last) // rhythm.every * rhythm.every
+    from assets_cli.planning.ticks import previous_tick  # as below
+
+    return previous_tick(rhythm.cron, rhythm.timezone, moment)
 
 
 def _next_arrival(rhythm: Rhythm, after: int) -> int:
@@ -116,7 +160,7 @@ def _usual(snapshot: StateSnapshot, name: str, looks: frozenset[str]) -> int:
     """How long an asset takes: the median of the last few times, and what is assumed where it never ran."""
     if name in looks:
         return 0
-    known = schedule.usual(snapshot.of(name).durations)
+    known = schedule.usual(snapshot.durations_of(name))
     return FIRST if known is None else max(known, 1_000)
 
 
@@ -154,7 +198,31 @@ def _looked_at(snapshot: StateSnapshot, world: World, looks: frozenset[str]) -> 
 # -- what it comes to ----------------------------------------------------------------------------------------------
 
 
-def _told(scenario: Scenario, course: Course, terms: Terms, assumed: tuple[Assumed, ...]) -> Simulation:
+def _saved(start: FreshnessView, course: Course, terms: Terms, end: int, stale: Collection[str]) -> Saved:
+    """What runs for promises, and to keep up what they are about, against a cron job for each of them.
+
+    What is stale as it begins runs with crons, too. Where nobody ever knows how old data is, nothing is compared.
+    """
+    graph = start.graph
+    makes = [name for name in graph.order if name not in terms.looks and not graph.assets[name].is_external]
+    usual = {name: terms.usual[name] for name in makes}
+    promised = [name for name in makes if name in course.ledger.worst]
+    takes = longest_paths(graph, graph.order, {name: terms.planned(name) for name in usual})
+    crons = by_own_cron(start, usual, {name: takes[name] for name in promised}, end, frozenset(stale))
+    covered = {*promised, *graph.ancestors(promised)}
+    ours = [bar for bar in course.bars if bar.asset in covered and bar.trigger != "stale"]
+    followed = [bar for bar in ours if bar.trigger != "promise"]
+    return Saved(
+        runs=len(ours),
+        compute=sum(bar.end - bar.start for bar in ours),
+        cron_runs=crons.runs,
+        cron_compute=crons.time,
+        followed=len(followed),
+        followed_compute=sum(bar.end - bar.start for bar in followed),
+    )
+
+
+def _told(scenario: Scenario, course: Course, assumed: tuple[Assumed, ...], saved: Saved) -> Simulation:
     graph, start, end = scenario.graph, scenario.now, scenario.now + scenario.length
     bars = tuple(sorted(course.bars, key=lambda bar: (bar.start, graph.position[bar.asset])))
     breaches = tuple(sorted(course.ledger.breaches, key=lambda one: (one.start, graph.position[one.asset])))
@@ -173,10 +241,10 @@ def _told(scenario: Scenario, course: Course, terms: Terms, assumed: tuple[Assum
         days=_days(zone, start, end, bars, breaches),
         owners=_shares(assets, lambda one: one.owners or (None,)),
         groups=_shares(assets, lambda one: (one.group,)),
-        alone=Saved(*by_own_cron(graph, terms.usual.__getitem__, start, end)),
+        saved=saved,
         assumed=assumed,
         unpromised=sum(name not in covered for name in makes),
-        untimed=sum(not scenario.snapshot.of(name).durations for name in makes),
+        untimed=sum(not scenario.snapshot.durations_of(name) for name in makes),
         waited=course.waited,
     )
 

@@ -130,10 +130,11 @@ def _overdue_causes(name: str, snapshot: StateSnapshot, promises: Mapping[str, P
     if time < promise.bound:
         age = duration.show(max(0, now - time))
         allowed = promise.text or duration.show(max(0, now - promise.bound))
+        verb = "asks" if len(promise.asked_by) == 1 else "ask"
         when = "overdue"
         if promise.broken_at is not None and promise.broken_at >= now:
             when = f"overdue in {duration.show(promise.broken_at - now)}"
-        detail = f"{when}: its data is {age} old, {name_some(promise.asked_by)} asks for at most {allowed}"
+        detail = f"{when}: its data is {age} old, {name_some(promise.asked_by)} {verb} for at most {allowed}"
         yield Cause("overdue", detail)
 
 

@@ -14,8 +14,10 @@ rests on it; unless something else is asked of it by then. So whoever ran is rem
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
+from shlex import quote
 from typing import Final, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
@@ -23,9 +25,11 @@ from assets_cli.model.duration import SECOND
 from assets_cli.model.history import StateSnapshot
 from assets_cli.model.manifest import Asset, PathProbe
 from assets_cli.model.plan import Cause, Deadline, Step
+from assets_cli.model.problem import Problem
 from assets_cli.model.upkeep import Memory, Moment, Outlook, Tried
 from assets_cli.planning.deciding import Strictest, ahead_for, due_promises, goes_along, latest_start
 from assets_cli.planning.freshness import FreshnessView
+from assets_cli.planning.staleness import name_some
 from assets_cli.planning.versions import current_input
 
 PAUSE: Final = 600 * SECOND
@@ -37,6 +41,8 @@ _DAMAGE: Final = frozenset(("missing", "output_missing", "output_changed", "last
 _UNASKED: Final = frozenset(("overdue", "upstream_stale", "forced"))
 """Causes that come from elsewhere: from promises, from other steps, from people."""
 _OUTCOMES: Final = frozenset(("last_run_failed", "check_failed"))
+_PLAIN: Final = re.compile(r"[^\s()+\"']+")
+"""A selection that `+` can stand before as it is."""
 
 
 # -- external assets -------------------------------------------------------------------------------------------------
@@ -130,7 +136,7 @@ class _Decision:
                 asked.setdefault(name, []).append(said)
             if said := self._promise(name, step):
                 asked.setdefault(name, []).append(said)
-        forced = self._ticks(asked)
+        forced = self._ticks(asked) | self._undated(asked)
         due = {name: "; ".join(said) for name, said in asked.items() if name in self.among}
         for name in list(due):
             if self._has_to_wait(name, due[name]):
@@ -158,7 +164,7 @@ class _Decision:
             pass
         elif assets[name].schedule is not None:
             causes = [cause for cause in causes if cause.kind in _DAMAGE]
-        elif name in self.limits:
+        elif name in self.limits and not self._is_of_another_clock(name):
             # What a run for another promise has left stale waits for the promise on it or below.
             causes = [each for each in causes if each.upstream is None or assets[each.upstream].is_external]
         if not causes:
@@ -197,7 +203,7 @@ class _Decision:
         if made is None or time is None:
             return None
         ended = made.finished if attempt is None or attempt.finished is None else attempt.finished
-        if ended > self.now + _JUMP:
+        if self._is_ahead(ended):
             return None
         until = ended + self._pause(name)
         if until <= self.now:
@@ -223,16 +229,45 @@ class _Decision:
             tick = previous_tick(cron, zone, self.now)
             latest = self.view.snapshot.of(name)
             newest = latest.attempt or latest.materialization
-            if newest is None or newest.started < tick or newest.started > self.now + _JUMP:
+            if newest is None or newest.started < tick or self._is_ahead(newest.started):
                 asked.setdefault(name, []).append(f"tick {tick}")
                 found.add(name)
             self.moments.append(Moment(next_tick(cron, zone, self.now), "schedule", name))
         return found
 
+    def _undated(self, asked: dict[str, list[str]]) -> set[str]:
+        """Roots that were made in the future: how old they are nobody knows, and for as long as it is they stay new.
+
+        So where a promise rests on one it is made anew, once, when the clock was set back; what reported a moment that
+        has been is as old as it ever was.
+        """
+        assets = self.view.graph.assets
+        found: set[str] = set()
+        for name in self.limits:
+            made = self.view.snapshot.of(name).usable
+            if made is None or assets[name].upstreams or name not in self.among or not self._is_ahead(made.started):
+                continue
+            if made.data_time is None or self._is_ahead(made.data_time):
+                asked.setdefault(name, []).append("clock set back")
+                found.add(name)
+        return found
+
+    def _is_of_another_clock(self, name: str) -> bool:
+        """Whether an asset was made in the future, or from data that was: what its age is, by which it waits?"""
+        snapshot = self.view.snapshot
+        made = snapshot.of(name).usable
+        if made is None:
+            return False
+        times = [snapshot.frozen.get((each, read.data_version or "")) for each, read in made.inputs.items()]
+        return self._is_ahead(made.started) or any(time is not None and self._is_ahead(time) for time in times)
+
+    def _is_ahead(self, moment: int) -> bool:
+        return moment > self.now + _JUMP
+
     def _has_to_wait(self, name: str, asked: str) -> bool:
         """Whether the same was asked of it a moment ago."""
         before = self.memory.tried.get(name)
-        if before is None or before.asked != asked or before.ended > self.now + _JUMP:
+        if before is None or before.asked != asked or self._is_ahead(before.ended):
             return False
         until = before.ended + self._pause(name)
         if until <= self.now:
@@ -280,6 +315,39 @@ class _Decision:
                 if is_changed:
                     changed.add(name)
         return chosen, tuple(names)
+
+
+def unkept(graph: AssetGraph, among: Collection[str], selection: Sequence[str]) -> list[Problem]:
+    """What to say of promises that are kept and rest on assets that are not: nothing here renews these.
+
+    Args:
+        graph: the project.
+        among: the assets that are kept.
+        selection: the expressions that say which these are.
+    """
+    asking = [name for name in graph.order if name in among and graph.assets[name].freshness is not None]
+    outside = {name for name in graph.ancestors(asking) if name not in among and not graph.assets[name].is_external}
+    if not outside:
+        return []
+    below = graph.descendants(outside)
+    asking = [name for name in asking if name in below]
+    whose = f"the promise of {asking[0]} rests" if len(asking) == 1 else f"the promises of {name_some(asking)} rest"
+    left_out, them = ("is not selected", "it") if len(outside) == 1 else ("are not selected", "them")
+    return [
+        Problem(
+            "A0834",
+            f"{whose} on {name_some(graph.sort(outside))}, which {left_out}: nothing here renews {them}",
+            severity="warning",
+            hint=wider(selection),
+            asset=asking[0],
+        )
+    ]
+
+
+def wider(selection: Sequence[str]) -> str:
+    """The next step where a selection leaves out what would have to be kept, too."""
+    words = " ".join(quote(f"+{each}" if _PLAIN.fullmatch(each) else f"+({each})") for each in selection)
+    return f"to have all above kept, too: assets up {words}"
 
 
 def _text(cause: Cause) -> str:

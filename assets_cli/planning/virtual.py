@@ -72,12 +72,13 @@ class VirtualHistory:
             self._doubtful.discard(name)
         return self._moved(name, now)
 
-    def observe(self, name: str, now: int) -> list[str]:
-        """An external asset brings something new. Gives the assets whose data times moved."""
+    def observe(self, name: str, now: int, time: int | None = None) -> list[str]:
+        """Something new is seen of an external asset, of now or that time. Gives the assets whose data times moved."""
         before = self._observations.get(name)
         self._freeze(name, before.data_version if before is not None else None)
         self._records += 1
-        self._observations[name] = Observation(self._records, name, now, f"{_RUN}:{self._records}", now)
+        version = f"{_RUN}:{self._records}"
+        self._observations[name] = Observation(self._records, name, now, version, now if time is None else time)
         return self._moved(name, now)
 
     def _supersede_observed(self, start: FreshnessView) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -22,21 +23,31 @@ from assets_cli.model.answers import Verdict
 from assets_cli.model.duration import SECOND
 from assets_cli.model.history import CheckResult, Observation, StateSnapshot
 from assets_cli.model.manifest import AlertRoute
+from assets_cli.model.memory import collector_paused
 from assets_cli.model.plan import Deadline
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.secrets import mask
 from assets_cli.model.template import UnknownVariableError, fill_environment
 from assets_cli.model.world import World
-from assets_cli.planning import alert_texts, deadlines, freshness
+from assets_cli.planning import alert_texts, freshness
 from assets_cli.planning.alerting import Decision, Situation, decide
+from assets_cli.planning.deadlines import from_history
+from assets_cli.planning.freshness import FreshnessView
+from assets_cli.planning.risk import hopeless
 from assets_cli.running import courier
-from assets_cli.running.delivering import DAY, Around, Target, attempt, is_due, is_lost
+from assets_cli.running.delivering import DAY, TIMEOUT, Around, Target, attempt, is_due, is_lost
 from assets_cli.state import alerts as records
 
 _COURIER = (sys.executable, "-P", "-m", "assets_cli.running.courier")
 _FAILURES: Final = ("failed", "timed_out", "crashed")
 _RECENT: Final = 600 * SECOND
 """What was observed longer ago than this, before a long run, is not how things are."""
+
+_PATIENCE: Final = 2 * TIMEOUT
+_MOMENT: Final = 0.2
+"""Seconds for which somebody else's tries are waited for, and between two looks at them."""
+_ONE_TRY: Final = 10 * SECOND
+"""How long whoever delivers is left alone."""
 
 _HOLDERS: Final = 200
 """How many of those who hold a promise back are looked at."""
@@ -56,7 +67,7 @@ class Parts(NamedTuple):
     """What alerts of a project need. `secrets` is asked for when something is to be written or delivered.
 
     `observe` gives what external assets hold now, by their names: all of them, against what is on record; without that
-    those that this process has looked at last.
+    those that this process has looked at last, be it on record or not.
     """
 
     graph: AssetGraph
@@ -70,7 +81,8 @@ class Parts(NamedTuple):
 class Outcome(NamedTuple):
     """What became of telling: the titles of the messages that were put on record, by route, and what went wrong.
 
-    `next_moment` is when something that is held back can be told, None where nothing is.
+    `next_moment` is when something that is held back can be told, or something that could not be delivered is to be
+    tried again; None where nothing is.
     """
 
     titles: tuple[tuple[str, str], ...] = ()
@@ -97,7 +109,7 @@ class Alerts:
 
     def tell(
         self,
-        observations: Mapping[str, Observation] | None = None,
+        seen: FreshnessView | None = None,
         until: Mapping[str, Deadline] | None = None,
         *,
         look: bool = False,
@@ -105,29 +117,59 @@ class Alerts:
     ) -> Outcome:
         """Put on record what there is to tell, and have it delivered by a process of its own. Never raises.
 
-        Cheap where there is nothing new: one reading of the state. Call it after whatever changes history, and when
-        `Outcome.next_moment` or a deadline has come.
+        Call it after whatever changes history, and when `Outcome.next_moment` or a deadline has come.
 
         Args:
-            observations: what external assets hold now, by name; by default what this process has looked at last. Of
-                promises that rest on others it is not known how they are, and nothing is told of them.
-            until: when something has to start for each promise, by asset: one that cannot be met is at risk. By default
-                it is worked out here.
+            seen: how old the data is now, for who has looked a moment ago: external assets are as it has them. By
+                default the state is read, and external assets are as this process, or another one in the last minutes,
+                has looked at them; of promises that rest on others it is not known how they are, and nothing is told.
+            until: when something has to start for each promise, by asset, for who has it started by then: one that
+                cannot be met is at risk. By default it is worked out here, and nobody has anything started.
             look: look at all external assets first.
             dispatch: False for whoever delivers by themselves.
         """
         if not self or not self._parts.state.exists():
             return Outcome()
         try:
-            outcome = self._tell(observations, until, look=look)
+            with collector_paused():
+                outcome = self._tell(seen, until, look=look)
             if dispatch:
                 self.dispatch()
+                outcome = outcome._replace(next_moment=_earliest(outcome.next_moment, self._next_try()))
         except AssetsError as error:
             return Outcome(problems=tuple(map(_warning, error.problems)))
         except Exception as error:  # noqa: BLE001 - alerts must never fail what they are told of
             message = f"no alerts were sent: {type(error).__name__}: {error}"
             return Outcome(problems=(Problem("A0726", str(self._hide(message)), "warning"),))
         return outcome
+
+    def tell_apart(self) -> tuple[Problem, ...]:
+        """The same for the end of a command in a large project, which is not to wait: a child does it all.
+
+        What there is to say of routes is said here; what else goes wrong there is left to whoever tells next. Only for
+        a process that has ended all else that it did: what it holds in memory is the child's, too.
+        """
+        if not self or not self._parts.state.exists():
+            return ()
+        try:
+            child = os.fork()
+        except OSError:
+            return self.tell().problems
+        if child:
+            problems: list[Problem] = []
+            for _ in self._concerns(problems):
+                pass
+            return tuple(problems)
+        try:
+            os.setsid()
+            # Who reads what the command prints waits for its end, and not for ours.
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for number in range(3):
+                os.dup2(nothing, number)
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+            self.tell()
+        finally:
+            os._exit(0)
 
     def dispatch(self, *, later: bool = False) -> None:
         """Start a process that delivers what is due, or what will be `later`, if anything is; returns at once.
@@ -163,14 +205,22 @@ class Alerts:
             process.stdin.write(json.dumps(asked).encode())
 
     def deliver(self) -> None:
-        """Deliver what is due, here and now; what fails is left to a process of its own.
+        """Try all that waits, here and now; what fails is left to a process of its own.
 
         Raises:
             AssetsError: the state file cannot be written.
         """
-        if self._waiting():
-            courier.work(self._parts.state, self._environment, self._targets(), self._around(), 0)
-            self.dispatch(later=True)
+        if not self._waiting():
+            return
+        clock, until = self._parts.clock, time.monotonic() + _PATIENCE
+        with records.open_alerts(self._parts.state, hide=self._hide) as store:
+            store.hurry(self._environment, clock())
+        while not courier.work(self._parts.state, self._environment, self._targets(), self._around(), 0):
+            # Somebody else is at it, who sees that what waits is due.
+            if time.monotonic() > until or not any(is_due(each, clock()) for each in self._waiting()):
+                break
+            time.sleep(_MOMENT)
+        self.dispatch(later=True)
 
     def test(self, route: str) -> list[str | None]:
         """Send a message that is none to each target of a route: None, or why it could not be sent.
@@ -198,6 +248,10 @@ class Alerts:
         """The newest messages, newest first."""
         return records.recent(self._parts.state, self._environment, limit)
 
+    def waiting(self) -> list[Delivery]:
+        """What is yet to be delivered, the oldest first."""
+        return self._waiting()
+
     def trouble(self) -> Problem | None:
         """What could not be delivered, as a warning; never raises."""
         if not self or not self._parts.state.exists():
@@ -214,38 +268,46 @@ class Alerts:
         message = f"{several} not delivered: {last.route}: {last.error or 'no reason is known'}"
         return Problem("A0724", message, "warning", hint=f"see: {self._scene({}).command('alerts')}")
 
+    def _next_try(self) -> int | None:
+        """When to see again whether what waits was delivered: once it is due, and whoever tries it now had time to."""
+        routes = {route.name for route in self._manifest.alerts}
+        moments = [each.next_try or 0 for each in self._waiting() if each.route in routes]
+        return max(min(moments), self._parts.clock() + _ONE_TRY) if moments else None
+
     def _waiting(self) -> list[Delivery]:
         return records.waiting_at(self._parts.state, self._environment)
 
     # -- how things are ----------------------------------------------------------------------------------------------
 
-    def _tell(
-        self, observations: Mapping[str, Observation] | None, until: Mapping[str, Deadline] | None, *, look: bool
-    ) -> Outcome:
-        from assets_cli.state.store import open_reader  # only who has alerts needs it
-
+    def _tell(self, seen: FreshnessView | None, until: Mapping[str, Deadline] | None, *, look: bool) -> Outcome:
         problems: list[Problem] = []
         concerns = dict(self._concerns(problems))
-        reader = open_reader(self._parts.state)
-        snapshot = reader.snapshot(self._environment)
-        if observations is None:
-            seen = self._parts.observe(snapshot if look else None)
-            recently = self._parts.clock() - _RECENT
-            observations = {name: each for name, each in seen.items() if look or each.observed > recently}
-        looking = _Look(self._parts.graph, self._parts.clock(), observations, until)
+        seen = seen or self._seen(look=look)
+        looking = _Look(self._parts.graph, seen.now, seen.world.observations, until)
         facts = records.facts_at(self._parts.state, self._environment, looking.checks())
         before = records.told_at(self._parts.state, self._environment)
-        decision = decide(before, looking.situation(snapshot, facts), self._manifest.alerts, concerns)
+        decision = decide(before, looking.situation(seen, facts), self._manifest.alerts, concerns)
         if not decision.messages and list(decision.told) == before:
             return Outcome((), tuple(problems), decision.next_moment)
         with records.open_alerts(self._parts.state, hide=self._hide) as store, store.transaction():
             # Somebody else may have told it meanwhile: what counts is what is on record inside the transaction.
-            snapshot = store.snapshot(self._environment)
+            seen = looking.view(store.snapshot(self._environment))
             facts = store.facts(self._environment, looking.checks())
-            situation = looking.situation(snapshot, facts)
+            situation = looking.situation(seen, facts)
             decision = decide(store.told(self._environment), situation, self._manifest.alerts, concerns)
             titles = self._record(store, decision, looking.holders)
         return Outcome(titles, tuple(problems), decision.next_moment)
+
+    def _seen(self, *, look: bool) -> FreshnessView:
+        from assets_cli.state.store import open_reader  # only who has alerts needs it
+
+        snapshot = open_reader(self._parts.state).snapshot(self._environment)
+        seen = self._parts.observe(snapshot if look else None)
+        now = self._parts.clock()
+        if not look:
+            seen = {**snapshot.observations, **seen}  # whoever looked a moment ago has put it on record
+        observations = {name: each for name, each in seen.items() if look or each.observed > now - _RECENT}
+        return freshness.view(self._parts.graph, snapshot, World({}, {}, observations), now)
 
     def _record(
         self, store: records.AlertStore, decision: Decision, holders: Mapping[str, str]
@@ -326,8 +388,13 @@ class _Look:
         """Every check that is declared, by asset and name."""
         return [(name, check.name) for name, asset in self._graph.assets.items() for check in asset.checks]
 
-    def situation(self, snapshot: StateSnapshot, facts: records.Facts) -> Situation:
+    def view(self, snapshot: StateSnapshot) -> FreshnessView:
+        """How old the data is by another reading of the state."""
+        return freshness.view(self._graph, snapshot, World({}, {}, self._observations), self._now)
+
+    def situation(self, seen: FreshnessView, facts: records.Facts) -> Situation:
         """Everything that is wrong."""
+        snapshot = seen.snapshot
         wrong: list[Condition] = []
         unsure: set[tuple[Family, str]] = set()
         for name in self._graph.order:
@@ -337,7 +404,7 @@ class _Look:
         for name, result in facts.failing:
             by_asset.setdefault(name, []).append(result)
         wrong += (_checks(name, results) for name, results in by_asset.items())
-        self._promises(snapshot, wrong, unsure)
+        self._promises(seen, wrong, unsure)
         return Situation(wrong, self._graph.assets, self._now, frozenset(unsure))
 
     def _attempt(
@@ -358,28 +425,39 @@ class _Look:
             detail = tried.reason or tried.state.replace("_", " ")
             wrong.append(Condition("failed", name, (name,), since, detail, run=tried.run))
 
-    def _promises(self, snapshot: StateSnapshot, wrong: list[Condition], unsure: set[tuple[Family, str]]) -> None:
+    def _promises(self, seen: FreshnessView, wrong: list[Condition], unsure: set[tuple[Family, str]]) -> None:
         # New data in every run is nothing that could be kept at any moment.
         promised = [
             name
             for name, asset in self._graph.assets.items()
             if asset.freshness is not None and (asset.freshness.max_lag or asset.freshness.cron)
         ]
-        if not promised:
-            return
-        view = freshness.view(self._graph, snapshot, World({}, {}, self._observations), self._now)
-        if self._deadlines is None:
-            durations = deadlines.from_history(snapshot)
-            self._deadlines = deadlines.deadlines(view, durations, os.cpu_count() or 1, promised).promises
-        for verdict in freshness.verdicts(view, promised):
+        verdicts = freshness.verdicts(seen, promised)
+        until = self._deadlines
+        if until is None:
+            passing = [verdict.asset for verdict in verdicts if verdict.status == "pass"]
+            until = hopeless(seen, from_history(seen.snapshot), passing)
+        for verdict in verdicts:
             if verdict.status == "unknown":
                 unsure.add(("late", verdict.asset))
-            elif (condition := self._promise(verdict)) is not None:
+            elif (condition := self._promise(verdict, until.get(verdict.asset))) is not None:
                 wrong.append(condition)
 
-    def _promise(self, verdict: Verdict) -> Condition | None:
-        deadline = (self._deadlines or {}).get(verdict.asset)
+    def _will_be_kept(self, verdict: Verdict, deadline: Deadline | None) -> bool:
+        """Whether whoever knows when work has to start will start it by then, as late as is safe: past any warning."""
+        return (
+            self._deadlines is not None
+            and deadline is not None
+            and deadline.start is not None
+            and deadline.start >= self._now
+            and deadline.can_be_met(self._now)
+            and all(holder.reason != "external" for holder in verdict.held_by)
+        )
+
+    def _promise(self, verdict: Verdict, deadline: Deadline | None) -> Condition | None:
         if verdict.status == "pass" and (deadline is None or deadline.can_be_met(self._now)):
+            return None
+        if verdict.status == "warn" and self._will_be_kept(verdict, deadline):
             return None
         held_by = tuple(islice(verdict.held_by, _HOLDERS))
         for holder in held_by:
@@ -406,6 +484,10 @@ def _checks(name: str, results: Sequence[CheckResult]) -> Condition:
     said = "; ".join(f"{result.name}: {result.message}" if result.message else result.name for result in results)
     since = min(result.at for result in results)
     return Condition("check_failed", name, (name,), since, said, "error" if serious else "warning", results[0].run)
+
+
+def _earliest(*moments: int | None) -> int | None:
+    return min((each for each in moments if each is not None), default=None)
 
 
 def _warning(problem: Problem) -> Problem:

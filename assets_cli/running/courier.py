@@ -1,7 +1,8 @@
 """The process that delivers what is on record, after the command that put it there has ended: nobody waits for it.
 
 One at a time for each environment of a state file, by a kernel lock. It stays for some minutes while something is to be
-tried again, and then leaves that to the next command. What it needs comes on standard input, as JSON.
+tried again, and then leaves that to `assets up`, or to the next command that tells. What it needs comes on standard
+input, as JSON.
 """
 
 from __future__ import annotations

@@ -183,16 +183,9 @@ def deliver(
 
     What waits for a route or a target that is not among these is left to whoever knows it.
     """
-    queues: dict[tuple[str, int], list[Delivery]] = {}
-    for each in store.waiting(environment):
-        if each.target >= len(targets.get(each.route, ())):
-            if is_lost(each, clock()):
-                store.note_failure(each.id, "its route is not in the manifest any more", None)
-        else:
-            queues.setdefault((each.route, each.target), []).append(each)
     moments: list[int] = []
     guard = threading.Lock()
-    left = list(queues.items())
+    left = list(_queues(store, environment, targets, clock()).items())
 
     def work() -> None:
         while True:
@@ -211,6 +204,20 @@ def deliver(
     for thread in threads:
         thread.join()
     return min(moments, default=None)
+
+
+def _queues(
+    store: AlertStore, environment: str, targets: Mapping[str, Sequence[Target]], now: int
+) -> dict[tuple[str, int], list[Delivery]]:
+    """What waits for each target, the oldest first."""
+    queues: dict[tuple[str, int], list[Delivery]] = {}
+    for each in store.waiting(environment):
+        if each.target >= len(targets.get(each.route, ())):
+            if is_lost(each, now):
+                store.note_failure(each.id, "its route is not in the manifest any more", None)
+        else:
+            queues.setdefault((each.route, each.target), []).append(each)
+    return queues
 
 
 def _drain(

@@ -101,6 +101,14 @@ class AlertStore(StateWriter):
         """What is yet to be delivered, the oldest first."""
         return self._read(lambda connection: _deliveries(connection, environment, "state = 'waiting'"))
 
+    def hurry(self, environment: str, now: int) -> None:
+        """What is yet to be delivered is due now."""
+        with self._transaction:
+            self._connection.execute(
+                "UPDATE alert_deliveries SET next_try = ? WHERE environment = ? AND state = 'waiting'",
+                (now, environment),
+            )
+
     def note_sent(self, delivery: int, at: int) -> None:
         """It was delivered."""
         self._write(

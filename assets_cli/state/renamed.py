@@ -118,6 +118,7 @@ def renamed(snapshot: StateSnapshot, moves: Mapping[str, str]) -> StateSnapshot:
             moves.get(name, name): _part(part, moves) if name in moves else part
             for name, part in snapshot.readable.items()
         },
+        timed={moves.get(name, name): text for name, text in snapshot.timed.items()},
     )
 
 

@@ -99,7 +99,8 @@ def read(
     observations = _observations(connection, found)
     readable = _readable(found, rest.older, observations)
     frozen = _frozen(connection, environment, _superseded(found, rest.older.values(), readable), latest)
-    return StateSnapshot(environment, latest, observations, frozen, settled, readable, MadeOfRows(facts, reader))
+    timed = {row[_ASSET]: row[_DURATIONS] for row in found}
+    return StateSnapshot(environment, latest, observations, frozen, settled, readable, MadeOfRows(facts, reader), timed)
 
 
 class LatestOfRows(Mapping[str, Latest]):
@@ -217,7 +218,7 @@ def _latest(row: rows.Row, rest: Rest) -> Latest:
     attempt = rest.tried.get(tried)
     if attempt is not None and attempt.asset != name:  # it was renamed meanwhile
         attempt = attempt._replace(asset=name)
-    return Latest(made, known, attempt, tuple(json.loads(durations)))
+    return Latest(made, known, attempt, texts.durations(durations))
 
 
 def _rest(connection: sqlite3.Connection, wanted: Sequence[rows.Row], dead_among: DeadAmong) -> Rest:

@@ -203,3 +203,21 @@ def test_a_promise_at_the_ticks_of_a_cron_expression_is_shown_with_it(assets: Co
     assets.open(freshness=(one._replace(policy=FreshnessPolicy(HOUR, None, "0 9 * * 1-5", "Europe/Paris")),))
     assert "1h at 0 9 * * 1-5 Europe/Paris" in assets("freshness").out
     assert json.loads(assets("freshness", "--json").out)["assets"][0]["promise"] == "1h at 0 9 * * 1-5 Europe/Paris"
+
+
+@pytest.mark.usefixtures("_in_paris")
+def test_at_eighty_columns_the_moment_it_is_broken_has_room(assets: CommandLine) -> None:
+    """The words of a promise are cut before that; of all columns when to start is left out first."""
+    nine = FreshnessPolicy(HOUR, None, "0 9 * * 1-5", "America/Argentina/Buenos_Aires")
+    tomorrow = deadline("customer_features_daily", NOON + 30 * HOUR, HOUR)
+    one = verdict("customer_features_daily", "pass", 5 * HOUR)._replace(policy=nine, deadline=tomorrow)
+    assets.open(freshness=(one, *DEADLINES[:1]))
+    shown = assets("freshness").out
+    assert (
+        shown
+        == """\
+asset             status  data age  promise         broken      start by
+customer_featur…  pass    5h        1h at 0 9 * *…  in 1 hour   2026-11-22 18:00
+sessions          pass    2h        6h              in 4 hours  16:00
+"""
+    )

@@ -50,8 +50,8 @@ def test_a_table_that_is_too_wide_is_cut_with_signs(assets: CommandLine) -> None
     lines = assets("query", "select 1").out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines == [
-        "column_0  column_1  column_2  column_3  column_4  column_5  column_6  column_7",
-        "xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…",
+        "column_0  column_1  column_2  column_3  column_4  column_5  column_6   column_7",
+        "xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxxx…  xxxxxxxx…",
         "(no room for column_29, column_28, column_27, column_26, column_25, column_24",
         "and 16 more; --json has all)",
     ]

@@ -61,13 +61,14 @@ def test_two_days(assets: CommandLine, shop: Path) -> None:
     assert assets("simulate", "--for", "2d", "--jobs", "2") == (
         """\
 2d from 2026-11-21 13:00 Europe/Paris · 2 jobs · 19 runs · 19m of compute
-1 promise broken · 24 % less than by a cron for each asset (25m)
+1 promise broken
+promises take 15m: 44 % saved against a cron job for each promise (27m)
 
 asset       runs  compute  promise                      worst age         broken
 features       7       7m  6h                                  1d  ! 20h 7m in 3
 raw_events     5       5m
 sessions       5       5m
-board          2       2m  1h at 0 9 * * 1-5 Europe/P…         3m
+board          2       2m  1h at 0 9 * * 1-5 Europe/P…     3m 18s
 crm            0           2h at 0 5 * * * Europe/Par…        0 s
 
 day             runs  compute  broken promises
@@ -84,7 +85,8 @@ owner        assets  runs  compute
 (no owner)        3    14      14m
 ingest-team       1     5       5m
 
-assumed: crm is new at 0 5 * * * Europe/Paris, as it promises
+assumed: crm is new at 0 5 * * * Europe/Paris, as it promises, and noticed at
+once
 assumed: 4 assets have never run and take 1m
 """,
         "",
@@ -95,7 +97,7 @@ assumed: 4 assets have never run and take 1m
 def test_what_if_compares(assets: CommandLine, shop: Path) -> None:
     """As it is and as it would be."""
     found = assets("simulate", "--for", "2d", "--jobs", "2", "--set", "features.freshness.max_lag=24h", "features")
-    assert found.out.splitlines()[3:9] == [
+    assert found.out.splitlines()[4:10] == [
         "What if: features.freshness.max_lag=24h",
         "                 as it is  what if",
         "runs                   19       13",
@@ -132,7 +134,13 @@ def test_what_was_observed_is_a_rhythm(assets: CommandLine, shop: Path) -> None:
         assert assets("observe").code == 0
         assert assets("observe").code == 0
     [told] = json.loads(assets("simulate", "--for", "1d", "--json").out)["assumed"]
-    assert told == {"asset": "crm", "source": "observed", "every_seconds": 14_400.0, "cron": None}
+    assert told == {
+        "asset": "crm",
+        "source": "observed",
+        "every_seconds": 14_400.0,
+        "cron": None,
+        "looked_at_every_seconds": None,
+    }
 
 
 def test_nothing_is_written(assets: CommandLine, shop: Path) -> None:
@@ -197,7 +205,7 @@ def month(size: int, **fields: object) -> Simulation:
     days = tuple(Day(NOON - 12 * HOUR + number * DAY, 4 * size, size * HOUR, int(number == 1)) for number in range(31))
     value = Simulation(
         start=NOON, end=NOON + 30 * DAY, jobs=4, timezone="UTC", bars=bars, breaches=breaches, assets=simulated,
-        days=days, owners=(Share("me", size, 120 * size, DAY),), groups=(), alone=Saved(1, DAY), assumed=(),
+        days=days, owners=(Share("me", size, 120 * size, DAY),), groups=(), saved=Saved(1, DAY, 2, 2 * DAY), assumed=(),
         unpromised=0, untimed=0, waited=0,
     )  # fmt: skip
     return value._replace(**fields)  # type: ignore[arg-type]
@@ -240,7 +248,7 @@ def test_ten_thousand_assets_are_a_few_lines() -> None:
     narrow = Terminal(stream=None, width=80)  # type: ignore[arg-type]
     lines = list(screen.lines(WhatIf((), None, value), names, narrow, everything=False))
     assert len(lines) < 90
-    assert lines[4].startswith("asset_0 ")
+    assert lines[5].startswith("asset_0 ")
     assert "… and 9,960 more: 1,195,200 runs" in " ".join(lines)
     assert max(map(len, lines)) <= 80
     everything = list(screen.lines(WhatIf((), None, value), names, narrow, everything=True))

@@ -44,6 +44,14 @@ from assets_cli.model.problem import AssetsError, Place, Problem, Related
             ["state", "mv", "a"],
             "error[A0813]: assets state mv needs NEW\n  hint: assets state mv --help says how it is used\n",
         ),
+        (
+            ["alerts", "-n", "x"],
+            "error[A0815]: --limit: 'x' is not a whole number\n  hint: assets alerts --help says how it is used\n",
+        ),
+        (
+            ["alerts", "--limit", "0"],
+            "error[A0815]: --limit: 0 is less than 1\n  hint: assets alerts --help says how it is used\n",
+        ),
         (["plan", "--env"], "error[A0813]: option --env needs a value\n  hint: assets --help says which\n"),
         (
             ["runs", "a", "b"],

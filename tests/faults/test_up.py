@@ -4,92 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import random
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import pairwise
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
-import jsonschema
 import pytest
+from support.up import PATIENCE, children, up, usage
 
-from assets_cli.manifest.schemas import schema_text
-
-SEED = int(os.environ.get("KILL_SEED", "1"))
-SOAK = float(os.environ.get("UP_SECONDS", "16"))
-EVENTS = jsonschema.Draft7Validator(json.loads(schema_text("up-events")))
-PATIENCE = 30
-LONG_AGO = "0 0 1 1 *"
-
-
-class Up:
-    """A running `assets up --json`, whose events are gathered and held to their schema."""
-
-    def __init__(self, place, *arguments: str, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "assets_cli", "up", "--json", *arguments],
-            cwd=place.root,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.events: list[dict[str, Any]] = []
-        self._reader = Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.events.append(json.loads(line))
-
-    def named(self, event: str) -> list[dict[str, Any]]:
-        """All events of a name, so far."""
-        return [each for each in list(self.events) if each["event"] == event]
-
-    def made(self, asset: str) -> int:
-        """How often an asset has been materialized."""
-        return sum(each["asset"] == asset and each["result"] == "succeeded" for each in self.named("step_finished"))
-
-    def wait(self, what: Callable[[], object], seconds: float = PATIENCE) -> None:
-        """Until something is so."""
-        deadline = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < deadline, self.events
-            time.sleep(0.02)
-
-    def settle(self) -> None:
-        """Until it waits for something."""
-        before = len(self.named("next"))
-        self.wait(lambda: len(self.named("next")) > before or self.named("next"))
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Tell it to stop, and wait until it has; its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        for each in self.events:
-            EVENTS.validate(each)
-        return code
-
-
-@contextmanager
-def up(place, *arguments: str, **environment: str) -> Iterator[Up]:
-    """One that is gone at the end of the block."""
-    one = Up(place, *arguments, **environment)
-    try:
-        yield one
-    finally:
-        one.process.kill()
-        one.process.wait()
+CHILD = (sys.executable, "-P", "-m", "assets_cli.cli.up_child")
+IDLE = float(os.environ.get("IDLE_SECONDS", "8"))
+"""How long it is looked at when it does nothing."""
 
 
 @pytest.fixture
@@ -236,6 +163,57 @@ def test_one_that_stands_by_can_be_told_to_stop(place):
         assert first.end() == 130
 
 
+@pytest.mark.parametrize("question", ["", '{"do": "as'])
+def test_a_child_whose_asker_died_in_the_midst_of_the_question_is_silent(question):
+    """Nothing of it is written to the terminal, where nobody has asked for it."""
+    done = subprocess.run(CHILD, input=question, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_a_child_told_to_stop_before_it_was_asked_is_silent():
+    """As when Ctrl-C comes a moment after a waking."""
+    with subprocess.Popen(CHILD, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        while signal.SIGTERM not in caught(child.pid):
+            time.sleep(0.01)
+        child.terminate()
+        assert child.wait(PATIENCE) == 130
+        assert child.stderr is not None
+        assert child.stderr.read() == b""
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(simple):
+    """A child that is killed while it answers, as when memory runs out: that is said, and it goes on."""
+    cut = """
+        import json, os, sys
+        whole = json.dumps
+        def half(value):
+            os.remove("cut")
+            text = whole(value)
+            os.write(1, text[: len(text) // 2].encode())
+            os.kill(os.getpid(), 9)
+        if os.path.exists("cut") and "assets_cli.cli.up_child" in sys.orig_argv:
+            json.dumps = half
+    """
+    simple.write("site/sitecustomize.py", cut)
+    manifest = (simple.root / "assets.yml").read_text()
+    with up(simple, PYTHONPATH=str(simple.root / "site")) as one:
+        one.wait(lambda: one.made("b") == 1 and one.named("next"))
+        simple.write("cut", "")
+        simple.write("assets.yml", f"{manifest}# edited\n")
+        one.wait(lambda: one.named("broken") or one.process.poll() is not None)
+        simple.write("assets.yml", manifest.replace("cat a.txt", "tac a.txt"))
+        one.wait(lambda: one.made("b") == 2)
+        assert one.end() == 130
+    (said,) = one.named("broken")
+    assert [each["code"] for each in said["problems"]] == ["A0833"]
+
+
+def caught(pid: int) -> set[int]:
+    """The signals for which a process has a handler."""
+    (mask,) = re.findall(r"SigCgt:\t([0-9a-f]+)", Path(f"/proc/{pid}/status").read_text())
+    return {number for number in range(1, 32) if int(mask, 16) >> (number - 1) & 1}
+
+
 def test_told_to_stop_it_ends_what_runs(place):
     """The command gets the time to end; a second signal ends it at once."""
     place.assets("""
@@ -259,6 +237,35 @@ def test_told_to_stop_it_ends_what_runs(place):
         hurried = time.monotonic()
         assert one.end() == 130
         assert time.monotonic() - hurried < 5
+
+
+def test_a_selection_that_leaves_out_what_a_promise_rests_on_says_so_once(place):
+    """With the next step, which keeps it; whoever follows it is told of nothing."""
+    place.assets("""
+        - {name: a, command: {shell: "date > a.txt"}, output: {path: a.txt}}
+        - name: b
+          upstreams: [a]
+          command: {shell: "cat a.txt > b.txt"}
+          output: {path: b.txt}
+          freshness: {max_lag: 1h, retry_every: 1s}
+    """)
+    with up(place, "b") as one:
+        one.wait(lambda: len(one.named("broken")) == 2)
+        one.end()
+    (said,) = one.named("warning")
+    assert (said["asset"], said["message"]) == (
+        "b",
+        "the promise of b rests on a, which is not selected: nothing here renews it",
+    )
+    refused = one.named("broken")[0]["problems"][0]
+    assert refused["message"] == "b cannot run: its upstream a is not selected and was never materialized"
+    assert refused["hint"] == "to have all above kept, too: assets up +b"
+    lines = place.call("up", "--once", "b").stderr.splitlines()
+    assert lines[:2] == [f"warning[A0834]: {said['message']}", "  hint: to have all above kept, too: assets up +b"]
+    with up(place, "+b") as one:
+        one.wait(lambda: one.made("b") == 1 and one.named("next"))
+        one.end()
+    assert one.named("warning") == []
 
 
 def test_what_fails_is_no_busy_loop_and_what_is_mended_runs_at_once(place):
@@ -322,87 +329,30 @@ def test_a_plan_beside_it_works_as_always(simple):
         one.end()
 
 
-def test_idle_it_does_nothing(place):
-    """Asleep, it starts no process, and wakes a few times a second at most; it stays small."""
-    place.assets(
-        "\n".join(
-            f'- {{name: a{number}, command: {{shell: "true"}}, schedule: {{cron: "{LONG_AGO}"}}}}'
-            for number in range(50)
-        )
-    )
-    with up(place) as one:
-        one.wait(lambda: one.named("next"))
-        time.sleep(1)
-        before, events = _usage(one.process.pid), len(one.events)
-        time.sleep(4)
-        after = _usage(one.process.pid)
-        assert _children(one.process.pid) == []
-        assert len(one.events) == events
-        assert after["switches"] - before["switches"] <= 40
-        assert after["ticks"] - before["ticks"] <= 1
-        assert after["kilobytes"] < 80_000
-        one.end()
+def test_idle_it_does_nothing_and_stays_small_at_ten_thousand_assets(place, record_property):
+    """Asleep it starts no process, wakes a few times a second at most, and takes 0.1 % of a core and 80 MB at most.
 
-
-def _usage(pid: int) -> dict[str, int]:
-    """What a process has used so far, over all its threads."""
-    switches = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for line in (task / "status").read_text().splitlines():
-            if line.startswith("voluntary_ctxt_switches"):
-                switches += int(line.split()[1])
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return {
-        "switches": switches,
-        "ticks": int(fields[11]) + int(fields[12]),
-        "kilobytes": pages * os.sysconf("SC_PAGE_SIZE") // 1024,
-    }
-
-
-def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-def test_no_promise_is_broken_that_could_be_kept(place):
-    """Killed at random, alone or with all that it has started, and started again: each table stays as new as promised.
-
-    Each command writes down the moment from which its data is; what a table holds must not be older than promised at
-    the moment at which it is replaced. Time goes by sixty times as fast: seconds stand for minutes.
+    In folders of many files, all of them watched.
     """
-    place.assets("""
-        - name: fast
-          command: {shell: "date +%s.%N > fast.txt; echo $(date +%s.%N) $(cat fast.txt) >> fast.log"}
-          output: {path: fast.txt}
-          freshness: {max_lag: 8s, retry_every: 1s}
-        - {name: slow, command: {shell: "date +%s.%N > slow.txt; sleep 0.2"}, output: {path: slow.txt}}
-        - name: mart
-          upstreams: [fast, slow]
-          command:
-            shell: |
-              sort fast.txt slow.txt | head -1 > mart.txt
-              echo $(date +%s.%N) $(cat mart.txt) >> mart.log
-          output: {path: mart.txt}
-          freshness: {max_lag: 12s, retry_every: 1s}
-    """)
-    chance, kills = random.Random(SEED), 0
-    end = time.monotonic() + SOAK
-    while time.monotonic() < end:
-        with up(place) as one:
-            time.sleep(chance.uniform(0.3, 5))
-            groups = _children(one.process.pid)
-            one.process.kill()
-            if chance.random() < 0.3:
-                for child in groups:
-                    _kill(int(child))
-            kills += 1
-    for name, promised in (("fast", 8), ("mart", 12)):
-        lines = [tuple(map(float, line.split())) for line in (place.root / f"{name}.log").read_text().splitlines()]
-        ages = [later[0] - data for (_, data), later in pairwise(lines)]
-        assert ages, kills
-        assert max(ages) <= promised, (name, kills, ages)
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    lines = ["version: 1", "assets:"]
+    for number in range(10_000):
+        folder, above = f"f{number % 50}", f"upstreams: [a{number - 100}], " if number >= 100 else ""
+        place.write(f"{folder}/a{number}.sh", "echo 1\n") if number < 2_000 else None
+        script = f"sh {folder}/a{number % 2_000}.sh"
+        lines.append(f'- {{name: a{number}, {above}command: {{shell: "{script}"}}, freshness: {{max_lag: 9d}}}}')
+    place.write("assets.yml", "\n".join(lines) + "\n")
+    assert place.call("state", "mark", "*").returncode == 0
+    with up(place) as one:
+        one.wait(lambda: one.named("next"), 120)
+        time.sleep(2)
+        before, events, began = usage(one.process.pid), len(one.events), time.monotonic()
+        time.sleep(IDLE)
+        after, seconds = usage(one.process.pid), time.monotonic() - began
+        assert children(one.process.pid) == []
+        assert one.events[events:] == []
+        one.end()
+    percent, woken = 100 * (after.seconds - before.seconds) / seconds, (after.switches - before.switches) / seconds
+    record_property("kilobytes of an idle up", int(after.megabytes * 1_000))
+    assert percent < 0.1, f"{percent:.3f} % of a core over {seconds:.0f} s"
+    assert after.megabytes < 80, f"{after.megabytes:.1f} MB resident"
+    assert woken < 10, f"woke {woken:.1f} times a second"

@@ -59,6 +59,13 @@ def test_what_would_be_overdue_by_then_runs_now(place):
     assert found["now"] < deadline["start_by"] < deadline["broken_at"]
     shown = place.call("plan", "--ahead=2h").stdout
     assert "Ahead\n  mart: start by " in shown
+    # Nothing is saved where there is one promise, and nothing where nothing was asked.
+    assert "\n  one run for 1 promise: 2 steps, " in shown
+    assert " of work, as much as its own cron job\n" in shown.replace("\n  its own", " its own")
+    together = found["together"]
+    assert (together["promises"], together["steps"], together["by_own_cron"]["steps"]) == (1, 2, 2)
+    assert together["compute_seconds"] == together["by_own_cron"]["compute_seconds"] > 0
+    assert document(place, "plan")["together"] is None
     assert shown.endswith("run: assets materialize --ahead 2h\n")
     assert place.materialize("--ahead", "2h")["succeeded"] == ["raw", "mart"]
     assert place.plan("--ahead", "2h") == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from email import message_from_bytes
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -22,14 +22,18 @@ from typing import Any
 import jsonschema
 import pytest
 from support.place import Place
+from support.receiver import TOKEN, Receiver, receiving
+from support.up import up
 
+from assets_cli.cli.words import rfc3339
 from assets_cli.manifest.schemas import schema_text
 from assets_cli.model.alerts import Delivery
+from assets_cli.model.upkeep import Memory
 from assets_cli.running import delivering
 from assets_cli.running.delivering import Around, Target, attempt, deliver, wait_before
 from assets_cli.state.alerts import AlertStore, Outgoing, open_alerts
+from assets_cli.upkeep import Which, ask
 
-TOKEN = "T0kenOfNobody12345"
 ASSETS = """
 - name: orders
   owner: data-team
@@ -86,48 +90,11 @@ def settled(place: Place, count: int, **environment: str) -> list[dict[str, Any]
 # -- receivers -------------------------------------------------------------------------------------------------------
 
 
-class Receiver:
-    """A web server that takes messages, and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.taken: list[dict[str, Any]] = []
-        self.status = 200
-        self.pause = 0.0
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                time.sleep(receiver.pause)
-                if receiver.status == 200:
-                    receiver.taken.append({"path": self.path, **json.loads(body)})
-                self.send_response(receiver.status)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """Where it is, as Apprise has it."""
-        return f"json://127.0.0.1:{self.server.server_address[1]}/{TOKEN}"
-
-    def titles(self) -> list[str]:
-        """What came, in order."""
-        return [each["title"] for each in self.taken]
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A web server."""
-    found = Receiver()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+    with receiving() as found:
+        yield found
 
 
 def dead_port() -> int:
@@ -244,6 +211,53 @@ def test_a_run_tells_of_promises_too(place: Place, receiver: Receiver) -> None:
     place.call("materialize", HOOK=receiver.url)
     settled(place, 1)
     assert receiver.titles() == ["[place] crm is overdue"]
+
+
+def test_what_is_about_to_be_overdue(place: Place, receiver: Receiver) -> None:
+    """Past a warning, or too late for work that starts now. What `up` will renew in time is no news, warned or not."""
+    place.assets(
+        """
+        - {name: warned, command: {shell: echo 1 > a}, output: {path: a}, freshness: {max_lag: 5h, warn_lag: 1s}}
+        - {name: late, command: {shell: echo 1 > b}, output: {path: b}, freshness: {max_lag: 61s}}
+        """,
+        'alerts: {team: {to: "${env.HOOK}"}, errors: {to: "${env.HOOK}", severity: error}}',
+    )
+    place.write("a", "1")
+    place.write("b", "1")
+    place.call("state", "mark", "*", HOOK=receiver.url)  # so neither was ever timed, and a minute is what each may take
+    time.sleep(2)
+    ask(Which(str(place.root)), (), 1, Memory(), {**os.environ, "HOOK": receiver.url})
+    settled(place, 1)
+    assert receiver.titles() == ["[place] late is about to be overdue"]
+    done = place.call("alerts", "send", HOOK=receiver.url)
+    assert done.stdout == "team: [place] warned is about to be overdue\n"
+    assert [each["type"] for each in receiver.taken] == ["warning", "warning"]
+
+
+def test_what_is_not_known_is_not_told_to_be_over(place: Place, receiver: Receiver) -> None:
+    """An external asset that cannot be looked at, and an attempt that somebody has stopped."""
+    place.assets(
+        """
+        - {name: crm, observe: {path: crm.csv}, freshness: {max_lag: 1h}}
+        - {name: a, command: {shell: "test -e slow && sleep 60; exit 3"}}
+        """,
+        'alerts: {team: {to: "${env.HOOK}"}}',
+    )
+    place.write("crm.csv", "1\n")
+    os.utime(place.root / "crm.csv", (5, 5))
+    place.call("materialize", HOOK=receiver.url)
+    place.call("alerts", "send", HOOK=receiver.url)
+    settled(place, 2)
+    (place.root / "crm.csv").unlink()
+    place.write("slow", "")
+    run = place.start("materialize", "--json")
+    assert run.stdout is not None
+    until(lambda: "step_started" in run.stdout.readline(), "its step")
+    run.send_signal(signal.SIGINT)
+    assert run.wait(30) == 130
+    assert place.call("alerts", "send", HOOK=receiver.url).stdout == ""
+    told = sorted(each["title"] for each in listed(place)["messages"])
+    assert told == ["[place] a failed", "[place] crm is overdue"]
 
 
 def test_a_check(place: Place, receiver: Receiver) -> None:
@@ -465,6 +479,273 @@ def test_no_secret_is_anywhere(place: Place, receiver: Receiver) -> None:
         if path.is_file() and path.name != "assets.yml":
             data = path.read_bytes()
             assert (path.name, [part for part in parts if part.encode() in data]) == (path.name, [])
+
+
+# -- who tries again, and who is not held up ---------------------------------------------------------------------------
+
+
+def couriers(place: Place) -> list[int]:
+    """The processes that deliver for this project."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"running.courier" in (each / "cmdline").read_bytes() and (each / "cwd").readlink() == place.root:
+                found.append(int(each.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_up_tries_again_by_itself(place: Place, receiver: Receiver) -> None:
+    """Also when the process that delivers is gone: nothing has to happen, and nobody has to come by."""
+    receiver.status = 503
+    place.assets(ASSETS, 'alerts: {team: {to: "${env.HOOK}"}}')
+    place.write("broken", "")
+    with up(place, HOOK=receiver.url) as one:
+        until(lambda: [each for each in listed(place)["messages"] if each["tries"]], "a try")
+        for courier in couriers(place):
+            os.kill(courier, signal.SIGKILL)
+        assert receiver.taken == []
+        receiver.status = 200
+        settled(place, 1)
+        one.end()
+    assert receiver.titles() == ["[place] orders failed"]
+
+
+def wait_for_later(place: Place, title: str = "told before") -> None:
+    """A message is on record that could not be delivered and is to be tried again in a quarter of an hour."""
+    now = time.time_ns() // 1_000
+    document = dict.fromkeys(("route", "event", "severity", "title", "text", "markdown"), "x")
+    with open_alerts(place.root / ".assets" / "state.db") as store:
+        store.put("default", [Outgoing("team", 1, "failed", title, now - 1, {**document, "title": title})])
+        store.note_failure(store.waiting("default")[-1].id, "no route to host", now + 900_000_000)
+
+
+def test_a_waking_of_up_says_when_what_waits_is_tried_again(place: Place) -> None:
+    """As the moment to look again, if nothing else comes before."""
+    place.assets(
+        "- {name: a, command: {shell: echo 1 > a}, output: {path: a}}", "alerts: {team: {command: {shell: x}}}"
+    )
+    place.call("materialize")
+    wait_for_later(place)
+    (waiting,) = listed(place)["messages"]
+    found = ask(Which(str(place.root)), (), 1, Memory()).outlook.next
+    assert found is not None
+    assert (found.kind, rfc3339(found.at)) == ("alert", waiting["next_try"])
+
+
+def test_send_tries_what_waits_at_once(place: Place, receiver: Receiver) -> None:
+    """Whoever has mended the receiver does not wait until it is due; in vain it is said why, and what waits stays."""
+    place.assets(ASSETS, 'alerts: {team: {to: "${env.HOOK}"}}')
+    place.call("materialize", HOOK=receiver.url)
+    wait_for_later(place, "one")
+    wait_for_later(place, "two")
+    receiver.status = 500
+    vain = place.call("alerts", "send", HOOK=receiver.url)
+    assert (vain.stdout, vain.returncode) == ("", 1)
+    assert "warning[A0724]: 2 alerts were not delivered: team: " in vain.stderr
+    assert [each["state"] for each in listed(place)["messages"]] == ["waiting", "waiting"]
+    receiver.status = 200
+    done = place.call("alerts", "send", HOOK=receiver.url)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "nothing new to tell\n", 0)
+    assert receiver.titles() == ["one", "two"]
+
+
+def told(place: Place) -> str:
+    """What a command has written, once it has."""
+    file = place.root / "told"
+    found: str = until(lambda: file.exists() and file.read_text(), "a message")
+    return found
+
+
+@pytest.mark.parametrize("words", [("observe",), ("state", "mark", "orders"), ("state", "rm", "orders"), ("check",)])
+def test_whatever_changes_history_tells_and_delivers(place: Place, words: tuple[str, ...]) -> None:
+    """What was put on record and not delivered, because whoever did it died, the next command has delivered."""
+    place.assets(
+        f"{ASSETS}- {{name: crm, observe: {{path: assets.yml}}}}\n",
+        "alerts: {team: {command: {shell: 'echo \"$ASSETS_ALERT_TITLE\" >> told'}}}",
+    )
+    place.call("materialize")
+    document = dict.fromkeys(("route", "event", "severity", "title", "text", "markdown"), "x")
+    with open_alerts(place.root / ".assets" / "state.db") as store:
+        store.put("default", [Outgoing("team", 1, "failed", "late", 5, {**document, "title": "late"})])
+        store.note_failure(store.waiting("default")[0].id, "no", 6)
+    done = place.call(*words)
+    assert done.returncode == 0, done.stderr
+    assert told(place) == "late\n"
+
+
+def test_what_was_observed_a_moment_ago_counts(place: Place) -> None:
+    """`assets observe` tells of the promises that rest on what it has seen."""
+    place.assets(
+        "- {name: crm, observe: {path: crm.csv}, freshness: {max_lag: 1h}}",
+        "alerts: {team: {command: {shell: 'echo \"$ASSETS_ALERT_TITLE\" >> told'}}}",
+    )
+    place.write("crm.csv", "1\n")
+    os.utime(place.root / "crm.csv", (1, 1))
+    place.call("observe")
+    assert told(place) == "[place] crm is overdue\n"
+
+
+def large(place: Place, head: str) -> None:
+    """A project of more than a thousand assets, of which one can fail."""
+    place.assets(ASSETS + "".join(f"- {{name: x{number}}}\n" for number in range(1_001)), head)
+    place.write("broken", "")
+
+
+def test_in_a_large_project_it_is_told_all_the_same(place: Place, receiver: Receiver) -> None:
+    """Once; a selection that names nothing is a warning of the run there, too."""
+    large(place, 'alerts: {a: {to: "${env.HOOK}"}, b: {to: "${env.HOOK}", select: tag:nobody}}')
+    done = place.call("materialize", "orders", HOOK=receiver.url)
+    assert done.returncode == 1
+    assert "warning[A0722]: alert 'b': select: " in done.stderr
+    settled(place, 1)
+    place.call("materialize", "orders", HOOK=receiver.url)
+    place.call("alerts", "send", HOOK=receiver.url)
+    assert receiver.titles() == ["[place] orders failed"]
+
+
+def test_in_a_large_project_nobody_waits_for_what_is_told(place: Place) -> None:
+    """However long it takes: neither the command nor who reads what it prints; a death there changes nothing."""
+    large(place, "alerts: {a: {command: {shell: touch told}}}")
+    slow = (
+        "import sys, time\n"
+        "from assets_cli.running.alerting import Alerts\n"
+        "Alerts.tell = lambda self: time.sleep(60)\n"
+        "from assets_cli.__main__ import main\n"
+        "sys.argv = ['assets', 'materialize', 'orders']\n"
+        "main()\n"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", slow], cwd=place.root, capture_output=True, check=False)
+    assert (done.returncode, time.monotonic() - began < 20) == (1, True)
+    assert not (place.root / "told").exists()
+    place.call("check")
+    place.wait_for("told")
+
+
+def test_who_hears_of_what(place: Place, receiver: Receiver) -> None:
+    """By owner, group, tag and severity; who holds a promise back is told with what it holds back, in one message."""
+    selections = {"owner": "owner:data-team", "group": "group:raw", "tag": "tag:gold", "both": "owner:bi and tag:gold"}
+    routes = [f"{name}: {{to: '${{env.HOOK}}/{name}', select: '{said}'}}" for name, said in selections.items()]
+    routes.append("errors: {to: '${env.HOOK}/errors', severity: error, tell: [check_failed, recovered]}")
+    place.assets(
+        """
+        - {name: crm, observe: {path: crm.csv}, group: raw, owner: crm-team}
+        - {name: a, command: {shell: cp crm.csv a}, output: {path: a}, upstreams: [crm], freshness: {max_lag: 1h}}
+        - name: b
+          owner: [bi, data-team]
+          tags: [gold]
+          command: {shell: cp crm.csv b}
+          output: {path: b}
+          upstreams: [crm]
+          freshness: {max_lag: 1h}
+          checks: [{name: full, shell: test ! -e bad, severity: warn}]
+        """,
+        f"alerts: {{{', '.join(routes)}}}",
+    )
+    place.write("crm.csv", "1\n")
+    place.write("bad", "")
+    os.utime(place.root / "crm.csv", (5, 5))
+    assert place.call("materialize", HOOK=receiver.url).returncode == 0
+    settled(place, 7)
+    late, one = (
+        "[place] crm is late: 2 promises below it are broken",
+        "[place] crm is late: 1 promise below it is broken",
+    )
+    check = "[place] a check of b failed"
+    assert sorted((each["path"].rpartition("/")[2], each["type"], each["title"]) for each in receiver.taken) == [
+        ("both", "failure", one),
+        ("both", "warning", check),
+        ("group", "failure", late),
+        ("owner", "failure", one),
+        ("owner", "warning", check),
+        ("tag", "failure", one),
+        ("tag", "warning", check),
+    ]
+    (said,) = {each["message"] for each in receiver.taken if each["title"] == late}
+    assert said == (
+        "- a: promised 1h, broken since 1970-01-01 01:00 UTC\n"
+        "- b: promised 1h, broken since 1970-01-01 01:00 UTC (bi, data-team)\n"
+        "crm: external, its data is of 1970-01-01 00:00 UTC (crm-team)\n"
+        "next: assets why crm"
+    )
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and never says a word."""
+    with closing(socket.socket()) as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(50)
+        yield int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize("kind", ["json://127.0.0.1:{}/x", "mailto://127.0.0.1:{}?from=a@b.de&to=c@d.de&mode=insecure"])
+@pytest.mark.parametrize("how", ["refused", "hanging"])
+def test_no_receiver_changes_a_run(place: Place, silent: int, kind: str, how: str) -> None:
+    """Neither what it says, nor its exit code, nor how long it takes; the next one warns, and is as good."""
+    place.assets(ASSETS)
+    place.write("broken", "")
+    before = place.call("materialize", "--json")
+    place.assets(ASSETS, 'alerts: {team: {to: "${env.HOOK}"}}')
+    url = kind.format(silent if how == "hanging" else dead_port())
+    began = time.monotonic()
+    done = place.call("materialize", "--json", HOOK=url)
+    assert time.monotonic() - began < 15
+    told = [[json.loads(line)["event"] for line in each.stdout.splitlines()] for each in (before, done)]
+    assert (done.returncode, done.stderr, told[1]) == (before.returncode, before.stderr, told[0])
+    (place.root / "broken").unlink()
+    if how == "refused":
+        until(lambda: listed(place)["messages"][0]["tries"], "a try")
+    done = place.call("materialize", HOOK=url)
+    assert (done.returncode, "warning[A0724]: an alert was not delivered" in done.stderr) == (0, how == "refused")
+    assert [each["state"] for each in listed(place)["messages"]] == ["waiting", "waiting"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_of_a_try_that_takes_too_long_nothing_is_left(tmp_path: Path) -> None:
+    """Nor of what it has started."""
+    document = dict.fromkeys(("id", "route", "event", "severity", "title", "text", "markdown"), "x")
+    command = "sleep 600 & echo $! > pid; wait"
+    attempt(Target(command=command), document, Around(str(tmp_path), os.environ, (), 1))
+    child = Path("/proc", (tmp_path / "pid").read_text().strip(), "cmdline")
+    until(lambda: not child.exists() or not child.read_bytes(), "its end", 5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_no_url_is_among_the_arguments_of_a_process(tmp_path: Path, silent: int) -> None:
+    """While it is sent."""
+    document = dict.fromkeys(("id", "route", "event", "severity", "title", "text", "markdown"), "x")
+    target = Target(url=f"json://127.0.0.1:{silent}/{TOKEN}")
+    trying = Thread(target=attempt, args=(target, document, Around(str(tmp_path), os.environ, (), 4)))
+    trying.start()
+    said = b""
+    while trying.is_alive():
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                said += each.read_bytes()
+        time.sleep(0.2)
+    assert b"running.sender" in said
+    assert TOKEN.encode() not in said
+
+
+def test_a_message_has_no_secret(place: Place, receiver: Receiver) -> None:
+    """Also where the manifest's own words are one: in what is sent, on record and shown."""
+    place.assets(
+        "- name: orders\n  owner: ${env.PASSWORD}-team\n  command: {shell: 'echo ${env.PASSWORD}; exit 3'}\n"
+        "- name: of-hunter2hunter2\n  command: {shell: 'exit 4'}\n",
+        'alerts: {team: {to: "${env.HOOK}"}}',
+    )
+    secret = "hunter2hunter2"
+    place.call("materialize", HOOK=receiver.url, PASSWORD=secret)
+    settled(place, 1, PASSWORD=secret)
+    assert secret not in json.dumps(receiver.taken)
+    assert receiver.titles() == ["[place] 2 assets failed: of-*** and orders"]
+    shown = place.call("alerts", "--json", PASSWORD=secret).stdout
+    assert "of-***" in shown
+    with closing(sqlite3.connect(place.root / ".assets" / "state.db")) as connection:
+        kept = connection.execute("SELECT title, document, error FROM alert_deliveries").fetchall()
+    assert secret not in json.dumps(kept)
 
 
 # -- deliveries by themselves ----------------------------------------------------------------------------------------

@@ -154,3 +154,49 @@ def test_policies_cost_what_the_assets_cost(tmp_path):
         found.append(asked(project, {"validate": ["validate"]}))
 
     assert too_steep(found) == {}
+
+
+ALERTS = """\
+alerts:
+  team: {command: {shell: "cat > /dev/null"}}
+  some: {command: {shell: "cat > /dev/null"}, select: "n9 or n11+"}
+"""
+FOR_ROUTES = {"materialize": 4_000, "check": 4_000, "plan": 100}  # what there is to tell is found by 40,000 calls
+
+
+def with_alerts(size, root, promises="{max_lag: 9d}"):
+    """A project up to date, with a promise on every asset; what of it is told goes nowhere."""
+    project = write(layers(size), root)
+    manifest = project / "assets.yml"
+    text = manifest.read_text().replace("{max_lag: 9d}", promises)
+    manifest.write_text(text.replace("assets:\n", f"{ALERTS}assets:\n", 1))
+    mark = [sys.executable, "-m", "assets_cli", "state", "mark", "*"]
+    subprocess.run(mark, cwd=project, check=True, capture_output=True)
+    return project
+
+
+@pytest.mark.parametrize("promises", ["{max_lag: 9d}", "{max_lag: 1s}", "{cron: '0 9 * * *', max_lag: 1h}"])
+def test_what_to_tell_costs_what_the_assets_cost(tmp_path, promises):
+    """With all promises kept, all broken, and by cron; the second time nothing of it is news."""
+    found = []
+    for size in (500, 1_000, 2_000):
+        project = with_alerts(size, tmp_path / str(size), promises)
+        found.append(asked(project, {"first": ["alerts", "send"], "again": ["alerts", "send"]}))
+
+    assert too_steep(found) == {}
+
+
+def test_nobody_waits_for_what_is_told_in_a_large_project(tmp_path):
+    """A command that does nothing else is not slower with alerts than without by more than the routes cost."""
+    project = with_alerts(2_000, tmp_path / "project")
+    told = asked(project, {"materialize": ["materialize"], "check": ["check"], "plan": ["plan"]})
+    manifest = project / "assets.yml"
+    manifest.write_text(manifest.read_text().replace(ALERTS, ""))
+    silent = asked(project, {"materialize": ["materialize"], "check": ["check"], "plan": ["plan"]})
+
+    assert {
+        (label, what): (silent[label][what], told[label][what])
+        for label in told
+        for what in WHAT
+        if told[label][what] > silent[label][what] + FOR_ROUTES[label]
+    } == {}

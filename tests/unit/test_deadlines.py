@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.space import HOUR, NOON, Space, asset, promise
 
@@ -14,7 +14,8 @@ from assets_cli.model.duration import SECOND
 from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.plan import Deadline
 from assets_cli.planning import freshness
-from assets_cli.planning.deadlines import FIRST, Work, by_own_cron, deadlines, from_history, high
+from assets_cli.planning.deadlines import FIRST, deadlines, from_history, high
+from assets_cli.planning.virtual import VirtualHistory
 
 MINUTE = 60 * SECOND
 NINE = FreshnessPolicy(HOUR, cron="0 9 * * *")
@@ -42,7 +43,9 @@ def test_work_starts_so_that_it_ends_when_the_promise_would_be_broken():
     space = chain(mart=promise(6))
     space.now += HOUR
     assert of(space) == {
-        "mart": Deadline("mart", NOON + 6 * HOUR, "raw", HOUR // 2, NOON + 11 * HOUR // 2, NOON + 11 * HOUR // 2)
+        "mart": Deadline(
+            "mart", NOON + 6 * HOUR, "raw", HOUR // 2, NOON + 11 * HOUR // 2, NOON + 11 * HOUR // 2, reach=HOUR // 2
+        )
     }
 
 
@@ -109,7 +112,9 @@ def test_with_one_job_what_would_run_beside_each_other_starts_earlier_and_may_be
     space.run()
     takes = {"a": HOUR // 2, "b": HOUR // 2}
     assert {one.start for one in of(space, 2, takes).values()} == {NOON + 11 * HOUR // 2}
-    assert sorted(one.start - NOON for one in of(space, 1, takes).values()) == [5 * HOUR, 11 * HOUR // 2]
+    few = sorted(of(space, 1, takes).values(), key=lambda one: one.start)
+    assert [one.start - NOON for one in few] == [5 * HOUR, 11 * HOUR // 2]
+    assert [one.wait for one in few] == [HOUR // 2, 0]
     space.now += 5 * HOUR + MINUTE
     assert sorted(one.may_be_late(space.now) for one in of(space, 1, takes).values()) == [False, True]
     assert all(one.can_be_met(space.now) for one in of(space, 1, takes).values())
@@ -153,14 +158,6 @@ def test_durations_come_from_what_is_on_record():
     """Of an asset without any, too."""
     space = chain()
     assert [from_history(space.snapshot)(name) for name in ("raw", "nobody")] == [SECOND, FIRST]
-
-
-def test_crons_of_their_own_run_everything_that_is_covered():
-    """Three assets for a promise of six hours, four times a day; clean has one of its own, at one tick a day."""
-    space = chain(mart=promise(6), clean=NINE)
-    assert by_own_cron(space.graph, TAKES.__getitem__, NOON, NOON + 24 * HOUR) == Work(12, 4 * 30 * MINUTE)
-    space = chain(clean=NINE)
-    assert by_own_cron(space.graph, TAKES.__getitem__, NOON, NOON + 24 * HOUR) == Work(2, 15 * MINUTE)
 
 
 # -- the oracle ------------------------------------------------------------------------------------------------------
@@ -246,3 +243,85 @@ def test_with_few_jobs_the_starts_are_a_schedule_that_keeps_every_latest_moment(
     for name, one in found.promises.items():
         assert starts[name] + takes[name] <= one.latest + one.takes
         assert one.start <= one.latest
+
+
+# -- the same by trial -----------------------------------------------------------------------------------------------
+
+
+@st.composite
+def rounds(draw) -> tuple[Space, dict[str, int], str]:
+    """A few assets made in one round, a promise on one of them, and how long each takes, in minutes.
+
+    Every step takes longer than all data is apart, so that no work for the promise can be left until it is broken.
+    """
+    names = "abcde"[: draw(st.integers(1, 5))]
+    promised = draw(st.sampled_from(names))
+    lags = st.integers(10, 120).map(lambda minutes: FreshnessPolicy(minutes * MINUTE))
+    crons = st.builds(
+        FreshnessPolicy,
+        st.integers(10, 60).map(lambda minutes: minutes * MINUTE),
+        cron=st.sampled_from(["*/30 * * * *", "0 * * * *", "17 9,10 * * *"]),
+        timezone=st.sampled_from(["UTC", "Asia/Kathmandu"]),
+    )
+    policy = draw(lags | crons)
+    assets = []
+    for index, name in enumerate(names):
+        above = draw(st.lists(st.sampled_from(names[:index]), unique=True)) if index else []
+        assets.append(asset(name, above, freshness=policy if name == promised else None))
+    space = Space(*assets)
+    for index, name in enumerate(names):
+        space.now += draw(st.integers(0, 1)) * MINUTE
+        space.make(name, f"v{index}")
+    space.now += draw(st.integers(0, 30)) * MINUTE
+    return space, {name: draw(st.integers(6, 30)) * MINUTE for name in names}, promised
+
+
+def first_broken(view: freshness.FreshnessView, name: str) -> int:
+    """The first minute at which the promise would not be kept any more if nothing ran, looked for minute by minute."""
+    policy, moment = view.graph.assets[name].freshness, view.now
+    while view.times[name] >= freshness.bound(policy, moment):
+        moment += MINUTE
+    return moment
+
+
+def is_kept(space: Space, takes: Mapping[str, int], name: str, start: int, until: int) -> bool:
+    """Whether the promise is kept at every minute until its work is done that starts at a moment, and at the next tick.
+
+    All of it runs, each step as soon as its upstreams are made; what that makes of the data is asked of a history.
+    """
+    graph, policy = space.graph, space.graph.assets[name].freshness
+    history = VirtualHistory(space.view())
+    ends: dict[str, int] = {}
+    for each in graph.sort({name, *graph.ancestors([name])}):
+        ends[each] = max((ends[up] for up in graph.upstreams(each)), default=start) + takes[each]
+    until = ends[name] if policy.cron is None else max(ends[name], until)
+    for moment in range(space.now, until + MINUTE, MINUTE):
+        # Until now and from now on: what is made now is there at the tick of now, and by a lag is old from now on.
+        if history.times[name] < freshness.bound(policy, moment if policy.cron is None else moment - 1):
+            return False
+        for each, end in ends.items():
+            if end == moment:
+                history.finish(each, end - takes[each], moment)
+        for each, end in ends.items():
+            if end - takes[each] == moment:
+                history.begin(each)
+        if history.times[name] < freshness.bound(policy, moment):
+            return False
+    return True
+
+
+@settings(deadline=None, max_examples=60)
+@given(rounds())
+def test_the_latest_start_is_the_last_minute_from_which_a_trial_keeps_the_promise(situation):
+    """Every minute is tried, with as many jobs as steps; where none keeps it, it is said to be late."""
+    space, takes, name = situation
+    view = space.view()
+    first = first_broken(view, name)
+    assume(first > space.now)
+    minutes = range(first, space.now - MINUTE, -MINUTE)
+    latest = next((start for start in minutes if is_kept(space, takes, name, start, first)), None)
+    found = of(space, 99, takes)[name]
+    if latest is None:
+        assert found.late > 0
+    else:
+        assert (found.late, found.start) == (0, latest)

@@ -494,3 +494,25 @@ def walk(space: Space, seen: freshness.FreshnessView, start: str, bound: int | N
         known.update(further)
         waiting += further
     return found
+
+
+def test_a_promise_that_an_external_asset_breaks_makes_no_root_overdue():
+    """What is asked of a root ahead of time is told by its own age, also where who asks waits for somebody else."""
+    space = Space(
+        asset("crm", command=None, output=None),
+        asset("raw"),
+        asset("mart", ["raw", "crm"], freshness=promise(6)),
+        asset("board", ["raw"], freshness=promise(24)),
+    )
+    space.observe("crm", "1", space.now - 9 * HOUR)
+    space.run()
+    space.now += 2 * HOUR
+
+    def said(ahead: int) -> list[str]:
+        return [cause.detail for step in plan_ahead(space, ahead) for cause in step.causes if cause.kind == "overdue"]
+
+    assert said(0) == []
+    assert said(5 * HOUR) == ["overdue in 4h: its data is 2h old, mart asks for at most 6h"]
+    assert said(23 * HOUR) == ["overdue in 4h: its data is 2h old, board and mart ask for at most 6h"]
+    space.now += 5 * HOUR
+    assert said(0) == ["overdue: its data is 7h old, mart asks for at most 6h"]

@@ -3,7 +3,7 @@
 Their source, by Dagster Labs under Apache-2.0, in github.com/dagster-io/dagster at the commits that were read:
 `python_modules/dagster/dagster_tests/asset_defs_tests/test_freshness_policy.py` at 0f2d9d8ee175 and
 `python_modules/dagster/dagster_tests/core_tests/test_data_time.py` at 1211a463aec5. What differs, and why, is in
-docs/guides/freshness.md, and the last tests here hold it.
+docs/coming-from/dagster-freshness.md, and the last tests here hold it.
 """
 
 from __future__ import annotations

@@ -217,5 +217,7 @@ def test_lines_of_a_manifest_are_shown_without_secrets() -> None:
         "url: postgresql://me:secret@host/db": "url: postgresql://me:******@host/db",
         "url: https://example.com/x": "url: https://example.com/x",
         "to: slack://${env.TOKEN}/#team": "to: slack://${env.TOKEN}/#team",
+        "w: {type: vertica, url: vertica://me:secret@db}": "w: {type: vertica, url: vertica://me:******@db}",
+        "w: {type: vertica, url: slack://T1/B2/C3}": "w: {type: vertica, url: slack://********}",
     }
     assert {line: blurred(line) for line in lines} == lines

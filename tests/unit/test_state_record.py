@@ -303,8 +303,10 @@ def test_snapshot_of_some(recorder: Recorder) -> None:
     make(recorder, "report", inputs={"orders": Input("sha256:0", 1)})
     whole = both(recorder)
     part = recorder.snapshot("default", ["orders"])
-    settled, readable, made = ({"orders": each["orders"]} for each in (whole.settled, whole.readable, whole.made))
-    assert part == StateSnapshot("default", {"orders": whole.of("orders")}, {}, {}, settled, readable, made)
+    settled, readable, made, timed = (
+        {"orders": each["orders"]} for each in (whole.settled, whole.readable, whole.made, whole.timed)
+    )
+    assert part == StateSnapshot("default", {"orders": whole.of("orders")}, {}, {}, settled, readable, made, timed)
     make(recorder, "events", "sha256:2", frozen=("sha256:1", 7))
     assert recorder.snapshot("default", ["orders"]).frozen == {("events", "sha256:1"): 7}
     assert recorder.snapshot("default", ["report"]).frozen == {("orders", "sha256:0"): None}

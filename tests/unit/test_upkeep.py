@@ -46,7 +46,7 @@ def test_work_for_a_promise_starts_as_late_as_is_safe():
     """A lag of 6h and runs of a second each: the root must start two seconds before the promise is broken."""
     space = Space(asset("a"), asset("b", ["a"], freshness=promise(6)))
     space.run()
-    start = NOON + 6 * HOUR - 2 * SECOND
+    start = NOON + 6 * HOUR - 2 * SECOND - SECOND // 5
 
     assert look(space).next == Moment(start, "promise", "b", NOON + 6 * HOUR)
     space.now = start - 1
@@ -211,6 +211,72 @@ def test_a_clock_set_back_by_a_day_stops_nothing():
     assert look(space, memory).names == ("a",)
 
 
+def test_a_promise_outlives_a_clock_set_back_by_a_day():
+    """What was made in the future would be new until then and longer: it is made anew, once, and not in vain."""
+    space = Space(asset("a"), asset("b", ["a"], freshness=promise(6)), asset("unasked"))
+    space.run()
+    space.now -= 24 * HOUR
+    found = look(space)
+
+    assert (found.due, found.forced, found.names) == ({"a": "clock set back"}, ("a",), ("a", "b"))
+    assert look(space, Memory(tried={"a": Tried("clock set back", space.now)})).names == ()
+    for name in ("a", "b"):
+        space.make(name, f"{name}:2")
+    assert look(space).names == ()
+    assert look(space).next == Moment(
+        space.now + 6 * HOUR - 2 * SECOND - SECOND // 5, "promise", "b", space.now + 6 * HOUR
+    )
+
+
+def test_what_was_made_by_another_clock_does_not_wait_for_its_promise():
+    """A run that died after its root: what it left stale below has an age that nobody knows, so it runs at once."""
+    space = Space(asset("a"), asset("m", ["a"]), asset("b", ["m"], freshness=promise(6)))
+    space.run()
+    space.now += HOUR
+    space.make("a", "a:2")
+    assert look(space).names == ()  # by a clock that nobody has set it waits
+    space.now -= 20 * HOUR
+    assert look(space).due["a"] == "clock set back"
+    space.make("a", "a:3")
+    assert (look(space).names, look(space).forced) == (("m", "b"), ())
+
+
+def test_what_was_read_before_the_clock_was_set_back_and_superseded_after_that():
+    """Then even the moment that is kept of it is one of the new clock."""
+    space = Space(asset("a"), asset("b", ["a"], freshness=promise(6)))
+    space.run()
+    space.now -= 20 * HOUR
+    space.make("a", "a:2")
+    assert set(space.frozen.values()) == {space.now}
+    assert (look(space).names, look(space).forced) == (("b",), ())
+
+
+def test_what_read_data_of_another_clock_does_not_wait_for_its_promise():
+    """It was made since the clock was set back, from what was made before."""
+    space = Space(asset("a"), asset("b", ["a"], freshness=promise(6)))
+    space.run()
+    space.make("a", "a:2")
+    space.now += HOUR
+    space.make("a", "a:3")
+    space.now -= 24 * HOUR
+    space.make("b", "b:2")
+    space.latest["b"].usable.inputs["a"] = space.latest["b"].usable.inputs["a"]._replace(data_version="a:2")
+    space.make("a", "a:4")
+    assert space.frozen["a", "a:2"] > space.now + HOUR
+    assert (look(space).names, look(space).forced) == (("b",), ())
+
+
+def test_what_reported_a_moment_that_has_been_is_as_old_as_ever_whatever_the_clock():
+    """Only what nobody knows the age of is made anew when the clock was set back; one in a future of its own is not."""
+    space = Space(asset("a", freshness=promise(60)), asset("b", freshness=promise(60)))
+    space.make("a", data_time=NOON - 30 * HOUR)
+    space.now -= 24 * HOUR
+    space.make("b", data_time=NOON)
+
+    assert look(space).names == ()
+    assert look(space).next == Moment(NOON + 30 * HOUR - SECOND - SECOND // 10, "promise", "a", NOON + 30 * HOUR)
+
+
 def test_an_interval_is_a_tenth_of_the_strictest_promise_or_what_is_written():
     """At least a minute, and ten where nothing is promised."""
     space = Space(
@@ -246,3 +312,48 @@ def test_external_assets_are_looked_at_when_their_interval_is_over():
     assert first.now == over.now == ("file", "table")
     assert (later.now, later.next) == (("file",), Moment(NOON + HOUR, "observe", "file"))
     assert failed.now == ("file",)
+
+
+def test_promises_that_rest_on_what_is_not_kept_are_told():
+    """Whose they are, what is left out, roots first, and how to have it kept; nothing where all above is kept."""
+    space = Space(
+        external("crm"),
+        asset("root"),
+        asset("way", ["root", "crm"]),
+        asset("b", ["way"], freshness=promise(6)),
+        asset("c", ["crm"], freshness=promise(6)),
+        asset("d", ["b"]),
+    )
+
+    def said(*names: str, typed: tuple[str, ...] = ("x",)) -> list[tuple[str, str | None]]:
+        return [(each.message, each.hint) for each in upkeep.unkept(space.graph, frozenset(names), typed)]
+
+    assert said("root", "way", "b", "c") == said("c") == said("d") == said("way") == []
+    assert said("root", "b", "c") == [
+        (
+            "the promise of b rests on way, which is not selected: nothing here renews it",
+            "to have all above kept, too: assets up +x",
+        )
+    ]
+    assert said("b", "d", typed=("tag:x", "b or d")) == [
+        (
+            "the promise of b rests on root and way, which are not selected: nothing here renews them",
+            "to have all above kept, too: assets up +tag:x '+(b or d)'",
+        )
+    ]
+
+
+def test_what_was_looked_at_in_the_future_is_looked_at_now():
+    """By a clock that was set back since: else nobody would look until then. So is one that could not be looked at."""
+    space = Space(external("table", observe=SqlProbe(query="select 1"), observe_every=HOUR))
+    space.observations["table"] = Observation(1, "table", NOON, "v1", None)
+    yesterday = NOON - 24 * HOUR
+    failed = Memory(looked={"table": NOON})
+
+    assert upkeep.looks(space.graph, space.snapshot, Memory(), yesterday, {}) == (
+        ("table",),
+        Moment(yesterday + HOUR, "observe", "table"),
+    )
+    space.observations.clear()
+    assert upkeep.looks(space.graph, space.snapshot, failed, yesterday, {}).now == ("table",)
+    assert upkeep.looks(space.graph, space.snapshot, failed, NOON + MINUTE, {}).now == ()

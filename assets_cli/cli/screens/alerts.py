@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal, clean
-from assets_cli.cli.words import ago, rfc3339, some
+from assets_cli.cli.words import ago, count, rfc3339, roughly, some
 from assets_cli.model.alerts import Delivery, Told
 from assets_cli.model.duration import SECOND, written
 from assets_cli.model.manifest import ALERT_EVENTS, AlertRoute, Manifest
@@ -24,6 +24,12 @@ _ROUTES = (
     Column("tells", least=12, worth=3),
 )
 _OPEN = (Column("told", worth=7), Column("route", worth=8), Column("what", worth=9), Column("asset", least=16, worth=9))
+_WAITING = (
+    Column("route", worth=8),
+    Column("waiting", worth=9),
+    Column("next try", worth=7),
+    Column("why", least=24, worth=9),
+)
 _MESSAGES = (
     Column("when", worth=7),
     Column("route", worth=8),
@@ -32,10 +38,17 @@ _MESSAGES = (
 )
 
 
-def lines(
-    manifest: Manifest, told: Sequence[Told], messages: Sequence[Delivery], terminal: Terminal, now: int
-) -> Iterator[str]:
+class Standing(NamedTuple):
+    """How things stand: what was told and is not over, the newest messages, and all that is yet to be delivered."""
+
+    told: Sequence[Told]
+    messages: Sequence[Delivery]
+    waiting: Sequence[Delivery] = ()
+
+
+def lines(manifest: Manifest, standing: Standing, terminal: Terminal, now: int) -> Iterator[str]:
     """The page."""
+    told, messages, waiting = standing
     routes = [[each.name, some(_targets(each)), clean(each.select or "all"), _tells(each)] for each in manifest.alerts]
     yield from table(_ROUTES, routes, terminal)
     yield ""
@@ -48,6 +61,11 @@ def lines(
             yield f"and {len(told) - len(shown):,} more (--json has all)"
     else:
         yield "nothing is wrong that was told"
+    if tried := [each for each in waiting if each.tries]:
+        yield ""
+        yield terminal.paint("could not be delivered yet", "bold")
+        yield from table(_WAITING, _queues(tried, waiting, now), terminal)
+        yield "to try them now: assets alerts send"
     if messages:
         yield ""
         yield terminal.paint("messages", "bold")
@@ -58,8 +76,22 @@ def lines(
         yield from table(_MESSAGES, rows, terminal)
 
 
-def document(manifest: Manifest, told: Sequence[Told], messages: Sequence[Delivery]) -> dict[str, Any]:
+def _queues(tried: Sequence[Delivery], waiting: Sequence[Delivery], now: int) -> list[list[str]]:
+    """Of each target that could not be reached how many messages wait, and what the last try said."""
+    rows = []
+    for first in tried:  # of one target only the oldest is tried
+        number = sum((each.route, each.target) == (first.route, first.target) for each in waiting)
+        left = 0 if first.next_try is None else first.next_try - now
+        again = f"in {roughly(left)}" if left >= SECOND else "is due"
+        route = f"{first.route}, number {first.target + 1}" if first.target else first.route
+        rows.append([route, count(number, "message"), again, clean(first.error or "")])
+    return rows
+
+
+def document(manifest: Manifest, standing: Standing) -> dict[str, Any]:
     """The document of `schemas/alerts.schema.json`."""
+    newest = {each.id for each in standing.messages}
+    older = [each for each in reversed(standing.waiting) if each.id not in newest]
     return {
         "version": VERSION,
         "environment": manifest.environment,
@@ -83,7 +115,7 @@ def document(manifest: Manifest, told: Sequence[Told], messages: Sequence[Delive
                 "since": rfc3339(each.since),
                 "told": rfc3339(each.at),
             }
-            for each in told
+            for each in standing.told
         ],
         "messages": [
             {
@@ -99,7 +131,7 @@ def document(manifest: Manifest, told: Sequence[Told], messages: Sequence[Delive
                 "error": each.error,
                 "delivered": rfc3339(each.delivered),
             }
-            for each in messages
+            for each in (*standing.messages, *older)
         ],
     }
 

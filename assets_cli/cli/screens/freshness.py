@@ -21,8 +21,8 @@ _COLUMNS = (
     Column("asset", least=16, worth=9),
     Column("status", worth=8),
     Column("data age", worth=7),
-    Column("promise", worth=6),
-    Column("broken", worth=5),
+    Column("promise", least=13, worth=6),
+    Column("broken", worth=8),
 )
 _START = Column("start by", worth=4)
 

@@ -14,7 +14,7 @@ from assets_cli.cli.terminal import Terminal, cells, clean
 from assets_cli.cli.words import about, count, some, tally
 from assets_cli.model.duration import show as duration
 from assets_cli.model.manifest import Manifest, Output
-from assets_cli.model.plan import Overdue, Plan, Skip, Step
+from assets_cli.model.plan import Overdue, Plan, Skip, Step, Together
 
 MOST = 40
 _MOST_ROOTS = 10
@@ -333,6 +333,18 @@ def _ahead(plan: Plan, page: Page) -> Iterator[str]:
         yield from terminal.wrap(f"  {one.asset}: {deadline(one, plan.now, plan.jobs)}", terminal.width)
     if len(coming) > len(shown):
         yield f"  … and {len(coming) - len(shown):,} more (--all)"
+    if plan.together is not None:
+        yield from terminal.wrap(f"  {_together(plan.together)}", terminal.width)
+
+
+def _together(one: Together) -> str:
+    """What one run saves against a cron job for each promise."""
+    run = f"one run for {count(one.promises, 'promise')}: {count(one.runs, 'step')}, {about(one.time)} of work"
+    if one.cron_time <= one.time:
+        return f"{run}, as much as {'its own cron job' if one.promises == 1 else 'a cron job for each'}"
+    crons = "its own cron job" if one.promises == 1 else "a cron job for each"
+    percent = 100 * (one.cron_time - one.time) // one.cron_time
+    return f"{run}; {crons} takes {count(one.cron_runs, 'step')}, {about(one.cron_time)}: {percent} % saved"
 
 
 def _holders(entry: Overdue, in_plan: set[str], page: Page) -> str:

@@ -11,7 +11,7 @@ from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal
 from assets_cli.cli.words import about, count
 from assets_cli.model.duration import SECOND, written
-from assets_cli.model.simulation import Assumed, Day, Share, Simulated, Simulation, WhatIf
+from assets_cli.model.simulation import Assumed, Day, Saved, Share, Simulated, Simulation, WhatIf
 
 _MOST = 40
 _MOST_DAYS = 31
@@ -38,6 +38,8 @@ def lines(found: WhatIf, names: Collection[str], terminal: Terminal, *, everythi
     """The whole of it first, then what it is made of."""
     value = found.after
     yield from terminal.pack(_summary(value, names), terminal.width)
+    if value.saved.percent is not None:
+        yield from terminal.wrap(_saved(value.saved), terminal.width)
     if found.before is not None:
         yield ""
         yield from _compared(found, found.before, terminal)
@@ -71,10 +73,16 @@ def _summary(value: Simulation, names: Collection[str]) -> Iterator[str]:
         yield "every promise is kept" if len(names) == len(value.assets) else "every promise of these is kept"
     else:
         yield f"{count(broken, 'promise')} broken"
-    if value.alone.compute:
-        share = round(100 * (1 - value.compute / value.alone.compute))
-        word = "less" if share >= 0 else "more"
-        yield f"{abs(share)} % {word} than by a cron for each asset ({_time(value.alone.compute)})"
+
+
+def _saved(saved: Saved) -> str:
+    """How it compares with a cron job for each promise."""
+    percent, crons = saved.percent or 0, f"a cron job for each promise ({_time(saved.cron_compute)})"
+    if percent > 0:
+        return f"promises take {_time(saved.compute)}: {percent} % saved against {crons}"
+    more = f"{-percent} % more than" if percent else "as much as"
+    why = f": {saved.why_more}" if saved.why_more else ""
+    return f"promises take {_time(saved.compute)}, {more} {crons}{why}"
 
 
 def _compared(found: WhatIf, before: Simulation, terminal: Terminal) -> Iterator[str]:
@@ -167,6 +175,7 @@ def _assumed(one: Assumed) -> str:
     if one.rhythm is None:
         return f"{one.asset} is new whenever it is read: its rhythm is not known"
     how = "as it was observed" if one.rhythm.source == "observed" else "as it promises"
+    how += f", and looked at every {written(one.looked)}" if one.looked else ", and noticed at once"
     if one.rhythm.cron is not None:
         return f"{one.asset} is new at {one.rhythm.cron} {one.rhythm.timezone}, {how}"
     return f"{one.asset} is new every {about(one.rhythm.every)}, {how}"

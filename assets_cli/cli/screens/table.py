@@ -41,20 +41,22 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], terminal: Te
 
 
 def _squeeze(columns: Sequence[Column], widths: list[int], shown: list[int], room: int) -> list[str]:
-    """Shrink what may shrink, the widest first; then leave columns out. Gives the titles of those."""
+    """Leave out columns that do not fit however much all shrink; then shrink what may, the widest first.
+
+    Gives the titles of those that are left out.
+    """
     left_out: list[str] = []
-    while (excess := sum(widths[index] + _GAP for index in shown) - _GAP - room) > 0:
-        supple = [index for index in shown if widths[index] > columns[index].least]
-        if supple:
-            widest = max(supple, key=lambda index: widths[index])
-            others = max((widths[index] for index in supple if index != widest), default=0)
-            widths[widest] -= min(excess, max(widths[widest] - max(others, columns[widest].least), 1))
-            continue
-        if len(shown) == 1:
-            break
+    while len(shown) > 1 and sum(min(widths[each], columns[each].least) + _GAP for each in shown) - _GAP > room:
         least = min(shown, key=lambda index: (columns[index].worth, -index))
         shown.remove(least)
         left_out.append(columns[least].title)
+    while (excess := sum(widths[index] + _GAP for index in shown) - _GAP - room) > 0:
+        supple = [index for index in shown if widths[index] > columns[index].least]
+        if not supple:
+            break
+        widest = max(supple, key=lambda index: widths[index])
+        others = max((widths[index] for index in supple if index != widest), default=0)
+        widths[widest] -= min(excess, max(widths[widest] - max(others, columns[widest].least), 1))
     return left_out
 
 
