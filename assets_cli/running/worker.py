@@ -193,7 +193,7 @@ class _Surface:
         for stream in self._streams[1:]:
             with suppress(Exception):  # the user's code may have closed it: then this process has served
                 stream.flush()
-        clean &= not any(stream.closed for stream in self._streams[1:])
+        clean &= not any(stream.closed for stream in self._streams[1:]) and _has_streams()
         _signal.setitimer(_signal.ITIMER_REAL, 0)  # an alarm that is still set would end the next job
         clean &= _dispositions() == self._dispositions
         sys.stdin, sys.stdout, sys.stderr = self._streams
@@ -241,6 +241,14 @@ def _dispositions() -> tuple[Any, ...]:
     """What of a process nobody can put back for sure: how it takes signals, and its limits."""
     limits = [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]
     return *map(_signal.getsignal, _SIGNALS), *limits
+
+
+def _has_streams() -> bool:
+    """Whether the standard descriptors are open; what is opened in the place of one would be taken for it."""
+    try:
+        return all(os.fstat(number) for number in range(3))
+    except OSError:
+        return False
 
 
 def _has_children() -> bool:

@@ -345,11 +345,16 @@ def limits_itself():
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     return pid()
 
+def closes_its_output():
+    os.close(1)
+    os.close(2)
+    return pid()
+
 def takes_its_time():
     time.sleep(0.5)
     return pid()
 """
-SPOILING = ["leaves_a_thread", "leaves_a_child", "ignores_sigterm", "limits_itself"]
+SPOILING = ["leaves_a_thread", "leaves_a_child", "ignores_sigterm", "limits_itself", "closes_its_output"]
 
 
 def test_the_next_function_finds_a_worker_as_it_was(place):

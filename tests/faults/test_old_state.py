@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -122,6 +123,7 @@ def test_a_newer_file(place, words):
     newer = migrations.SCHEMA_VERSION + 1
     with closing(sqlite3.connect(place.root / ".assets/state.db")) as connection:
         connection.execute(f"PRAGMA user_version = {newer}")
+    time.sleep(0.1)  # one that was written this instant is read under SQLite's locks, which are files beside it
     before = files(place.root / ".assets")
     done = place.call(*words, COLUMNS="400")
 
