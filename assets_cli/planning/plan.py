@@ -183,8 +183,9 @@ def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], u
     skips: list[Skip] = []
     beside: set[str] = set()
     assets, names = graph.assets, selection.names
+    is_whole = len(names) == len(graph.order)
     for name in graph.order:
-        if name not in names:
+        if not is_whole and name not in names:
             continue
         asset = assets[name]
         if asset.command is None:
@@ -192,7 +193,7 @@ def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], u
         elif name not in steps:
             detail = "nothing will refresh it: no freshness policy on it or below" if name in uncovered else ""
             skips.append(Skip(name, "up_to_date", detail))
-        if len(names) < len(graph.order):
+        if not is_whole:
             beside.update([upstream for upstream in asset.upstreams if upstream not in names])
     for name in graph.sort(beside):
         external = graph.assets[name].is_external

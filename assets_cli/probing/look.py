@@ -84,10 +84,17 @@ def look(
             if known.components != texts.get(name) and not looking.code.is_as_recorded(asset, known.components):
                 looking.at_code(asset, snapshot.of(name))
             output = asset.output
-            if output is None or (
-                looking.is_table_as_left(output, output.table, known)
-                if output.table is not None
-                else _is_as_left(output, known, glance)
+            if output is None:
+                continue
+            path = output.path
+            if path is None:
+                if output.table is None or looking.is_table_as_left(output, output.table, known):
+                    continue
+            elif (
+                known.stat is not None
+                and known.fingerprint is not None
+                and "$" not in path
+                and glance.is_as_left(path, known.fingerprint, known.stat, known.taken)
             ):
                 continue
             looking.output(asset, _fingerprint(known))
@@ -96,14 +103,6 @@ def look(
     outputs = {name: probe for name, probe in looking.outputs.items() if not _is_as_recorded(probe, settled.get(name))}
     observations = {**snapshot.observations, **observed.observations}
     return World(looking.probes, outputs, observations, (*observed.failures.values(), *looking.warnings))
-
-
-def _is_as_left(output: Output, known: Settled, glance: Glance) -> bool:
-    """Whether an output that is no table is plainly as recorded. False says nothing."""
-    path, digest, stat = output.path, known.fingerprint, known.stat
-    if path is None or digest is None or stat is None or "$" in path:
-        return path is None
-    return glance.is_as_left(path, digest, stat, known.taken)
 
 
 def _fingerprint(known: Settled) -> Fingerprint | None:

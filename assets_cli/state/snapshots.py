@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar, overload
 
@@ -98,7 +99,7 @@ def read(
     latest = LatestOfRows(facts, rest, reader)
     observations = _observations(connection, found)
     readable = _readable(found, rest.older, observations)
-    frozen = _frozen(connection, environment, _superseded(found, rest.older.values(), readable), latest)
+    frozen = FrozenOfRows(found, rest.older, readable, (environment, latest), reader)
     timed = {row[_ASSET]: row[_DURATIONS] for row in found}
     return StateSnapshot(environment, latest, observations, frozen, settled, readable, MadeOfRows(facts, reader), timed)
 
@@ -190,6 +191,41 @@ class MadeOfRows(Mapping[str, Made]):
             rows = rows_of(json.loads(metadata)) if '"rows"' in metadata else None
             self._known[number] = _new(Made, (run, finished, rows))
         return self._known
+
+
+class FrozenOfRows(Mapping[tuple[str, str], int | None]):
+    """The data times of versions that were read and are no longer current, looked for when one is first asked for.
+
+    Once written they stay, so that a later reading says the same of them.
+    """
+
+    def __init__(
+        self,
+        found: Sequence[rows.Row],
+        older: Mapping[int | None, Materialization],
+        readable: Mapping[str, str],
+        known: tuple[str, Collection[str]],
+        reader: Reader,
+    ) -> None:
+        """`known` are the environment and the assets of the snapshot."""
+        self._found, self._older, self._readable, self._of, self._reader = found, older, readable, known, reader
+
+    @cached_property
+    def _frozen(self) -> dict[tuple[str, str], int | None]:
+        superseded = _superseded(self._found, self._older.values(), self._readable)
+        environment, known = self._of
+        if not superseded:
+            return {}
+        return self._reader.later(lambda connection: _frozen(connection, environment, superseded, known))
+
+    def __getitem__(self, key: tuple[str, str]) -> int | None:
+        return self._frozen[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._frozen)
+
+    def __len__(self) -> int:
+        return len(self._frozen)
 
 
 def _latest(row: rows.Row, rest: Rest) -> Latest:

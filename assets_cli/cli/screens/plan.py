@@ -406,11 +406,11 @@ def nothing(plan: Plan) -> str:
     """What to say of a plan without steps."""
     counts = tally(skip.reason for skip in plan.skips)
     good, external = counts.get("up_to_date", 0), counts.get("external", 0)
-    fresh = [skip.asset for skip in plan.skips if skip.reason == "up_to_date"]
     if good == 0:
         text = f"Nothing to do: {count(external, 'external asset')}, which others produce." if external else ""
         return text or "Nothing to do: no asset is selected."
     if plan.selection and good <= len(plan.selection):
+        fresh = [skip.asset for skip in plan.skips if skip.reason == "up_to_date"]
         return f"Nothing to do: {some(fresh)} {'is' if good == 1 else 'are'} up to date."
     subject = {1: "the only asset is", 2: "both assets are"}.get(good, f"all {good:,} assets are")
     text = f"Nothing to do: {subject} up to date"
