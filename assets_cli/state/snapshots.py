@@ -196,7 +196,8 @@ class MadeOfRows(Mapping[str, Made]):
 class FrozenOfRows(Mapping[tuple[str, str], int | None]):
     """The data times of versions that were read and are no longer current, looked for when one is first asked for.
 
-    Once written they stay, so that a later reading says the same of them.
+    A later reading says the same of them, but for a version that came back meanwhile and was superseded again: then it
+    says the data time of that, which is as true of the same data.
     """
 
     def __init__(

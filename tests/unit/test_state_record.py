@@ -230,8 +230,10 @@ def test_frozen(recorder: Recorder) -> None:
     assert both(recorder).frozen == {}
     make(recorder, "events", "sha256:2", frozen=("sha256:1", 77))
     assert both(recorder).frozen == {("events", "sha256:1"): 77}
+    before = recorder.snapshot("default")
     make(recorder, "events", "sha256:3", frozen=("sha256:2", 88))
     assert both(recorder).frozen == {("events", "sha256:1"): 77}
+    assert before.frozen == {("events", "sha256:1"): 77}, "asked for when more was superseded"
     make(recorder, "events", "sha256:1", frozen=("sha256:3", 99))
     assert both(recorder).frozen == {}
 
