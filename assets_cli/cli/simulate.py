@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from assets_cli.cli import console
+from assets_cli.cli.carry_out import check_jobs
 from assets_cli.cli.options import AsJson, Jobs, Option, Selection
 from assets_cli.cli.session import Session
 from assets_cli.model import duration
@@ -37,6 +38,7 @@ def command(
     from assets_cli.cli.screens import simulation as screen
     from assets_cli.simulating import Question, foretell
 
+    check_jobs(jobs)
     foretold = foretell(
         session.directory,
         Question(_length(length), tuple(selection or ()), tuple(changes or ()), jobs),

@@ -258,9 +258,11 @@ def test_options_reach_the_project(assets: CommandLine) -> None:
         ("many", "--jobs: 'many' is not a whole number\n  hint: assets materialize --help says how it is used"),
     ],
 )
-def test_impossible_jobs_are_refused(assets: CommandLine, jobs: str, said: str) -> None:
+@pytest.mark.parametrize("command", ["materialize", "retry", "simulate", "up"])
+def test_impossible_jobs_are_refused(assets: CommandLine, command: str, jobs: str, said: str) -> None:
     """Before anything is opened."""
-    assert assets("materialize", "--jobs", jobs) == ("", f"error[A0815]: {said}\n", 2)
+    said = said.replace("materialize", command)
+    assert assets(command, "--jobs", jobs) == ("", f"error[A0815]: {said}\n", 2)
 
 
 def test_what_was_cleaned_up_is_said(assets: CommandLine) -> None:
