@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Self
 
 from assets_cli.cli import console, event_documents
+from assets_cli.cli.background_listener import BackgroundListener
 from assets_cli.cli.screens import plan as plan_screen
 from assets_cli.cli.screens.problems import block
 from assets_cli.cli.screens.run import Transcript
 from assets_cli.cli.screens.still import Still
 from assets_cli.cli.screens.under_way import UnderWay
-from assets_cli.cli.teller import Teller
 from assets_cli.cli.words import now
 from assets_cli.model.event import RunEvent, RunFinished, RunStarted, StepFinished
 from assets_cli.model.manifest import DEFAULT_ENVIRONMENT
@@ -31,10 +31,10 @@ class EventStream:
         self._results: dict[str, list[str]] = {}
         self._unchanged: list[str] = []
         self._ended = False
-        self._teller = Teller(self._tell, on_reader_gone=console.leave_out)
+        self._background = BackgroundListener(self._tell, on_reader_gone=console.leave_out)
 
     def __enter__(self) -> Self:
-        self._teller.__enter__()
+        self._background.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -44,7 +44,7 @@ class EventStream:
             elif kind is not None and self._started is not None:
                 self._break_off("failed")
         finally:
-            _close(self._teller)
+            _close(self._background)
 
     def __call__(self, event: RunEvent) -> None:
         """Have an event printed; the end only once, from whomever it comes."""
@@ -54,7 +54,7 @@ class EventStream:
                 self._unchanged.append(event.asset)
         elif isinstance(event, RunStarted):
             self._started = event
-        self._teller(event)
+        self._background(event)
 
     def _tell(self, events: Sequence[RunEvent], *, is_last: bool) -> None:  # noqa: ARG002 - the end is an event
         if events:
@@ -152,17 +152,17 @@ def follow(plan: Plan, page: plan_screen.Page, *, fail_fast: bool = False) -> It
     where = "" if plan.environment == DEFAULT_ENVIRONMENT else f" · environment {plan.environment}"
     opening += [*terminal.pack([f"{page.manifest.project}{where}: {first}", *rest], terminal.width), ""]
     tell = (Live if terminal.live else Lines)(opening, Transcript(page, plan), UnderWay(plan, fail_fast=fail_fast))
-    teller = Teller(tell, on_reader_gone=console.leave_err)
-    teller.__enter__()
+    listener = BackgroundListener(tell, on_reader_gone=console.leave_err)
+    listener.__enter__()
     try:
-        yield teller
+        yield listener
     finally:
-        _close(teller)
+        _close(listener)
 
 
-def _close(teller: Teller) -> None:
+def _close(listener: BackgroundListener) -> None:
     """Wait until all is told; what kept it from being told stopped nothing, and is said."""
-    teller.__exit__()
-    if teller.error is not None:
-        what = f"{type(teller.error).__name__}: {teller.error}"
+    listener.__exit__()
+    if listener.error is not None:
+        what = f"{type(listener.error).__name__}: {listener.error}"
         console.remark([f"{console.err().paint('warning', 'bold', 'yellow')}: the run could not be shown ({what})"])

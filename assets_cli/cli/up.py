@@ -28,7 +28,7 @@ def command(
     """
     check_jobs(jobs)
     from assets_cli.cli.up_loop import Loop, Wanted  # after what was typed is known to be right
-    from assets_cli.cli.up_teller import Events, Lines
+    from assets_cli.cli.up_reporter import JsonReporter, TextReporter
 
-    teller = Events() if as_json else Lines(session.command)
-    return Loop(Wanted(session, tuple(selection or ()), jobs, once=once), teller).run()
+    reporter = JsonReporter() if as_json else TextReporter(session.command)
+    return Loop(Wanted(session, tuple(selection or ()), jobs, once=once), reporter).run()

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from assets_cli.cli.session import Session
 from assets_cli.cli.up_child import INTERRUPTED, outlook_document, outlook_of, watch_of
-from assets_cli.cli.up_teller import Said, Teller
+from assets_cli.cli.up_reporter import Reporter, Said
 from assets_cli.cli.words import now
 from assets_cli.model.duration import SECOND
 from assets_cli.model.upkeep import Memory, Outlook
@@ -78,8 +78,8 @@ class _Child:
 class Loop:
     """One `up`. `clock` is that on the wall, in microseconds."""
 
-    def __init__(self, wanted: Wanted, teller: Teller, clock: Callable[[], int] = now) -> None:
-        self._wanted, self._teller, self._clock = wanted, teller, clock
+    def __init__(self, wanted: Wanted, reporter: Reporter, clock: Callable[[], int] = now) -> None:
+        self._wanted, self._reporter, self._clock = wanted, reporter, clock
         self._jobs = wanted.jobs or os.cpu_count() or 1
         self._vigil = Vigil(self._jobs, clock())
         self._children: list[_Child] = []
@@ -108,7 +108,7 @@ class Loop:
             try:
                 return self._go_on()
             finally:
-                self._teller.close()
+                self._reporter.close()
                 self._watcher.close()
                 for child in self._children:
                     child.end()
@@ -120,7 +120,7 @@ class Loop:
             action = self._vigil.decide(self._clock())
             if isinstance(action, Leave):
                 if self._stops:
-                    self._teller.remark("up_stopped", "stopped")
+                    self._reporter.remark("up_stopped", "stopped")
                 return INTERRUPTED if self._stops else self._code
             if isinstance(action, Ask):
                 self._ask(action.memory)
@@ -168,14 +168,14 @@ class Loop:
 
     def _hear(self, number: int, line: Mapping[str, Any]) -> None:
         if line["event"] == "problems":
-            self._teller.problems(line["problems"], standing_in=False)
+            self._reporter.problems(line["problems"], standing_in=False)
         else:
-            self._teller.run(number, line)
+            self._reporter.run(number, line)
 
     def _ended(self, number: int, code: int) -> None:
         self._vigil.on_end(number, self._clock())
         if code < 0:
-            self._teller.remark(
+            self._reporter.remark(
                 "run_lost", f"a run was ended by signal {-code}; what it left is settled by the next one"
             )
         if self._wanted.once:
@@ -197,18 +197,20 @@ class Loop:
         self._vigil.on_answer(outlook, found["looked"], self._clock())
         if self._wanted.once:
             if not outlook.names:
-                self._teller.remark("nothing_due", "nothing is due")
+                self._reporter.remark("nothing_due", "nothing is due")
                 self._vigil.on_stop()
             return
         why = self._watcher.watch(watch_of(found["watch"]))
         if why is not None:
-            self._teller.remark("polling", f"the system does not tell of changes of files ({why}): looking every 30 s")
+            self._reporter.remark(
+                "polling", f"the system does not tell of changes of files ({why}): looking every 30 s"
+            )
 
     def _refused(self, problems: Said) -> None:
         """Nothing could be decided. At the start that is the end; later it is tried again."""
         self._vigil.on_failure(self._clock())
         if any(each["lines"] for each in problems):
-            self._teller.problems(problems, standing_in=False)
+            self._reporter.problems(problems, standing_in=False)
         self._told = frozenset(each["key"] for each in problems)
         self._broken = True
         if self._held is None:
@@ -218,11 +220,11 @@ class Loop:
     def _warn(self, found: Mapping[str, Any]) -> None:
         """Tell what is new of what is wrong."""
         if any(each["lines"] for each in found["broken"]):
-            self._teller.problems(found["broken"], standing_in=True)
+            self._reporter.problems(found["broken"], standing_in=True)
         elif self._broken and not found["broken"]:
-            self._teller.whole_again()
+            self._reporter.whole_again()
         self._broken = bool(found["broken"])
-        self._teller.warnings(found["warnings"])
+        self._reporter.warnings(found["warnings"])
         self._told = frozenset(each["key"] for each in (*found["broken"], *found["warnings"]))
 
     # -- the lease ---------------------------------------------------------------------------------------------------
@@ -235,13 +237,13 @@ class Loop:
         held = locks.attempt([request], holder=holder)
         waited = isinstance(held, Waited)
         if isinstance(held, Waited):
-            self._teller.standing_by(held.holder)
+            self._reporter.standing_by(held.holder)
             self._held = self._wait(locks, request, holder)
             if self._held is None:
                 return False
         else:
             self._held = held
-        self._teller.begun(found["project"], self._which["environment"], found["assets"], self._wanted.selection)
+        self._reporter.begun(found["project"], self._which["environment"], found["assets"], self._wanted.selection)
         if waited:
             self._vigil.on_answer(Outlook(), {}, self._clock())
             self._vigil.on_change(self._clock())
@@ -264,7 +266,7 @@ class Loop:
         """Until something happens or the moment has come, and never longer than a nap."""
         if self._vigil.is_idle and self._held is not None and self._shown != self._vigil.next and not self._stops:
             self._shown = self._vigil.next
-            self._teller.next(self._vigil.next)
+            self._reporter.next(self._vigil.next)
         left = _NAP if until is None else min(max(until - self._clock(), 0) / SECOND, _NAP)
         for key, _ in self._selector.select(left):
             if key.fd == self._watcher.read_end:
@@ -287,7 +289,7 @@ class Loop:
         while self._handed < self._stops:
             self._handed += 1
             if self._handed == 1 and any(child.number for child in self._children):
-                self._teller.remark("up_stopping", "stopping: ending what runs; once more to end it at once")
+                self._reporter.remark("up_stopping", "stopping: ending what runs; once more to end it at once")
             for child in self._children:
                 child.end()
 

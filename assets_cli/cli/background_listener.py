@@ -18,28 +18,28 @@ _PAUSE = 0.1  # seconds
 _GONE = (errno.EPIPE, errno.EIO)  # of a pipe, and of a terminal that was closed
 
 
-class Tell(Protocol):
+class Show(Protocol):
     """Shows events, maybe none; gives the seconds after which it wants to be called anyway, None for never."""
 
     def __call__(self, events: Sequence[RunEvent], *, is_last: bool) -> float | None:
         """Show them. After the last call there is none."""
 
 
-class Teller:
+class BackgroundListener:
     """A context; what happened before its end is told when it ends, and only the first `RunFinished`.
 
     Whoever has read so far may leave, as `| head` does: the run goes on and nobody is told.
     """
 
-    def __init__(self, tell: Tell, *, on_reader_gone: Callable[[], None] = lambda: None) -> None:
-        self._tell = tell
+    def __init__(self, show: Show, *, on_reader_gone: Callable[[], None] = lambda: None) -> None:
+        self._show = show
         self._on_reader_gone = on_reader_gone
         self._events: deque[RunEvent] = deque()
         self._ended = False
         self._wake = threading.Event()
         self._closing = threading.Event()
         # A daemon: where even the end cannot be told, an interrupt must get us out.
-        self._thread = threading.Thread(target=self._work, name="assets-teller", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="assets-listener", daemon=True)
         self.is_reader_gone = False
         self.error: Exception | None = None
 
@@ -78,7 +78,7 @@ class Teller:
         if self.is_reader_gone or self.error is not None:
             return None
         try:
-            return self._tell(events, is_last=is_last)
+            return self._show(events, is_last=is_last)
         except OSError as error:
             if error.errno not in _GONE:
                 self.error = error

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from support.shop import NOON
 
-from assets_cli.cli.teller import Teller
+from assets_cli.cli.background_listener import BackgroundListener
 from assets_cli.model.event import RunEvent, RunFinished, Warned
 
 END = RunFinished(None, NOON, "succeeded", (), (), (), (), (), ())
@@ -43,9 +43,9 @@ def notes(count: int) -> list[RunEvent]:
 def test_everything_is_told_once_in_order_before_it_ends():
     """However fast it comes; and the last call says so."""
     audience = Audience()
-    with Teller(audience) as teller:
+    with BackgroundListener(audience) as listener:
         for event in (*notes(5_000), END):
-            teller(event)
+            listener(event)
     assert [event for events in audience.heard for event in events] == [*notes(5_000), END]
     assert audience.lasts[-1] is True
     assert not any(audience.lasts[:-1])
@@ -55,9 +55,9 @@ def test_it_is_told_at_most_ten_times_a_second():
     """A run of thousands of steps spends its time on them."""
     audience = Audience()
     began = time.monotonic()
-    with Teller(audience) as teller:
+    with BackgroundListener(audience) as listener:
         while time.monotonic() < began + 0.45:
-            teller(notes(1)[0])
+            listener(notes(1)[0])
     assert len(audience.heard) <= 8  # one to begin with, five, the last, and a slow machine
 
 
@@ -65,12 +65,12 @@ def test_a_stopped_terminal_does_not_hold_up_the_run():
     """The run's own thread goes on while nothing is taken, and all of it comes later."""
     audience = Audience()
     audience.gate.clear()
-    with Teller(audience) as teller:
-        teller(notes(1)[0])
+    with BackgroundListener(audience) as listener:
+        listener(notes(1)[0])
         assert audience.begun.wait(20)
         began = time.monotonic()
         for event in notes(1_000):
-            teller(event)
+            listener(event)
         assert time.monotonic() - began < 1
         audience.gate.set()
     assert sum(map(len, audience.heard)) == 1_001
@@ -79,9 +79,9 @@ def test_a_stopped_terminal_does_not_hold_up_the_run():
 def test_only_the_first_end_is_told():
     """Whoever runs a plan may say it again."""
     audience = Audience()
-    with Teller(audience) as teller:
+    with BackgroundListener(audience) as listener:
         for _ in range(2):
-            teller(END)
+            listener(END)
     assert audience.heard[-1] == [END]
     assert sum(map(len, audience.heard)) == 1
 
@@ -93,10 +93,10 @@ def test_a_reader_who_left_is_told_nothing_more():
     def tell(events: Sequence[RunEvent], *, is_last: bool) -> float | None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    with Teller(tell, on_reader_gone=lambda: gone.append("gone")) as teller:
-        teller(END)
+    with BackgroundListener(tell, on_reader_gone=lambda: gone.append("gone")) as listener:
+        listener(END)
     assert gone == ["gone"]
-    assert teller.error is None
+    assert listener.error is None
 
 
 def test_a_screen_that_fails_stops_nothing():
@@ -107,7 +107,7 @@ def test_a_screen_that_fails_stops_nothing():
             raise KeyError("colour")
         return None
 
-    with Teller(tell) as teller:
+    with BackgroundListener(tell) as listener:
         for event in (*notes(3), END):
-            teller(event)
-    assert repr(teller.error) == "KeyError('colour')"
+            listener(event)
+    assert repr(listener.error) == "KeyError('colour')"

@@ -16,7 +16,7 @@ Said = Sequence[Mapping[str, Any]]
 """Problems as a child has them: a key, the lines that show it (none where they were shown), and the document."""
 
 
-class Teller(Protocol):
+class Reporter(Protocol):
     """Tells what happens, when it happens."""
 
     def begun(self, project: str, environment: str, assets: int, selection: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class Teller(Protocol):
         """There is nothing more to tell."""
 
 
-class Lines:
+class TextReporter:
     """For people: a line an event, on stderr; on a terminal with what comes next below."""
 
     def __init__(self, command: Callable[..., str]) -> None:
@@ -116,7 +116,7 @@ class Lines:
             self._write([])
 
 
-class Events:
+class JsonReporter:
     """For programs: JSON lines on stdout, as `schemas/up-events.schema.json` has them."""
 
     def begun(self, project: str, environment: str, assets: int, selection: Sequence[str]) -> None:
