@@ -1,7 +1,7 @@
 """The process of `assets up`: holds the lease, sleeps, starts children, hands on what they say.
 
-It stays small: what it knows of the project are names. What to do next `running.vigil` says; what has to run, a child
-that is gone again when it has answered; and what runs, runs in children, too.
+It stays small: what it knows of the project are names. `running.scheduler` says what to do next. What has to run is
+found by a child, which is gone again when it has answered; and what runs, runs in children, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from assets_cli.cli.up_reporter import Reporter, Said
 from assets_cli.cli.words import now
 from assets_cli.model.duration import SECOND
 from assets_cli.model.upkeep import Memory, Outlook
-from assets_cli.running.vigil import Ask, Leave, Run, Vigil
+from assets_cli.running.scheduler import Ask, Leave, Run, Scheduler
 from assets_cli.running.watching import Watcher, pipe
 from assets_cli.state.locks import Held, LockRequest, LockService, Waited, up_key
 
@@ -81,7 +81,7 @@ class Loop:
     def __init__(self, wanted: Wanted, reporter: Reporter, clock: Callable[[], int] = now) -> None:
         self._wanted, self._reporter, self._clock = wanted, reporter, clock
         self._jobs = wanted.jobs or os.cpu_count() or 1
-        self._vigil = Vigil(self._jobs, clock())
+        self._scheduler = Scheduler(self._jobs, clock())
         self._children: list[_Child] = []
         self._which: dict[str, Any] = {
             "directory": str(wanted.session.directory),
@@ -117,7 +117,7 @@ class Loop:
 
     def _go_on(self) -> int:
         while True:
-            action = self._vigil.decide(self._clock())
+            action = self._scheduler.decide(self._clock())
             if isinstance(action, Leave):
                 if self._stops:
                     self._reporter.remark("up_stopped", "stopped")
@@ -173,18 +173,18 @@ class Loop:
             self._reporter.run(number, line)
 
     def _ended(self, number: int, code: int) -> None:
-        self._vigil.on_end(number, self._clock())
+        self._scheduler.on_end(number, self._clock())
         if code < 0:
             self._reporter.remark(
                 "run_lost", f"a run was ended by signal {-code}; what it left is settled by the next one"
             )
         if self._wanted.once:
             self._code = code if code >= 0 else 1
-            self._vigil.on_stop()
+            self._scheduler.on_stop()
 
     def _answered(self, found: Mapping[str, Any]) -> None:
         if self._stops:
-            self._vigil.on_failure(self._clock())
+            self._scheduler.on_failure(self._clock())
             return
         if "file" not in found:
             self._refused(found["problems"])
@@ -194,11 +194,11 @@ class Loop:
             return
         self._warn(found)
         outlook = outlook_of(found["outlook"])
-        self._vigil.on_answer(outlook, found["looked"], self._clock())
+        self._scheduler.on_answer(outlook, found["looked"], self._clock())
         if self._wanted.once:
             if not outlook.names:
                 self._reporter.remark("nothing_due", "nothing is due")
-                self._vigil.on_stop()
+                self._scheduler.on_stop()
             return
         why = self._watcher.watch(watch_of(found["watch"]))
         if why is not None:
@@ -208,14 +208,14 @@ class Loop:
 
     def _refused(self, problems: Said) -> None:
         """Nothing could be decided. At the start that is the end; later it is tried again."""
-        self._vigil.on_failure(self._clock())
+        self._scheduler.on_failure(self._clock())
         if any(each["lines"] for each in problems):
             self._reporter.problems(problems, standing_in=False)
         self._told = frozenset(each["key"] for each in problems)
         self._broken = True
         if self._held is None:
             self._code = REFUSED
-            self._vigil.on_stop()
+            self._scheduler.on_stop()
 
     def _warn(self, found: Mapping[str, Any]) -> None:
         """Tell what is new of what is wrong."""
@@ -245,8 +245,8 @@ class Loop:
             self._held = held
         self._reporter.begun(found["project"], self._which["environment"], found["assets"], self._wanted.selection)
         if waited:
-            self._vigil.on_answer(Outlook(), {}, self._clock())
-            self._vigil.on_change(self._clock())
+            self._scheduler.on_answer(Outlook(), {}, self._clock())
+            self._scheduler.on_change(self._clock())
         return not waited
 
     def _wait(self, locks: LockService, request: LockRequest, holder: str) -> Held | None:
@@ -256,36 +256,41 @@ class Loop:
                 return locks.wait_alone(request.key, holder=holder)
         except KeyboardInterrupt:
             self._stops += 1
-            self._vigil.on_failure(self._clock())
-            self._vigil.on_stop()
+            self._scheduler.on_failure(self._clock())
+            self._scheduler.on_stop()
             return None
 
     # -- time and signals --------------------------------------------------------------------------------------------
 
     def _sleep(self, until: int | None) -> None:
         """Until something happens or the moment has come, and never longer than a nap."""
-        if self._vigil.is_idle and self._held is not None and self._shown != self._vigil.next and not self._stops:
-            self._shown = self._vigil.next
-            self._reporter.next(self._vigil.next)
+        if (
+            self._scheduler.is_idle
+            and self._held is not None
+            and self._shown != self._scheduler.next
+            and not self._stops
+        ):
+            self._shown = self._scheduler.next
+            self._reporter.next(self._scheduler.next)
         left = _NAP if until is None else min(max(until - self._clock(), 0) / SECOND, _NAP)
         for key, _ in self._selector.select(left):
             if key.fd == self._watcher.read_end:
                 if self._watcher.take():
-                    self._vigil.on_change(self._clock())
+                    self._scheduler.on_change(self._clock())
             elif not any(child.output == key.fd for child in self._children):
                 with suppress(BlockingIOError):
                     os.read(key.fd, 1_000)
         drift = self._clock() - time.monotonic_ns() // 1_000
         if abs(drift - self._drift) > _DRIFT:
             self._drift = drift
-            self._vigil.on_jump(self._clock())
+            self._scheduler.on_jump(self._clock())
         self._listen()
         if self._stops:
             self._stop()
 
     def _stop(self) -> None:
         """Hand every signal on: the first ends what runs, the next one at once."""
-        self._vigil.on_stop()
+        self._scheduler.on_stop()
         while self._handed < self._stops:
             self._handed += 1
             if self._handed == 1 and any(child.number for child in self._children):

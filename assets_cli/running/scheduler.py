@@ -1,4 +1,4 @@
-"""The loop of `assets up` as a machine of states: what has happened goes in, what to do next comes out.
+"""The scheduler of `assets up`, a state machine: what has happened goes in, what to do next comes out.
 
 Pure: knows no clock, process or file, and nothing of assets but names. Moments are microseconds UTC, by the clock on
 the wall: it may be set, and the machine may sleep; whoever drives this says so by `on_jump`.
@@ -46,8 +46,8 @@ class Leave(NamedTuple):
 Action = Ask | Run | Wait | Leave
 
 
-class Vigil:
-    """One `up`. `next` is what it waits for, for people."""
+class Scheduler:
+    """The schedule of one `up`. `next` is what it waits for, for people."""
 
     def __init__(self, jobs: int, now: int) -> None:
         self.next: Moment | None = None
