@@ -278,15 +278,19 @@ class _Comparison:
         declared = any(change.part == "columns" for each in found.assets for change in each.changes)
         if not changed and not declared:
             return found
-        from assets_cli.inference.going import Lenses, Near, going  # only a change of code needs it
+        from assets_cli.inference.removed_columns import (  # only a change of code needs it
+            ColumnViews,
+            NearColumns,
+            removed_columns,
+        )
 
         parts, there = self.parts, self.elsewhere
 
-        def before(*, expressions: bool) -> Near:
-            return Near(self.before, parts.environ, there.files, {}, expressions=expressions)
+        def before(*, expressions: bool) -> NearColumns:
+            return NearColumns(self.before, parts.environ, there.files, {}, expressions=expressions)
 
-        now = Near(parts.graph, parts.environ, parts.files, {}, expressions=False)
-        seen = going(pairs, changed, Lenses(before(expressions=False), now, before(expressions=True)))
+        now = NearColumns(parts.graph, parts.environ, parts.files, {}, expressions=False)
+        seen = removed_columns(pairs, changed, ColumnViews(before(expressions=False), now, before(expressions=True)))
         if not seen.complete:
             message = "more columns may go away: only the first thousand texts, and what is below them, were followed"
             self.warnings.append(Problem("A0917", message, "warning"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assets_cli.cli.documents import VERSION, problem, seconds
-from assets_cli.model.difference import AssetChange, Gone, Next, Report
+from assets_cli.model.difference import AssetChange, Next, RemovedColumn, Report
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def document(report: Report) -> dict[str, Any]:
         "different": not found.is_empty,
         "settings": [each._asdict() for each in found.settings],
         "assets": [_asset(each) for each in found.assets],
-        "columns": [_gone(each) for each in found.columns],
+        "columns": [_removed_column(each) for each in found.columns],
         "stale": list(found.stale),
         "below": [{**each._asdict(), "owners": list(each.owners)} for each in found.below],
         "owners": [
@@ -58,7 +58,7 @@ def _asset(one: AssetChange) -> dict[str, Any]:
     }
 
 
-def _gone(gone: Gone) -> dict[str, Any]:
+def _removed_column(gone: RemovedColumn) -> dict[str, Any]:
     return {
         "asset": gone.asset,
         "column": gone.column,

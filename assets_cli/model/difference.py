@@ -33,7 +33,7 @@ Part = Literal[
 ]
 ChangeSort = Literal["added", "removed", "changed", "loosened", "tightened"]
 AssetSort = Literal["added", "removed", "renamed", "changed"]
-GoneSort = Literal["declared", "inferred", "both"]
+RemovalSort = Literal["declared", "inferred", "both"]
 
 
 class Change(NamedTuple):
@@ -88,7 +88,7 @@ class Reader(NamedTuple):
     still: bool = False
 
 
-class Gone(NamedTuple):
+class RemovedColumn(NamedTuple):
     """A column that goes away from an asset: its SQL does not give it any more, or nobody declares it any more.
 
     `declared`: it still is, although the SQL does not give it; `checks` are those of the asset that still look at it.
@@ -96,7 +96,7 @@ class Gone(NamedTuple):
 
     asset: str
     column: str
-    sort: GoneSort
+    sort: RemovalSort
     readers: tuple[Reader, ...] = ()
     declared: bool = False
     checks: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ class Difference(NamedTuple):
 
     settings: tuple[Change, ...] = ()
     assets: tuple[AssetChange, ...] = ()
-    columns: tuple[Gone, ...] = ()
+    columns: tuple[RemovedColumn, ...] = ()
     stale: tuple[str, ...] = ()
     below: tuple[Below, ...] = ()
     concerned: tuple[Concerned, ...] = ()

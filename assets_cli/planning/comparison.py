@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
-from assets_cli.model.difference import AssetChange, Below, Change, Concerned, Difference, Gone, Pairs
+from assets_cli.model.difference import AssetChange, Below, Change, Concerned, Difference, Pairs, RemovedColumn
 from assets_cli.model.history import Component
 from assets_cli.model.manifest import Asset, Manifest
 from assets_cli.planning.declared_changes import command_text, declared_changes, env_change, output_change, settings
@@ -53,7 +53,7 @@ def match(before: AssetGraph, now: AssetGraph) -> Pairs:
 
 
 def compare(
-    before: Side, now: Side, pairs: Pairs, columns: Sequence[Gone] = (), apart: Collection[str] = ()
+    before: Side, now: Side, pairs: Pairs, columns: Sequence[RemovedColumn] = (), apart: Collection[str] = ()
 ) -> Difference:
     """What differs. `columns` are those that go away; `apart` are assets that are not compared, as nobody could."""
     today = {old: new for new, old in pairs.former.items()}

@@ -19,9 +19,9 @@ from assets_cli.model.difference import (
     Change,
     Concerned,
     Difference,
-    Gone,
     Next,
     Reader,
+    RemovedColumn,
     Report,
 )
 from assets_cli.model.problem import AssetsError, Problem
@@ -48,7 +48,9 @@ def many(number: int) -> Report:
         Difference(
             settings=tuple(Change("vars", "changed", name, "1", "2") for name in names),
             assets=changes,
-            columns=tuple(Gone(name, "x", "inferred", tuple(Reader(each) for each in names[:30])) for name in names),
+            columns=tuple(
+                RemovedColumn(name, "x", "inferred", tuple(Reader(each) for each in names[:30])) for name in names
+            ),
             stale=tuple(names),
             below=tuple(Below(f"{name}/below", 1, ("everybody",)) for name in names),
             concerned=tuple(Concerned(f"team-{at}", tuple(names), tuple(names)) for at in range(300)),
@@ -141,7 +143,7 @@ def test_nothing_of_a_name_is_markup():
     found = Difference(
         settings=(Change("vars", "changed", ODD, ODD, ODD),),
         assets=(one, AssetChange(ODD, "changed", (ODD,), changes=(Change("tags", "added", ODD),))),
-        columns=(Gone(ODD, ODD, "both", (Reader(ODD, (ODD,), (ODD,), (ODD,)), Reader(ODD, still=True))),),
+        columns=(RemovedColumn(ODD, ODD, "both", (Reader(ODD, (ODD,), (ODD,), (ODD,)), Reader(ODD, still=True))),),
         below=(Below(ODD, 2, (ODD,)),),
         concerned=(Concerned(ODD, (ODD,), (ODD,)),),
         cosmetic=(ODD,),

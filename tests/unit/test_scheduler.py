@@ -1,4 +1,4 @@
-"""The loop of `assets up` as a machine of states, cranked by hand."""
+"""The loop of `assets up` as a state machine, cranked by hand."""
 
 from __future__ import annotations
 

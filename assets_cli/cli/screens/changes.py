@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from assets_cli.cli.terminal import clean
 from assets_cli.cli.words import about, count, some
-from assets_cli.model.difference import AssetChange, Change, Difference, Gone, Next, Part, Reader, Report
+from assets_cli.model.difference import AssetChange, Change, Difference, Next, Part, Reader, RemovedColumn, Report
 
 NOBODY = "(nobody's)"
 _MOST_NAMED = 8
@@ -129,7 +129,7 @@ def _detail(change: Change) -> str:
     return f" ({told})" if told and len(told) <= _MOST_SHOWN else ""
 
 
-def why_gone(gone: Gone) -> str:
+def why_removed(gone: RemovedColumn) -> str:
     """Why a column goes away, and what of the asset itself does not know of it yet."""
     said = [_WHY_GONE[gone.sort]]
     if gone.declared:

@@ -9,7 +9,7 @@ from assets_cli.cli.screens import changes as words
 from assets_cli.cli.screens.problems import HERE, Viewpoint, blocks
 from assets_cli.cli.terminal import Terminal, cells
 from assets_cli.cli.words import count
-from assets_cli.model.difference import AssetChange, Concerned, Difference, Gone, Report
+from assets_cli.model.difference import AssetChange, Concerned, Difference, RemovedColumn, Report
 
 MOST = 40
 _MOST_ALIKE = 3
@@ -92,7 +92,7 @@ def _settings(found: Difference, page: Page) -> Iterator[str]:
         yield f"  … and {len(found.settings) - len(shown):,} more (--all)"
 
 
-def _columns(columns: tuple[Gone, ...], page: Page) -> Iterator[str]:
+def _columns(columns: tuple[RemovedColumn, ...], page: Page) -> Iterator[str]:
     """What is exposed to others and will not be there, with who reads it."""
     terminal = page.terminal
     yield terminal.paint("Columns that go away", "bold")
@@ -102,7 +102,7 @@ def _columns(columns: tuple[Gone, ...], page: Page) -> Iterator[str]:
         name = words.plain(f"{gone.asset}.{gone.column}")
         nobody = "" if gone.readers else "; nothing here reads it"
         first, *rest = terminal.wrap(
-            f"{words.why_gone(gone)}{nobody}", max(terminal.width - cells(name) - 6, _NARROWEST)
+            f"{words.why_removed(gone)}{nobody}", max(terminal.width - cells(name) - 6, _NARROWEST)
         )
         yield f"  {terminal.paint(f'- {name}', 'bold', 'red')}  {first}"
         yield from (f"{' ' * (cells(name) + 6)}{line}" for line in rest)

@@ -70,7 +70,7 @@ def _columns(found: Difference, room: int) -> Iterator[str]:
     for gone in found.columns:
         readers = [f"{_stressed(each)}: {_plain(words.reads(each))}" for each in gone.readers]
         cell = _cell(readers) or "nothing here reads it"
-        rows.append(f"| {_plain(gone.asset)} | {_plain(gone.column)} | {_plain(words.why_gone(gone))} | {cell} |")
+        rows.append(f"| {_plain(gone.asset)} | {_plain(gone.column)} | {_plain(words.why_removed(gone))} | {cell} |")
     yield from ("| asset | column | why | read by |", "|---|---|---|---|")
     yield from _within(rows, room)
 
