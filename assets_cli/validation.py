@@ -134,27 +134,27 @@ class _Looking:
             found += _never_refreshed(graph)
             found += _never_kept(graph)
         if manifest.policies:
-            found += self._held(graph, columns, whole=whole)
+            found += self._policy_findings(graph, columns, whole=whole)
         return found
 
-    def _held(self, graph: AssetGraph, columns: Columns | None, *, whole: bool) -> tuple[Problem, ...]:
+    def _policy_findings(self, graph: AssetGraph, columns: Columns | None, *, whole: bool) -> tuple[Problem, ...]:
         """What policies find; of further environments what they find without columns and functions."""
-        from assets_cli.policies.holding import hold  # few projects have policies
+        from assets_cli.policies.evaluate import evaluate  # few projects have policies
 
         if columns is None:
-            return hold(graph, whole=whole).problems
+            return evaluate(graph, whole=whole).problems
 
         def known(name: str) -> tuple[str, ...]:
             return () if columns.reading(name) is None else columns.known(name)[0]
 
         if any(policy.python is not None for policy in graph.manifest.policies):
-            from assets_cli.running.policing import Asking, police  # only what runs needs it
+            from assets_cli.running.policy_functions import Asking, evaluate_with_functions  # only what runs needs it
 
-            held = police(graph, known, Asking(self._environ, self._files, self._python), whole=whole)
+            found = evaluate_with_functions(graph, known, Asking(self._environ, self._files, self._python), whole=whole)
         else:
-            held = hold(graph, known, whole=whole)
-        self.suppressed += held.excepted
-        return held.problems
+            found = evaluate(graph, known, whole=whole)
+        self.suppressed += found.excepted
+        return found.problems
 
     def unused(self, loads: Mapping[str, Whole]) -> list[Problem]:
         """The variables that nothing uses in any environment; with an error nobody knows."""

@@ -1,6 +1,6 @@
 """What each kind of rule finds of one asset. Pure: an asset and what is asked of it in, findings out.
 
-Which assets a policy is about, what is excepted and how findings are put is `holding`'s business.
+Which assets a policy is about, what is excepted and how findings are put is `evaluate`'s business.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from support.place import Place
 
 from assets_cli.manifest.schemas import schema_text
 from assets_cli.model.problem import Problem
-from assets_cli.running import policing
+from assets_cli.running import policy_functions
 from assets_cli.validation import validate
 
 ASSETS = """\
@@ -215,7 +215,7 @@ def test_what_is_not_there_is_found_without_running(place, code, expected):
 
 def test_a_function_that_hangs(place, monkeypatch):
     """Is interrupted where it is, and the policies after it are asked."""
-    monkeypatch.setattr(policing, "SECONDS", 1.0)
+    monkeypatch.setattr(policy_functions, "SECONDS", 1.0)
     house(
         place,
         "import time\ndef check(asset):\n    time.sleep(60)\n\ndef other(asset):\n    yield 'other'\n",
@@ -231,8 +231,8 @@ def test_a_function_that_hangs(place, monkeypatch):
 
 def test_a_function_that_cannot_be_interrupted(place, monkeypatch):
     """Is ended with its process, and the policies after it get another one."""
-    monkeypatch.setattr(policing, "SECONDS", 0.5)
-    monkeypatch.setattr(policing, "_PATIENCE", 0.5)
+    monkeypatch.setattr(policy_functions, "SECONDS", 0.5)
+    monkeypatch.setattr(policy_functions, "_PATIENCE", 0.5)
     code = """\
 import signal, time
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from assets_cli.graph import AssetGraph
 from assets_cli.manifest import load
-from assets_cli.policies import holding
+from assets_cli.policies import evaluate
 
 Values = Mapping[str, Any]
 NAMES = ("a", "b1", "raw/c", "Mart_d", "e_mail")
@@ -224,17 +224,17 @@ def test_what_is_found_is_what_is_there(values: dict[str, Any]) -> None:
     assert len(manifest.assets) == len(values["assets"])
     graph = AssetGraph(manifest)
     reader = Reader(values)
-    held = holding.hold(graph, lambda _: ())
+    held = evaluate.evaluate(graph, lambda _: ())
     for policy, written in zip(manifest.policies, values["policies"], strict=True):
         wrong: list[Any] = []
-        scope = holding._scope(policy, graph, wrong)
+        scope = evaluate._scope(policy, graph, wrong)
         assert (scope is not None) == reader.can_be_held(written)
         if scope is None:
             continue
         nothing = any(each.code == "A0402" for each in wrong)
         asked = {key: value for key, value in written.items() if key != "upstreams" or not nothing}
         expected = sorted(reader.findings(asked))
-        assert sorted(map(told, holding._findings(scope, graph, lambda _: ()))) == expected
+        assert sorted(map(told, evaluate._findings(scope, graph, lambda _: ()))) == expected
         excepted = reader.selected(written["except"]) if "except" in written else set()
         event(f"findings: {min(len(expected), 3)}")
         mine = [each for each in held.problems if f"(policy '{policy.name}')" in each.message]

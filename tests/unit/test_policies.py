@@ -1,4 +1,4 @@
-"""`policies` held against a project: what each kind of rule finds, its exact words, and where."""
+"""`policies` evaluated for a project: what each kind of rule finds, its exact words, and where."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from assets_cli.manifest import load
 from assets_cli.manifest.schema import schema
 from assets_cli.model.manifest import CheckKind, Policy
 from assets_cli.policies import asset as public
+from assets_cli.policies.evaluate import FunctionAnswer, Scope, evaluate
 from assets_cli.policies.features import KEYS, feature
 from assets_cli.policies.finding import Finding
-from assets_cli.policies.holding import Answer, Scope, hold
 
 ASSETS = """\
 assets:
@@ -51,7 +51,7 @@ def said(root: Path, policy: str, known: dict[str, tuple[str, ...]] | None = Non
     graph = graph_of(root, policies, assets)
     first = (HEAD + policies).count("\n") + 1
     lines = []
-    for problem in hold(graph, lambda name: (known or {}).get(name, ())).problems:
+    for problem in evaluate(graph, lambda name: (known or {}).get(name, ())).problems:
         place = problem.place
         assert place is not None
         line = f"p{place.line - 3}" if place.line <= first else str(place.line - first)
@@ -280,7 +280,7 @@ def test_states_of_no_history(tmp_path: Path) -> None:
 def test_names_are_unique(tmp_path: Path) -> None:
     """The second one of a name is a mistake that leads to the first."""
     graph = graph_of(tmp_path, "- {name: a, names: ^a}\n- {name: b, names: ^}\n- {name: a, names: ^}")
-    found = [each for each in hold(graph).problems if each.code == "A0708"]
+    found = [each for each in evaluate(graph).problems if each.code == "A0708"]
     assert [(each.message, str(each.place)) for each in found] == [
         ("policy 'a': this name is taken", "assets.yml:6:10")
     ]
@@ -290,7 +290,7 @@ def test_names_are_unique(tmp_path: Path) -> None:
 def test_a_finding_leads_to_its_policy(tmp_path: Path) -> None:
     """With the policy's name, severity and description."""
     graph = graph_of(tmp_path, '- {name: house, description: "One\\n  two.", severity: warning, names: ^raw}')
-    problem = hold(graph).problems[0]
+    problem = evaluate(graph).problems[0]
     assert (problem.severity, problem.asset) == ("warning", "orders")
     assert problem.message == "asset 'orders': its name does not match ^raw (policy 'house')"
     assert [(str(each.place), each.message) for each in problem.related] == [
@@ -310,7 +310,7 @@ def test_what_comes_from_defaults_satisfies(tmp_path: Path) -> None:
 def test_an_exception(tmp_path: Path) -> None:
     """What is found of it is kept apart, and one that is not needed is a warning."""
     graph = graph_of(tmp_path, "- {name: house, except: orders or raw_orders, require: [owner]}")
-    held = hold(graph)
+    held = evaluate(graph)
     assert [(each.code, each.severity, each.message, str(each.place)) for each in held.problems] == [
         ("A0701", "error", "asset 'crm': it has no owner (policy 'house')", "assets.yml:16:9"),
         (
@@ -329,11 +329,11 @@ def test_an_exception_is_not_judged_by_half(tmp_path: Path) -> None:
     """Where functions are not asked, columns not known, or assets left out, it may well be needed."""
     for policy in ("except: crm, python: 'm:f'", "except: crm, columns: {require: [type]}"):
         graph = graph_of(tmp_path, f"- {{name: house, {policy}}}")
-        assert hold(graph).problems == ()
+        assert evaluate(graph).problems == ()
     graph = graph_of(tmp_path, "- {name: house, except: raw_orders, require: [owner]}")
-    assert [each.code for each in hold(graph, whole=False).problems] == ["A0701", "A0701"]
+    assert [each.code for each in evaluate(graph, whole=False).problems] == ["A0701", "A0701"]
     graph = graph_of(tmp_path, "- {name: house, select: gone, require: [owner]}")
-    assert hold(graph, whole=False).problems == ()
+    assert evaluate(graph, whole=False).problems == ()
 
 
 def test_what_functions_say(tmp_path: Path) -> None:
@@ -341,11 +341,11 @@ def test_what_functions_say(tmp_path: Path) -> None:
     graph = graph_of(tmp_path, "- {name: a, names: ^}\n- {name: b, select: crm, severity: warning, python: 'm:f'}")
     asked: list[tuple[str, tuple[str, ...]]] = []
 
-    def ask(scopes: Sequence[Scope]) -> dict[int, Answer]:
+    def ask(scopes: Sequence[Scope]) -> dict[int, FunctionAnswer]:
         asked.extend((scope.policy.name, scope.names) for scope in scopes)
-        return {1: Answer((Finding("crm", "A0707", "it is odd", None, graph.manifest.locate("crm")),))}
+        return {1: FunctionAnswer((Finding("crm", "A0707", "it is odd", None, graph.manifest.locate("crm")),))}
 
-    problems = hold(graph, ask=ask).problems
+    problems = evaluate(graph, ask=ask).problems
     assert asked == [("b", ("crm",))]
     assert [(each.severity, each.message) for each in problems] == [("warning", "asset 'crm': it is odd (policy 'b')")]
 

@@ -20,8 +20,8 @@ from assets_cli.model.manifest import Policy
 from assets_cli.model.problem import Place, Problem, Related
 from assets_cli.model.secrets import mask
 from assets_cli.policies.asset import VERSION, document
+from assets_cli.policies.evaluate import FunctionAnswer, PolicyFindings, Scope, evaluate
 from assets_cli.policies.finding import Finding, Known
-from assets_cli.policies.holding import Answer, Held, Scope, hold
 from assets_cli.probing.check_findings import function_findings
 from assets_cli.probing.code import CodeLook
 from assets_cli.probing.files import FileDigests
@@ -59,20 +59,22 @@ class Asking(NamedTuple):
     python: bool = True
 
 
-def police(graph: AssetGraph, known: Known, asking: Asking, *, whole: bool) -> Held:
-    """As `hold`, with what functions of the project say. One that is not there is found, and not asked."""
+def evaluate_with_functions(graph: AssetGraph, known: Known, asking: Asking, *, whole: bool) -> PolicyFindings:
+    """As `evaluate`, with what functions of the project say. One that is not there is found, and not asked."""
     look = CodeLook(graph.manifest, asking.files)
 
-    def answers(scopes: Sequence[Scope]) -> dict[int, Answer]:
+    def answers(scopes: Sequence[Scope]) -> dict[int, FunctionAnswer]:
         wrong = {scope.policy.position: tuple(_not_there(look, scope.policy)) for scope in scopes}
-        found = {position: Answer((), problems, complete=False) for position, problems in wrong.items() if problems}
+        found = {
+            position: FunctionAnswer((), problems, complete=False) for position, problems in wrong.items() if problems
+        }
         rest = [scope for scope in scopes if scope.policy.position not in found]
         if asking.python and rest:
             hidden = secrets_of(graph.manifest, asking.environ, asking.files)
             found |= ask(graph, rest, Around(asking.environ, hidden, known, sys.stderr.write, SECONDS))
         return found
 
-    return hold(graph, known, answers, whole=whole)
+    return evaluate(graph, known, answers, whole=whole)
 
 
 def _not_there(look: CodeLook, policy: Policy) -> Iterator[Problem]:
@@ -83,13 +85,13 @@ def _not_there(look: CodeLook, policy: Policy) -> Iterator[Problem]:
         yield problem._replace(message=f"policy '{policy.name}': {problem.message}")
 
 
-def ask(graph: AssetGraph, scopes: Sequence[Scope], around: Around) -> dict[int, Answer]:
+def ask(graph: AssetGraph, scopes: Sequence[Scope], around: Around) -> dict[int, FunctionAnswer]:
     """What the functions of these policies say, by the policies' positions.
 
     One process does it all, unless a function leaves it in no state to go on.
     """
     executor = LocalExecutor(grace=0.5)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, FunctionAnswer] = {}
     try:
         for scope in scopes:
             with TemporaryDirectory(prefix="assets-policy-") as folder:
@@ -158,7 +160,7 @@ def _pass_on(log: Path, say: Callable[[str], object]) -> None:
         say(f"… and {left:,} bytes more\n")
 
 
-def _answer(graph: AssetGraph, scope: Scope, outcome: Outcome, around: Around) -> Answer:
+def _answer(graph: AssetGraph, scope: Scope, outcome: Outcome, around: Around) -> FunctionAnswer:
     findings: list[Finding] = []
     locate = graph.manifest.locate
     for report in outcome.reports:
@@ -168,16 +170,16 @@ def _answer(graph: AssetGraph, scope: Scope, outcome: Outcome, around: Around) -
             findings.append(Finding(name, "A0707", said, how, locate(name, "name")))
         if "failed" in report:
             report["failed"] = mask(report["failed"], around.secrets)
-            return Answer(tuple(findings), (_failed(graph, scope.policy, report),), complete=False)
+            return FunctionAnswer(tuple(findings), (_failed(graph, scope.policy, report),), complete=False)
     if outcome.state == "succeeded":
-        return Answer(tuple(findings))
+        return FunctionAnswer(tuple(findings))
     said = str(outcome.reason)
     if outcome.state == "timed_out":
         said = f"it took more than {around.seconds:g} s, and could not be interrupted"
     elif outcome.result is None:
         said = f"its process ended: {said}"
     report = {"asset": None, "failed": said, "hint": None, "file": None, "line": None}
-    return Answer(tuple(findings), (_failed(graph, scope.policy, report),), complete=False)
+    return FunctionAnswer(tuple(findings), (_failed(graph, scope.policy, report),), complete=False)
 
 
 def _failed(graph: AssetGraph, policy: Policy, report: Mapping[str, Any]) -> Problem:

@@ -1,4 +1,4 @@
-"""Holds a project to its policies: who each is about, what it finds, what is excepted, and all that as problems.
+"""Evaluates the policies of a project: who each is about, what it finds, what is excepted, and all that as problems.
 
 What functions of the project say is asked of whoever is handed in: nothing is run here.
 """
@@ -24,7 +24,7 @@ _Keys = tuple[str | int, ...]
 
 
 class Scope(NamedTuple):
-    """A policy that can be held to: the assets that it is about, in the manifest's order, and those excepted."""
+    """A policy that can be evaluated: the assets that it is about, in the manifest's order, and those excepted."""
 
     prepared: Prepared
     names: tuple[str, ...]
@@ -36,7 +36,7 @@ class Scope(NamedTuple):
         return self.prepared.policy
 
 
-class Answer(NamedTuple):
+class FunctionAnswer(NamedTuple):
     """What the function of a policy said: its findings, and what is wrong with the function itself.
 
     One that is not `complete` was not asked about every asset.
@@ -47,18 +47,20 @@ class Answer(NamedTuple):
     complete: bool = True
 
 
-Ask = Callable[[Sequence[Scope]], Mapping[int, Answer]]
+Ask = Callable[[Sequence[Scope]], Mapping[int, FunctionAnswer]]
 """Asks the functions of these policies; the answers by the policies' positions."""
 
 
-class Held(NamedTuple):
+class PolicyFindings(NamedTuple):
     """What was found, and what was found of assets that are excepted."""
 
     problems: tuple[Problem, ...] = ()
     excepted: tuple[Suppressed, ...] = ()
 
 
-def hold(graph: AssetGraph, known: Known | None = None, ask: Ask | None = None, *, whole: bool = True) -> Held:
+def evaluate(
+    graph: AssetGraph, known: Known | None = None, ask: Ask | None = None, *, whole: bool = True
+) -> PolicyFindings:
     """Everything in which the assets of a graph do not keep to its manifest's policies, policy by policy.
 
     Args:
@@ -80,7 +82,7 @@ def hold(graph: AssetGraph, known: Known | None = None, ask: Ask | None = None, 
     answers = ask(asked) if ask is not None and asked else {}
     excepted: list[Suppressed] = []
     for scope in scopes:
-        answer = answers.get(scope.policy.position, Answer(complete=scope.policy.python is None))
+        answer = answers.get(scope.policy.position, FunctionAnswer(complete=scope.policy.python is None))
         problems += answer.problems
         complete = whole and answer.complete and (known is not None or scope.policy.columns is None)
         findings = [*_findings(scope, graph, known), *answer.findings]
@@ -89,7 +91,7 @@ def hold(graph: AssetGraph, known: Known | None = None, ask: Ask | None = None, 
         excepted += suppressed
         if complete:
             problems += _not_needed(scope, findings, graph)
-    return Held(tuple(problems), tuple(excepted))
+    return PolicyFindings(tuple(problems), tuple(excepted))
 
 
 def _findings(scope: Scope, graph: AssetGraph, known: Known | None) -> Iterator[Finding]:
