@@ -61,7 +61,7 @@ def _between(relation: Relation, arguments: Mapping[str, Any]) -> Aggregate:
 
 
 def _matches(relation: Relation, arguments: Mapping[str, Any]) -> Aggregate | None:
-    """None where this database is not asked: see `apart`."""
+    """None where this database is not asked: see `own_query`."""
     (column,) = relation.named([arguments["column"]])
     pattern = arguments["pattern"]
     matches = conditions.matcher(relation.dialect, column, pattern)

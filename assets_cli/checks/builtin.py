@@ -1,6 +1,6 @@
-"""The built-in checks of a table: those that an aggregate answers in one scan, then those that need a query apart.
+"""The built-in checks of a table: those that an aggregate answers in one scan, then those with a query of their own.
 
-Only for one that fails a second, small query fetches the first rows. What each check is: `aggregates` and `apart`.
+Only for one that fails a second, small query fetches the first rows. What each check is: `aggregates` and `own_query`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from assets_cli.checks import apart
+from assets_cli.checks import own_query
 from assets_cli.checks.aggregates import AGGREGATES, Aggregate
 from assets_cli.checks.privacy import discreet, masked
 from assets_cli.checks.protocol import Asked, CheckError, Finding, Session, refused
 from assets_cli.checks.relation import Relation
 
-KINDS = frozenset({*AGGREGATES, *apart.APART})
+KINDS = frozenset({*AGGREGATES, *own_query.OWN_QUERY})
 
 
 def look(
@@ -34,11 +34,11 @@ def look(
         else:
             together.append((check, aggregate))
     if any(check.kind == "matches" for check, _ in together):
-        apart.prepare(relation, session)
+        own_query.prepare(relation, session)
     yield from _together(together, relation, session, known)
     for check in alone:
         try:
-            yield check, masked(apart.APART[check.kind](relation, check.arguments, session), relation.privacy)
+            yield check, masked(own_query.OWN_QUERY[check.kind](relation, check.arguments, session), relation.privacy)
         except CheckError as error:
             yield check, refused(error)
         except known as error:
@@ -58,7 +58,7 @@ def _together(
             rows, value = (counted[0], counted[index + 1]) if counted else _count([aggregate], relation, session)
             finding = aggregate.judge(value, int(rows))
             if not finding.passed and aggregate.sample is not None:
-                finding = finding._replace(sample=apart.sample(aggregate.sample, relation, session))
+                finding = finding._replace(sample=own_query.sample(aggregate.sample, relation, session))
             yield check, finding
         except CheckError as error:
             yield check, refused(error)

@@ -70,16 +70,9 @@ def _among_duckdb(column: Column, values: Sequence[Any]) -> str:
 
 def _inside_duckdb(column: Column, sign: str, bound: Bound) -> str:
     if _NUMBERS.match(column.type):
-        found = number(bound)
-        if found is None:
-            raise CheckError(f"{column.name} is {column.type}, and {bound!r} is no number")
-        return f"{column.sql} {sign} {found}"
+        return servers.number_inside(column, sign, bound)
     if _MOMENTS.match(column.type):
-        if not isinstance(bound, str):
-            raise CheckError(f"{column.name} is {column.type}, and {bound} is no date or time")
-        # A day begins at midnight: compared as a moment, a bound within a day is not cut off to that day.
-        kind = "TIMESTAMP" if column.type == "DATE" else column.type
-        return f"{column.sql} {sign} cast({text(bound)} as {kind})"
+        return servers.moment_inside(column, sign, bound)
     if isinstance(bound, str):
         return f"{column.sql}::varchar {sign} {text(bound)}"
     cast = f"try_cast({column.sql}::varchar as double)"

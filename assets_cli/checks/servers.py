@@ -43,16 +43,9 @@ def among(dialect: str, column: Column, values: Sequence[Any]) -> str:
 def inside(dialect: str, column: Column, sign: str, bound: Bound) -> str:
     """Whether a row's value, which is not null, is on the right side of a bound."""
     if _NUMBERS.match(column.type):
-        found = number(bound)
-        if found is None:
-            raise CheckError(f"{column.name} is {column.type}, and {bound!r} is no number")
-        return f"{column.sql} {sign} {found}"
+        return number_inside(column, sign, bound)
     if _MOMENTS.match(column.type):
-        if not isinstance(bound, str):
-            raise CheckError(f"{column.name} is {column.type}, and {bound} is no date or time")
-        # A day begins at midnight: compared as a moment, a bound within a day is not cut off to that day.
-        kind = "TIMESTAMP" if column.type == "DATE" else column.type
-        return f"{column.sql} {sign} cast({text(bound)} as {kind})"
+        return moment_inside(column, sign, bound)
     if isinstance(bound, str):
         # By code points, whatever the database's own order of texts is.
         collated = ' collate "C"' if dialect == "postgres" else ""
@@ -61,6 +54,31 @@ def inside(dialect: str, column: Column, sign: str, bound: Bound) -> str:
         value = _as_text(dialect, column)
         return f"(case when {value} ~ {_IS_NUMBER} then {value}::double precision {sign} {plain(bound)} else false end)"
     raise CheckError(f"{column.name} is {column.type}, and {bound} is a number (write a sql check that casts it)")
+
+
+def number_inside(column: Column, sign: str, bound: Bound) -> str:
+    """The same of a column of numbers, in any database with types.
+
+    Raises:
+        CheckError: the bound is none.
+    """
+    found = number(bound)
+    if found is None:
+        raise CheckError(f"{column.name} is {column.type}, and {bound!r} is no number")
+    return f"{column.sql} {sign} {found}"
+
+
+def moment_inside(column: Column, sign: str, bound: Bound) -> str:
+    """The same of a column of dates or times.
+
+    Raises:
+        CheckError: the bound is none.
+    """
+    if not isinstance(bound, str):
+        raise CheckError(f"{column.name} is {column.type}, and {bound} is no date or time")
+    # A day begins at midnight: compared as a moment, a bound within a day is not cut off to that day.
+    kind = "TIMESTAMP" if column.type == "DATE" else column.type
+    return f"{column.sql} {sign} cast({text(bound)} as {kind})"
 
 
 def is_nan(dialect: str, column: Column) -> str | None:

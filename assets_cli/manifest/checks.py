@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from assets_cli.manifest.document import Key
 from assets_cli.model.duration import parse
 from assets_cli.model.manifest import Asset, Check, CheckKind, Command, ShellCommand, SqlCommand
 from assets_cli.model.patterns import PatternError, translate
 
-KINDS: Final[tuple[CheckKind, ...]] = (
-    "not_null",
-    "unique",
-    "accepted_values",
-    "row_count",
-    "between",
-    "schema",
-    "relationships",
-    "matches",
-    "volume",
-    "max_age",
-    "sql",
-    "python",
-    "shell",
-)
-ON_OUTPUT: Final = frozenset(KINDS[:10])
+KINDS: Final[tuple[CheckKind, ...]] = get_args(CheckKind)
+ON_OUTPUT: Final = frozenset(KINDS) - {"sql", "python", "shell"}
 """The kinds that look at a declared output; the others look where they like."""
 
 

@@ -15,11 +15,11 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from assets_cli.manifest.document import Document, Key
-from assets_cli.manifest.later import is_later_key, is_later_value, pattern
 from assets_cli.manifest.rules import KEY, misplaced
 from assets_cli.manifest.schema import schema
 from assets_cli.manifest.spelling import Spelling
 from assets_cli.manifest.subject import NAMED, subject
+from assets_cli.manifest.unsupported import is_unsupported_key, pattern
 from assets_cli.model.problem import Problem
 
 DURATIONS: Final = "write a duration such as 90s, 15m, 6h, 7d or 1h30m"
@@ -158,15 +158,8 @@ class Explainer:
         before = len(self.problems) + len(self._seen)
         errors = [error for first in validator(schema).iter_errors(instance) for error in _leaves(first)]
         errors.sort(key=lambda error: list(error.absolute_path)[:1] != ["environments"])
-        paths = [(*base, *error.absolute_path) for error in errors]
-        later = {path[:-1] for error, path in zip(errors, paths, strict=True) if is_later_value(path, error.instance)}
-        for error, path in zip(errors, paths, strict=True):
-            if is_later_value(path, error.instance):
-                hint = "write one of " + ", ".join(error.validator_value)
-                message = f"{path[-1]} '{error.instance}' is not yet supported"
-                self._report(path, "A0120", message, hint, at=path[:-1])
-            elif path not in later and path[:-1] not in later:
-                self._explain(error, path)
+        for error in errors:
+            self._explain(error, (*base, *error.absolute_path))
         if not errors and before == len(self.problems) + len(self._seen):
             self._report(
                 base, "A0124", "this does not have the shape of the schema", "compare it with `assets schema manifest`"
@@ -230,7 +223,7 @@ class Explainer:
         for key in error.instance:
             if key in known:
                 continue
-            if is_later_key(path, key):
+            if is_unsupported_key(path, key):
                 self._report(
                     (*path, key),
                     "A0120",

@@ -102,7 +102,7 @@ def _matches(relation: Relation, arguments: Mapping[str, Any], session: Session)
     return Finding(passed=False, failing=failing, message=message, sample=tuple(first))
 
 
-APART: Mapping[str, Callable[[Relation, Mapping[str, Any], Session], Finding]] = {
+OWN_QUERY: Mapping[str, Callable[[Relation, Mapping[str, Any], Session], Finding]] = {
     "schema": _schema,
     "relationships": _relationships,
     "matches": _matches,
