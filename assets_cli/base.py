@@ -20,8 +20,8 @@ from assets_cli.model.difference import Base
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.probing.elsewhere import FilesElsewhere
 from assets_cli.probing.files import FileDigests
+from assets_cli.repository.checkout import Checkout
 from assets_cli.repository.git import Repository
-from assets_cli.repository.laid import Laid
 
 _ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SOME: Final = 3
@@ -30,7 +30,7 @@ _SOME: Final = 3
 class Elsewhere(NamedTuple):
     """The other state of a project. `root` is its folder, `file` the name of its manifest there, None without one.
 
-    `repository` and `laid` are there where it is a revision.
+    `repository` and `checkout` are there where it is a revision.
     """
 
     base: Base
@@ -38,13 +38,13 @@ class Elsewhere(NamedTuple):
     file: str | None
     files: FilesElsewhere
     repository: Repository | None = None
-    laid: Laid | None = None
+    checkout: Checkout | None = None
     warnings: tuple[Problem, ...] = ()
 
     def fetch(self, name: str) -> None:
         """Have the contents of a file at its place."""
-        if self.laid is not None and not os.path.isabs(name):  # noqa: PTH117 - a string
-            self.laid.fill(name)
+        if self.checkout is not None and not os.path.isabs(name):  # noqa: PTH117 - a string
+            self.checkout.fill(name)
 
     def told(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
         """Problems of this state, with places that say so: `main:assets.yml:3:5`, as `git show` takes it."""
@@ -98,12 +98,12 @@ def opened(base: str, typed_in: Path, here: FileDigests) -> Iterator[Elsewhere]:
         warnings.append(Problem("A0909", message, "warning", hint=f"the folder is: assets diff ./{base}"))
     with _temporary(os.path.basename(here.root) or "project") as place:  # noqa: PTH119 - a project without a name has its folder's
         found = Base(base, commit, base.endswith("..."))
-        elsewhere = _laid(found, repository, place, here)
+        elsewhere = _checked_out(found, repository, place, here)
         try:
             yield elsewhere._replace(warnings=(*warnings, *elsewhere.warnings))
         finally:
-            if elsewhere.laid is not None:
-                elsewhere.laid.close()
+            if elsewhere.checkout is not None:
+                elsewhere.checkout.close()
 
 
 def _commit(repository: Repository, base: str, *, optional: bool) -> str | None:
@@ -136,15 +136,15 @@ def _folder(base: str, folder: str, here: FileDigests) -> Elsewhere:
     return Elsewhere(Base(base, None, manifest=manifest.name), root, manifest.name, FilesElsewhere(root, here))
 
 
-def _laid(base: Base, repository: Repository, place: str, here: FileDigests) -> Elsewhere:
+def _checked_out(base: Base, repository: Repository, place: str, here: FileDigests) -> Elsewhere:
     """A commit's folder of the same project, or of where the project was then."""
     commit = base.commit or ""
-    laid = Laid(place, here.root)
+    checkout = Checkout(place, here.root)
     warnings: list[Problem] = []
-    laid.add(repository, commit, repository.prefix)
-    path = _manifest_in(laid, repository.prefix)
+    checkout.add(repository, commit, repository.prefix)
+    path = _manifest_in(checkout, repository.prefix)
     if path is None:
-        laid, path, problem = _moved(base, repository, laid, here)
+        checkout, path, problem = _moved(base, repository, checkout, here)
         warnings.append(problem)
     warnings += [
         Problem(
@@ -153,23 +153,25 @@ def _laid(base: Base, repository: Repository, place: str, here: FileDigests) -> 
             "warning",
             hint=f"git submodule update --init {missing.path}, and git -C {missing.path} fetch",
         )
-        for missing in laid.missing
+        for missing in checkout.missing
     ]
-    files = FilesElsewhere(laid.root, here, laid)
+    files = FilesElsewhere(checkout.root, here, checkout)
     file = None if path is None else os.path.basename(path)  # noqa: PTH119 - a string
-    return Elsewhere(base._replace(manifest=path), laid.root, file, files, repository, laid, tuple(warnings))
+    return Elsewhere(base._replace(manifest=path), checkout.root, file, files, repository, checkout, tuple(warnings))
 
 
-def _manifest_in(laid: Laid, folder: str) -> str | None:
+def _manifest_in(checkout: Checkout, folder: str) -> str | None:
     """The path of the manifest in the repository, if there is one."""
-    found = [name for name in NAMES if os.path.lexists(f"{laid.root}/{name}")]
+    found = [name for name in NAMES if os.path.lexists(f"{checkout.root}/{name}")]
     if len(found) > 1:
         message = f"the base holds both {NAMES[0]} and {NAMES[1]}"
         raise AssetsError(Problem("A0104", message, hint="keep one of the two"))
     return os.path.join(folder, found[0]) if found else None  # noqa: PTH118 - a string
 
 
-def _moved(base: Base, repository: Repository, empty: Laid, here: FileDigests) -> tuple[Laid, str | None, Problem]:
+def _moved(
+    base: Base, repository: Repository, empty: Checkout, here: FileDigests
+) -> tuple[Checkout, str | None, Problem]:
     """Where the manifest was then: in the only place where there was one that is there no more."""
     commit, prefix = base.commit or "", repository.prefix
     top = here.root[: len(here.root) - len(prefix)] if prefix else f"{here.root}/"
@@ -180,14 +182,11 @@ def _moved(base: Base, repository: Repository, empty: Laid, here: FileDigests) -
         shutil.rmtree(empty.root)
         os.mkdir(empty.root)  # noqa: PTH102 - as above
         empty.close()
-        laid = Laid(empty.root, here.root)
-        laid.add(repository, commit, folder)
+        checkout = Checkout(empty.root, here.root)
+        checkout.add(repository, commit, folder)
         message = f"in {base.label} the manifest was {gone[0]}: compared with that"
-        return (
-            laid,
-            gone[0],
-            Problem("A0913", message, "warning", hint="files are compared by their paths in the project"),
-        )
+        hint = "files are compared by their paths in the project"
+        return checkout, gone[0], Problem("A0913", message, "warning", hint=hint)
     where = os.path.join(prefix, NAMES[0])  # noqa: PTH118 - as above
     more = f"; manifests there: {', '.join(known[:_SOME])}" if known else ""
     hint = "name a later revision, if the project was somewhere else then" if known else "it came with this change"

@@ -215,20 +215,21 @@ class _Comparison:
         if isinstance(command, SqlCommand) and not asset.code and asset.code_version is None:
             if command.path is None:
                 return True  # what is written there is filled in already
-            return filled and self.elsewhere.laid is not None and self.elsewhere.laid.is_same(normpath(command.path))
+            checkout = self.elsewhere.checkout
+            return filled and checkout is not None and checkout.is_same(normpath(command.path))
         return is_whole(now.declared.text(asset))
 
     def _ignored(self, pairs: Pairs, outlines: list[_Outlines]) -> tuple[frozenset[str], frozenset[str]]:
         """The files that a revision cannot have, since git ignores them, or nobody has their submodule; and assets."""
-        laid, repository = self.elsewhere.laid, self.elsewhere.repository
-        if laid is None or repository is None:
+        checkout, repository = self.elsewhere.checkout, self.elsewhere.repository
+        if checkout is None or repository is None:
             return frozenset(), frozenset()
         names = {name for each in outlines for name in each.now.keys() - each.before.keys()}
         assets = self.parts.manifest.assets
         files = {assets[name].place.file for name in pairs.added}
         asked = {name.removeprefix("./") for name in names} | files
         ignored = repository.ignored(
-            [name for name in sorted(asked) if name not in laid.paths and not name.startswith("/")]
+            [name for name in sorted(asked) if name not in checkout.paths and not name.startswith("/")]
         )
         if ignored:
             some = ", ".join(sorted(ignored)[:_SOME]) + (
@@ -236,7 +237,7 @@ class _Comparison:
             )
             message = f"git ignores {some}: what nobody commits was not compared"
             self.warnings.append(Problem("A0916", message, "warning"))
-        beyond = tuple(f"{missing.path}/" for missing in laid.missing)
+        beyond = tuple(f"{missing.path}/" for missing in checkout.missing)
         unseen = {name for name in names if name.removeprefix("./") in ignored or (beyond and name.startswith(beyond))}
         return frozenset(unseen), frozenset(name for name in pairs.added if assets[name].place.file in ignored)
 

@@ -30,7 +30,7 @@ class Question(NamedTuple):
     jobs: int | None = None
 
 
-class Foretold(NamedTuple):
+class ProjectSimulation(NamedTuple):
     """A simulation of a project, and the assets that were asked about."""
 
     manifest: Manifest
@@ -38,7 +38,7 @@ class Foretold(NamedTuple):
     found: WhatIf
 
 
-def foretell(
+def simulate_project(
     directory: Path,
     question: Question,
     *,
@@ -46,7 +46,7 @@ def foretell(
     variables: Mapping[str, str] | None = None,
     state: str | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> Foretold:
+) -> ProjectSimulation:
     """What `assets up` would do in so much time from now on; with changes, also what it would do without them.
 
     Raises:
@@ -65,6 +65,6 @@ def foretell(
         scenario = Scenario(graph, snapshot, world, wiring.clock(), question.length, jobs, seen)
         before = simulate(scenario)
         if changed is None:
-            return Foretold(manifest, names, WhatIf((), None, before))
+            return ProjectSimulation(manifest, names, WhatIf((), None, before))
         after = simulate(scenario._replace(graph=changed))
-    return Foretold(changed.manifest, names, WhatIf(tuple(question.changes), before, after))
+    return ProjectSimulation(changed.manifest, names, WhatIf(tuple(question.changes), before, after))

@@ -21,7 +21,7 @@ from assets_cli.manifest.load import Whole, load_whole
 from assets_cli.manifest.rules import judge
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.problem import AssetsError, Place, Problem, Related, Suppressed
-from assets_cli.planning import freshness, keeping
+from assets_cli.planning import freshness, unkeepable
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.findings import findings
 
@@ -216,8 +216,8 @@ def _never_refreshed(graph: AssetGraph) -> list[Problem]:
 def _never_kept(graph: AssetGraph) -> list[Problem]:
     """Promises that external assets above do not carry, and those of which nobody will know."""
     return [
-        *(_uncarried(graph, asset, external) for asset, external in keeping.uncarried(graph)),
-        *(_unknowable(graph, external, asset) for external, asset in keeping.unknowable(graph)),
+        *(_uncarried(graph, asset, external) for asset, external in unkeepable.uncarried(graph)),
+        *(_unknowable(graph, external, asset) for external, asset in unkeepable.unknowable(graph)),
     ]
 
 

@@ -36,10 +36,10 @@ def command(
     and writes nothing. The whole project is simulated, since all of it shares the jobs; SEL says what is listed.
     """
     from assets_cli.cli.screens import simulation as screen
-    from assets_cli.simulating import Question, foretell
+    from assets_cli.simulating import Question, simulate_project
 
     check_jobs(jobs)
-    foretold = foretell(
+    simulated = simulate_project(
         session.directory,
         Question(_length(length), tuple(selection or ()), tuple(changes or ()), jobs),
         environment=session.environment,
@@ -51,14 +51,14 @@ def command(
         from assets_cli.cli.new_file import NewFile  # as above
 
         file = NewFile(svg, "--svg")
-        file.require(foretold.manifest)
-        file.write(timeline_svg.drawing(foretold.found.after, foretold.names, foretold.manifest.project))
+        file.require(simulated.manifest)
+        file.write(timeline_svg.drawing(simulated.found.after, simulated.names, simulated.manifest.project))
     if as_json:
         from assets_cli.cli import simulation_document  # only a document needs it
 
-        console.show_json(simulation_document.document(foretold.found, foretold.names))
+        console.show_json(simulation_document.document(simulated.found, simulated.names))
     else:
-        console.show(screen.lines(foretold.found, foretold.names, console.out(), everything=everything))
+        console.show(screen.lines(simulated.found, simulated.names, console.out(), everything=everything))
     if svg is not None:
         console.remark([f"drawn in {svg}"])
     return 0

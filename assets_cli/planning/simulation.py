@@ -1,8 +1,9 @@
 """What would run when, which promises would break, and what it would cost: the decisions of `up`, on a virtual clock.
 
-Pure. The course of events is `course`'s business; here is what it rests on, and what it comes to. External assets
-bring something new by a rhythm, where one is known, and it is seen when `up` would look; of the others it is assumed
-that they are new whenever they are looked at. Cost follows what happens, and the same input gives the same simulation.
+Pure. What happens when is `event_simulation`'s business; here is what it rests on, and what it comes to. External
+assets bring something new by a rhythm, where one is known, and it is seen when `up` would look; of the others it is
+assumed that they are new whenever they are looked at. Cost follows what happens, and the same input gives the same
+simulation.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from assets_cli.model.simulation import (
 )
 from assets_cli.model.world import World
 from assets_cli.planning import freshness, schedule
-from assets_cli.planning.course import Course, Terms
 from assets_cli.planning.crons import by_own_cron
 from assets_cli.planning.deadlines import FIRST, high, longest_paths
 from assets_cli.planning.deciding import strictest
+from assets_cli.planning.event_simulation import EventSimulation, Terms
 from assets_cli.planning.freshness import FreshnessView
 from assets_cli.planning.plan import Selection, plan_in
 from assets_cli.planning.upkeep import interval
@@ -88,13 +89,13 @@ def simulate(scenario: Scenario) -> Simulation:
             if asset.schedule is not None
         },
     )
-    course = Course(start, terms)
+    simulated = EventSimulation(start, terms)
     stale = [step.asset for step in plan_in(start, Selection(frozenset(graph.assets))).steps]
     end = scenario.now + scenario.length
-    course.go(stale, end)
-    saved = _saved(start, course, terms, end, stale)
+    simulated.run(stale, end)
+    saved = _saved(start, simulated, terms, end, stale)
     assumed = tuple(Assumed(name, rhythm, intervals[name] if rhythm else 0) for name, rhythm in rhythms.items())
-    return _told(scenario, course, assumed, saved)
+    return _result(scenario, simulated, assumed, saved)
 
 
 def rhythm_of(policy: FreshnessPolicy | None, seen: Iterable[int], now: int) -> Rhythm | None:
@@ -198,7 +199,7 @@ def _looked_at(snapshot: StateSnapshot, world: World, looks: frozenset[str]) -> 
 # -- what it comes to ----------------------------------------------------------------------------------------------
 
 
-def _saved(start: FreshnessView, course: Course, terms: Terms, end: int, stale: Collection[str]) -> Saved:
+def _saved(start: FreshnessView, simulated: EventSimulation, terms: Terms, end: int, stale: Collection[str]) -> Saved:
     """What runs for promises, and to keep up what they are about, against a cron job for each of them.
 
     What is stale as it begins runs with crons, too. Where nobody ever knows how old data is, nothing is compared.
@@ -206,11 +207,11 @@ def _saved(start: FreshnessView, course: Course, terms: Terms, end: int, stale: 
     graph = start.graph
     makes = [name for name in graph.order if name not in terms.looks and not graph.assets[name].is_external]
     usual = {name: terms.usual[name] for name in makes}
-    promised = [name for name in makes if name in course.ledger.worst]
+    promised = [name for name in makes if name in simulated.log.worst]
     takes = longest_paths(graph, graph.order, {name: terms.planned(name) for name in usual})
     crons = by_own_cron(start, usual, {name: takes[name] for name in promised}, end, frozenset(stale))
     covered = {*promised, *graph.ancestors(promised)}
-    ours = [bar for bar in course.bars if bar.asset in covered and bar.trigger != "stale"]
+    ours = [bar for bar in simulated.bars if bar.asset in covered and bar.trigger != "stale"]
     followed = [bar for bar in ours if bar.trigger != "promise"]
     return Saved(
         runs=len(ours),
@@ -222,11 +223,11 @@ def _saved(start: FreshnessView, course: Course, terms: Terms, end: int, stale: 
     )
 
 
-def _told(scenario: Scenario, course: Course, assumed: tuple[Assumed, ...], saved: Saved) -> Simulation:
+def _result(scenario: Scenario, simulated: EventSimulation, assumed: tuple[Assumed, ...], saved: Saved) -> Simulation:
     graph, start, end = scenario.graph, scenario.now, scenario.now + scenario.length
-    bars = tuple(sorted(course.bars, key=lambda bar: (bar.start, graph.position[bar.asset])))
-    breaches = tuple(sorted(course.ledger.breaches, key=lambda one: (one.start, graph.position[one.asset])))
-    assets = _assets(graph, bars, breaches, course.ledger.worst)
+    bars = tuple(sorted(simulated.bars, key=lambda bar: (bar.start, graph.position[bar.asset])))
+    breaches = tuple(sorted(simulated.log.breaches, key=lambda one: (one.start, graph.position[one.asset])))
+    assets = _assets(graph, bars, breaches, simulated.log.worst)
     zone = project_zone(graph)
     covered = _covered(graph)
     makes = [name for name, asset in graph.assets.items() if not asset.is_external]
@@ -245,7 +246,7 @@ def _told(scenario: Scenario, course: Course, assumed: tuple[Assumed, ...], save
         assumed=assumed,
         unpromised=sum(name not in covered for name in makes),
         untimed=sum(not scenario.snapshot.durations_of(name) for name in makes),
-        waited=course.waited,
+        waited=simulated.waited,
     )
 
 

@@ -34,11 +34,11 @@ from assets_cli.planning.alerting import Decision, Situation, decide
 from assets_cli.planning.deadlines import from_history
 from assets_cli.planning.freshness import FreshnessView
 from assets_cli.planning.risk import hopeless
-from assets_cli.running import courier
+from assets_cli.running import delivery_process
 from assets_cli.running.delivering import DAY, TIMEOUT, Around, Target, attempt, is_due, is_lost
 from assets_cli.state import alerts as records
 
-_COURIER = (sys.executable, "-P", "-m", "assets_cli.running.courier")
+_DELIVERY = (sys.executable, "-P", "-m", "assets_cli.running.delivery_process")
 _FAILURES: Final = ("failed", "timed_out", "crashed")
 _RECENT: Final = 600 * SECOND
 """What was observed longer ago than this, before a long run, is not how things are."""
@@ -60,7 +60,7 @@ _HOW: Final = {
     "blocked": "blocked by a check",
 }
 _started: list[subprocess.Popen[bytes]] = []
-"""The couriers that this process has started, so that none stays a zombie of a long-lived one."""
+"""The deliveries that this process has started, so that none stays a zombie of a long-lived one."""
 
 
 class Parts(NamedTuple):
@@ -180,7 +180,7 @@ class Alerts:
         _started[:] = [each for each in _started if each.poll() is None]
         now = self._parts.clock()
         routes = {route.name for route in self._manifest.alerts}
-        waiting = [each for each in self._waiting() if each.route in routes or is_lost(each, now)]
+        waiting = [each for each in self.waiting() if each.route in routes or is_lost(each, now)]
         if not any(later or is_due(each, now) for each in waiting):
             return
         asked = {
@@ -191,7 +191,7 @@ class Alerts:
             "secrets": self._parts.secrets(),
         }
         process = subprocess.Popen(
-            _COURIER,
+            _DELIVERY,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -210,14 +210,14 @@ class Alerts:
         Raises:
             AssetsError: the state file cannot be written.
         """
-        if not self._waiting():
+        if not self.waiting():
             return
         clock, until = self._parts.clock, time.monotonic() + _PATIENCE
         with records.open_alerts(self._parts.state, hide=self._hide) as store:
             store.hurry(self._environment, clock())
-        while not courier.work(self._parts.state, self._environment, self._targets(), self._around(), 0):
+        while not delivery_process.work(self._parts.state, self._environment, self._targets(), self._around(), 0):
             # Somebody else is at it, who sees that what waits is due.
-            if time.monotonic() > until or not any(is_due(each, clock()) for each in self._waiting()):
+            if time.monotonic() > until or not any(is_due(each, clock()) for each in self.waiting()):
                 break
             time.sleep(_MOMENT)
         self.dispatch(later=True)
@@ -250,7 +250,7 @@ class Alerts:
 
     def waiting(self) -> list[Delivery]:
         """What is yet to be delivered, the oldest first."""
-        return self._waiting()
+        return records.waiting_at(self._parts.state, self._environment)
 
     def trouble(self) -> Problem | None:
         """What could not be delivered, as a warning; never raises."""
@@ -271,11 +271,8 @@ class Alerts:
     def _next_try(self) -> int | None:
         """When to see again whether what waits was delivered: once it is due, and whoever tries it now had time to."""
         routes = {route.name for route in self._manifest.alerts}
-        moments = [each.next_try or 0 for each in self._waiting() if each.route in routes]
+        moments = [each.next_try or 0 for each in self.waiting() if each.route in routes]
         return max(min(moments), self._parts.clock() + _ONE_TRY) if moments else None
-
-    def _waiting(self) -> list[Delivery]:
-        return records.waiting_at(self._parts.state, self._environment)
 
     # -- how things are ----------------------------------------------------------------------------------------------
 

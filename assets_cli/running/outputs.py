@@ -24,7 +24,7 @@ from assets_cli.model.manifest import Asset, Manifest, SqlCommand
 from assets_cli.model.world import SERVER_TABLE, OutputProbe
 from assets_cli.probing import look_at_output
 from assets_cli.probing.measures import measure
-from assets_cli.probing.paths import data_version_of_path
+from assets_cli.probing.paths import stat_version
 from assets_cli.probing.tables import DatabaseCache, cache_file, database_stat
 from assets_cli.running.commands import CannotStartError, fill, locate_output
 from assets_cli.running.surroundings import Surroundings
@@ -211,7 +211,7 @@ def data_version(
     if left.fingerprint is None or left.fingerprint.digest == SERVER_TABLE:
         return f"always:{unique}"
     if asset.data_version == "stat":
-        return data_version_of_path(left.fingerprint, "stat")
+        return stat_version(left.fingerprint)
     return left.fingerprint.digest
 
 

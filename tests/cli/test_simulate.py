@@ -18,7 +18,7 @@ from assets_cli.cli.screens import simulation as screen
 from assets_cli.cli.terminal import Terminal
 from assets_cli.manifest.schemas import schema_text
 from assets_cli.model.simulation import Bar, Breach, Day, Saved, Share, Simulated, Simulation, WhatIf
-from assets_cli.planning import course
+from assets_cli.planning import event_simulation
 
 SHOP = """\
 version: 1
@@ -179,7 +179,7 @@ def test_a_drawing_is_written_whole(assets: CommandLine, shop: Path) -> None:
 
 def test_too_much_is_refused(assets: CommandLine, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than have somebody wait for an hour."""
-    monkeypatch.setattr(course, "MOST", 100)
+    monkeypatch.setattr(event_simulation, "MOST", 100)
     found = assets("simulate", "--for", "30d")
     assert found.err.startswith("error[A0935]: more than 100 runs are too many to be simulated\n")
     assert found.code == 2

@@ -484,12 +484,13 @@ def test_no_secret_is_anywhere(place: Place, receiver: Receiver) -> None:
 # -- who tries again, and who is not held up ---------------------------------------------------------------------------
 
 
-def couriers(place: Place) -> list[int]:
+def delivery_processes(place: Place) -> list[int]:
     """The processes that deliver for this project."""
     found = []
     for each in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"running.courier" in (each / "cmdline").read_bytes() and (each / "cwd").readlink() == place.root:
+            command = (each / "cmdline").read_bytes()
+            if b"running.delivery_process" in command and (each / "cwd").readlink() == place.root:
                 found.append(int(each.name))
     return found
 
@@ -502,8 +503,8 @@ def test_up_tries_again_by_itself(place: Place, receiver: Receiver) -> None:
     place.write("broken", "")
     with up(place, HOOK=receiver.url) as one:
         until(lambda: [each for each in listed(place)["messages"] if each["tries"]], "a try")
-        for courier in couriers(place):
-            os.kill(courier, signal.SIGKILL)
+        for process in delivery_processes(place):
+            os.kill(process, signal.SIGKILL)
         assert receiver.taken == []
         receiver.status = 200
         settled(place, 1)

@@ -15,7 +15,7 @@ from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.plan import Deadline
 from assets_cli.planning import freshness
 from assets_cli.planning.deadlines import FIRST, deadlines, from_history, high
-from assets_cli.planning.virtual import VirtualHistory
+from assets_cli.planning.virtual_history import VirtualHistory
 
 MINUTE = 60 * SECOND
 NINE = FreshnessPolicy(HOUR, cron="0 9 * * *")

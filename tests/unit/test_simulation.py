@@ -25,7 +25,7 @@ from assets_cli.planning.deciding import ahead_for, due_promises, strictest
 from assets_cli.planning.plan import Selection, plan_in
 from assets_cli.planning.simulation import Scenario, midnights, rhythm_of, simulate
 from assets_cli.planning.upkeep import outlook
-from assets_cli.planning.virtual import VirtualHistory
+from assets_cli.planning.virtual_history import VirtualHistory
 
 TAKES = {"raw": 10 * MINUTE, "clean": 5 * MINUTE, "mart": 15 * MINUTE, "report": 20 * MINUTE, "other": 30 * MINUTE}
 PARIS = "Europe/Paris"

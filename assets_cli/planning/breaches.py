@@ -12,7 +12,7 @@ from assets_cli.model.simulation import Breach
 from assets_cli.planning.freshness import FreshnessView, bound, broken_at
 
 
-class Ledger:
+class BreachLog:
     """The promises of a project as time goes by. `breaches` are in the order in which they end."""
 
     def __init__(self, start: FreshnessView, left_out: frozenset[str] = frozenset()) -> None:

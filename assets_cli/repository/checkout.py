@@ -1,4 +1,4 @@
-"""The files of a commit as a folder: every name is there at once, contents when somebody asks for them.
+"""A checkout of a commit in a folder of its own: every name is there at once, contents when somebody asks for them.
 
 What the work tree has as the commit has it is read there and never copied, so that a repository full of data costs its
 names. Submodules are laid out from the work tree's copy of them. Knows nothing of manifests.
@@ -34,7 +34,7 @@ class Missing(NamedTuple):
     commit: str
 
 
-class Laid:
+class Checkout:
     """One folder of a commit, laid out at `root`, which exists and is empty.
 
     `beside` is the folder of the work tree that holds the same files now, None where there is none. `missing` are

@@ -1,4 +1,4 @@
-"""The course of events on a virtual clock: what starts when, and how long each promise is broken.
+"""A discrete-event simulation on a virtual clock: what starts when, and how long each promise is broken.
 
 Pure. What has to start is decided by `deciding`, as for `assets up`; here time goes by from one event to the next, so
 that the cost follows what happens. Whatever starts succeeds, takes as long as usual, and has something new to say.
@@ -20,12 +20,12 @@ from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.plan import Deadline
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.simulation import Bar, Trigger
+from assets_cli.planning.breaches import BreachLog
 from assets_cli.planning.deadlines import deadlines, longest_paths
 from assets_cli.planning.deciding import ahead_for, due_promises, goes_along, latest_start, margin, strictest
 from assets_cli.planning.freshness import FreshnessView, bound, broken_at
-from assets_cli.planning.keeping_time import Ledger
 from assets_cli.planning.need import need
-from assets_cli.planning.virtual import VirtualHistory
+from assets_cli.planning.virtual_history import VirtualHistory
 
 _ENDS, _ARRIVES, _TICKS = range(3)
 MOST: Final = 3_000_000
@@ -33,7 +33,7 @@ MOST: Final = 3_000_000
 
 
 class Terms(NamedTuple):
-    """What the course of events rests on. Lengths are in microseconds.
+    """What a simulation rests on. Lengths are in microseconds.
 
     `planned` is how long a step is taken to need when its latest start is looked for, `usual` how long it then takes;
     `looks` are the external assets that are new whenever they are looked at, which takes no time and no job. `hours`
@@ -64,13 +64,13 @@ class _Step:
         self.asked_by = [asked_by] if asked_by else []
 
 
-class Course:
-    """One course of events, from a moment on. `bars` are what ran, `waited` for how long steps waited for a job."""
+class EventSimulation:
+    """One simulation, from a moment on. `bars` are what ran, `waited` for how long steps waited for a job."""
 
     def __init__(self, start: FreshnessView, terms: Terms) -> None:
         self.bars: list[Bar] = []
         self.waited = 0
-        self.ledger = Ledger(start, terms.looks)
+        self.log = BreachLog(start, terms.looks)
         self._graph = start.graph
         self._terms = terms
         self._now = start.now
@@ -104,7 +104,7 @@ class Course:
         self._part = _parts(self._graph)
         self._window = 0 if terms.jobs is None else sum(terms.usual.values()) // terms.jobs
 
-    def go(self, stale: Sequence[str], until: int) -> None:
+    def run(self, stale: Sequence[str], until: int) -> None:
         """Let time go by, beginning with what is stale."""
         for name in self._terms.arrivals:
             self._expect(name)
@@ -112,7 +112,7 @@ class Course:
             heappush(self._events, (following(self._now), _TICKS, self._graph.position[name], name))
         if stale:
             self._submit(stale, "stale", "", self._now)
-        for name in self.ledger.promised:
+        for name in self.log.promised:
             self._arm(name)
         while (moment := self._next()) is not None and moment <= until:
             self._now = moment
@@ -124,7 +124,7 @@ class Course:
         self._now = until
         for name, (began, step) in self._running.items():
             self._draw(name, began, until, step)
-        self.ledger.close(self._history.times, until)
+        self.log.close(self._history.times, until)
 
     def _next(self) -> int | None:
         if self._near:
@@ -153,7 +153,7 @@ class Course:
 
     def _arm(self, name: str) -> None:
         """Look at a promise again when something may have to start for it: before that, nothing can have to."""
-        policy, time = self.ledger.promised.get(name), self._history.times[name]
+        policy, time = self.log.promised.get(name), self._history.times[name]
         if policy is None or time is None or self._graph.assets[name].is_external:
             return
         breaks = broken_at(policy, time)
@@ -205,7 +205,7 @@ class Course:
             elif (
                 name not in self._armed
                 and name in found
-                and (start := latest_start(found[name], self.ledger.promised[name])) is not None
+                and (start := latest_start(found[name], self.log.promised[name])) is not None
             ):
                 self._set(name, start, self._settled if self._window else self._open)
 
@@ -224,7 +224,7 @@ class Course:
             return True
         if name not in self._pending:
             return False
-        time, policy = view.times[name], self.ledger.promised[name]
+        time, policy = view.times[name], self.log.promised[name]
         if time is None:
             return True
         breaks = broken_at(policy, time)
@@ -236,7 +236,7 @@ class Course:
 
     def _begin_work(self, view: FreshnessView, name: str, deadline: Deadline | None, until: int) -> None:
         """Work for a promise has to start now."""
-        policy = self.ledger.promised[name]
+        policy = self.log.promised[name]
         least = bound(policy, self._now, ahead_for({name: until}, self._now))
         steps = need(view, name, least)
         early = next((each for each in steps if self._is_too_early(each, least, name)), None)
@@ -296,7 +296,7 @@ class Course:
     def _note(self, moved: Iterable[str]) -> None:
         """The data times of these have moved."""
         for name in moved:
-            if self.ledger.moved(name, self._history.times[name], self._now) and name not in self._asked:
+            if self.log.moved(name, self._history.times[name], self._now) and name not in self._asked:
                 self._arm(name)
 
     # -- steps -----------------------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ class Course:
             if step.trigger == trigger and asked_by not in step.asked_by:
                 step.asked_by.append(asked_by)
 
-    @lru_cache(maxsize=4_096)  # noqa: B019 - a course is over before the process is
+    @lru_cache(maxsize=4_096)  # noqa: B019 - a simulation is over before the process is
     def _tails(self, steps: tuple[str, ...]) -> tuple[int, ...]:
         """How long before the end of all each of these steps has to start."""
         found: dict[str, int] = {}

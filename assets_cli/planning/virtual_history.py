@@ -1,4 +1,4 @@
-"""A history that is only thought: what would be on record if assets ran at moments of a virtual clock.
+"""A history that is only imagined: what would be on record if assets ran at moments of a virtual clock.
 
 Pure. It begins as a snapshot has it and goes on as `state` would write it: a materialization supersedes the one before,
 whose data time is frozen for those who read it. Each one is taken to have something new to say. What data is how old

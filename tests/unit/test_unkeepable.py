@@ -8,8 +8,8 @@ from support.space import HOUR, Space, asset, promise
 
 from assets_cli.graph import AssetGraph
 from assets_cli.model.manifest import Asset, FreshnessPolicy, PathProbe
-from assets_cli.planning import keeping
-from assets_cli.planning.keeping import Uncarried, Unknowable
+from assets_cli.planning import unkeepable
+from assets_cli.planning.unkeepable import Uncarried, Unknowable
 
 SEEN = PathProbe("x.csv")
 
@@ -35,26 +35,26 @@ def promising(name: str, hours: int, *upstreams: str) -> Asset:
 def test_an_external_asset_carries_no_more_than_its_own_promise() -> None:
     """Through whatever is in between; an equal promise is carried."""
     found = graph(external("crm", 24), asset("a", ["crm"]), promising("b", 6, "a"), promising("c", 24, "a"))
-    assert keeping.uncarried(found) == (Uncarried("b", "crm"),)
+    assert unkeepable.uncarried(found) == (Uncarried("b", "crm"),)
 
 
 def test_what_has_a_command_runs_as_often_as_it_has_to() -> None:
     """Its own longer promise contradicts nothing, at a root as in between."""
     found = graph(promising("root", 48), promising("a", 24, "root"), promising("b", 6, "a"), external("crm", 1))
-    assert (keeping.uncarried(found), keeping.unknowable(found)) == ((), ())
+    assert (unkeepable.uncarried(found), unkeepable.unknowable(found)) == ((), ())
 
 
 def test_of_several_the_one_that_promises_least_is_named() -> None:
     """One finding for a promise; what promises nothing limits nothing."""
     found = graph(external("x", 12), external("y", 48), external("z"), promising("a", 6, "x", "y", "z"))
-    assert keeping.uncarried(found) == (Uncarried("a", "y"),)
+    assert unkeepable.uncarried(found) == (Uncarried("a", "y"),)
 
 
 def test_what_an_external_asset_is_made_from_does_not_count() -> None:
     """Its data time is what is observed of it."""
     found = graph(external("far", 99, observed=False), external("crm", 1, upstreams=["far"]), promising("a", 6, "crm"))
-    assert keeping.uncarried(found) == ()
-    assert keeping.unknowable(found) == (Unknowable("far", "far"),)
+    assert unkeepable.uncarried(found) == ()
+    assert unkeepable.unknowable(found) == (Unknowable("far", "far"),)
 
 
 def test_of_what_is_never_observed_nobody_knows_the_age() -> None:
@@ -65,8 +65,8 @@ def test_of_what_is_never_observed_nobody_knows_the_age() -> None:
         promising("a", 6, "crm"),
         promising("b", 2, "a"),
     )
-    assert keeping.unknowable(found) == (Unknowable("crm", "b"),)
-    assert keeping.uncarried(found) == ()
+    assert unkeepable.unknowable(found) == (Unknowable("crm", "b"),)
+    assert unkeepable.uncarried(found) == ()
 
 
 def test_between_the_ticks_of_a_cron_expression_data_may_grow_older() -> None:
@@ -88,7 +88,7 @@ def test_between_the_ticks_of_a_cron_expression_data_may_grow_older() -> None:
     ):
         crm = external("crm")._replace(freshness=theirs)
         found = graph(crm, asset("a", ["crm"]), asset("b", ["a"], freshness=own))
-        assert keeping.uncarried(found) == (() if carried else (Uncarried("b", "crm"),))
+        assert unkeepable.uncarried(found) == (() if carried else (Uncarried("b", "crm"),))
 
 
 @st.composite
@@ -123,14 +123,14 @@ def test_as_a_naive_reading_of_the_model_has_it(found: AssetGraph) -> None:
         for name in lags
         if not assets[name].is_external
     }
-    assert {each.asset for each in keeping.uncarried(found)} == {
+    assert {each.asset for each in unkeepable.uncarried(found)} == {
         name for name, most in limits.items() if lags[name] < most
     }
-    assert all(lags[each.external] == limits[each.asset] for each in keeping.uncarried(found))
+    assert all(lags[each.external] == limits[each.asset] for each in unkeepable.uncarried(found))
     resting = {
         name: min((lags[each] for each in lags if name in above(found, each)), default=None)
         for name, each in assets.items()
         if each.is_external and each.observe is None
     }
-    unknown = {each.external: lags[each.asset] for each in keeping.unknowable(found)}
+    unknown = {each.external: lags[each.asset] for each in unkeepable.unknowable(found)}
     assert unknown == {name: least for name, least in resting.items() if least is not None}
