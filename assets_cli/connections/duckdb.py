@@ -15,8 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from assets_cli.connections import duckdb_messages, files, growing, names
-from assets_cli.connections.duckdb_growing import Ground
+from assets_cli.connections.duckdb_growing import GrowingTable
 from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, Rows, TableState
+from assets_cli.connections.refusals import (
+    first_line,
+    no_query,
+    no_select,
+    no_table,
+    require_one_query,
+    require_one_select,
+)
 
 T = TypeVar("T")
 KINDS: tuple[Kind, ...] = ("table", "view")
@@ -31,8 +39,6 @@ _OWNER = "__assets_owner"
 _BATCH = 1_000
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _NESTED = re.compile(r"\]$|^(?:STRUCT|MAP|UNION|VARIANT)\b")
-_SCRIPT_HINT = "declare `materialization: script` to run statements as they stand"
-_READ_HINT = "this only reads; an asset with `materialization: script` may run other statements"
 
 
 def database(options: Mapping[str, str], root: Path) -> DuckDBDatabase:
@@ -98,7 +104,7 @@ class DuckDBDatabase(NamedTuple):
             return DatabaseError(message, hint="close it there: DuckDB lets in one process at a time", in_use=True)
         if "not a valid DuckDB database" in text:
             return DatabaseError(f"{self.written} is not a DuckDB database", hint="check the connection's `path`")
-        return DatabaseError(duckdb_messages.first_line(text), detail=text)
+        return DatabaseError(first_line(text), detail=text)
 
 
 class DuckDBSession:
@@ -124,8 +130,7 @@ class DuckDBSession:
             name = self._resolve(table)
             kind = self._relations().get(names.key(name))
             if kind is None:
-                hint = names.hint(table, self._table_names())
-                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+                raise no_table(table, self._table_names())
             return self._state(name, kind)
 
     def publish_select(
@@ -153,9 +158,9 @@ class DuckDBSession:
         hinting = growing.hinting(query, name[2], growth)
         with hinting, self._refusals(_PREFIX_LINES), self._transaction():
             self.raw.execute(f"create schema if not exists {names.quote(*name[:2])}")
-            ground = Ground(self, name)
-            self.raw.execute(f"create table if not exists {ground.attempts} (target varchar, attempt varchar)")
-            grown = growing.grow(ground, query, growth, table)
+            into = GrowingTable(self, name)
+            self.raw.execute(f"create table if not exists {into.attempts} (target varchar, attempt varchar)")
+            grown = growing.grow(into, query, growth, table)
             state = self._state(name, "table")
             before_commit(state, grown.added)
         return state
@@ -165,7 +170,7 @@ class DuckDBSession:
         with self._refusals():
             name = self._resolve(table)
             known = names.key((*name[:2], growing.ATTEMPTS)) in self._relations()
-            return growing.last_attempt(Ground(self, name)) if known else None
+            return growing.last_attempt(GrowingTable(self, name)) if known else None
 
     def content(self, table: str) -> str:
         """The digest of its rows, which is the fingerprint."""
@@ -182,8 +187,7 @@ class DuckDBSession:
         with self._refusals():
             name = self._resolve(table)
             if names.key(name) not in self._relations():
-                hint = names.hint(table, self._table_names())
-                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+                raise no_table(table, self._table_names())
             return self.raw.sql(f"select * from {names.quote(*name)}")  # noqa: S608 - quoted
 
     def arrow(self, table: str) -> Any:
@@ -256,8 +260,7 @@ class DuckDBSession:
         with self._refusals():
             name = self._resolve(table)
             if names.key(name) not in self._relations():
-                hint = names.hint(table, self._table_names())
-                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+                raise no_table(table, self._table_names())
             return self._described(names.quote(*name))
 
     def fetch(self, query: str, keep: int, count_to: int) -> Fetched:
@@ -266,11 +269,7 @@ class DuckDBSession:
             self._check_select(query)
             cursor = self.raw.execute(query)
             columns = tuple(str(each[0]) for each in cursor.description or ())
-            rows = tuple(cursor.fetchmany(keep)) if keep else ()
-            count = len(rows)
-            while count < count_to and (batch := cursor.fetchmany(min(_BATCH, count_to - count))):
-                count += len(batch)
-        return Fetched(columns, rows, count)
+            return Fetched.read(cursor, columns, keep, count_to)
 
     def define(self, name: str, source: str) -> None:
         """Make a view of what comes after `from`, in a session without a file."""
@@ -309,12 +308,10 @@ class DuckDBSession:
         import duckdb  # loaded long since
 
         statements = [each for each in self.raw.extract_statements(query) if each.query]
-        if len(statements) != 1:
-            text = "the query is empty" if not statements else f"expected one query, found {len(statements)} statements"
-            raise DatabaseError(text)
+        require_one_query(len(statements))
         known = duckdb.StatementType
         if statements[0].type not in (known.SELECT, known.EXPLAIN, known.PRAGMA, known.MULTI):
-            raise DatabaseError(f"expected a query, found {statements[0].type.name}", hint=_READ_HINT)
+            raise no_query(statements[0].type.name)
 
     def commit(self) -> None:
         """Commit a transaction that a user began and did not end; nothing where there is none, or no connection."""
@@ -378,14 +375,11 @@ class DuckDBSession:
         statements = self.raw.extract_statements(query)
         # DuckDB 1.1 takes a PIVOT apart into statements without a text, of which the last is the SELECT.
         statements = [statement for statement in statements if statement.query] or statements[-1:]
-        if not statements:
-            raise DatabaseError("the query is empty")
-        if len(statements) > 1:
-            raise DatabaseError(f"expected one SELECT, found {len(statements)} statements", hint=_SCRIPT_HINT)
+        require_one_select(len(statements))
         # Newer ones parse a PIVOT as MULTI, since it first looks up the values that become columns.
         kind = statements[0].type
         if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI):
-            raise DatabaseError(f"expected a SELECT, found {kind.name}", hint=_SCRIPT_HINT)
+            raise no_select(kind.name)
 
     def _resolve(self, table: str) -> tuple[str, str, str]:
         """Database, schema and name. `x.orders` is in schema x unless there is none and the database itself is x."""

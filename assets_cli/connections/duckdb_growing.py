@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # it imports this module
     from assets_cli.connections.duckdb import DuckDBSession
 
 
-class Ground:
+class GrowingTable:
     """A table that grows, in an open transaction."""
 
     def __init__(self, session: DuckDBSession, name: tuple[str, str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from assets_cli.connections.protocol import DatabaseError
+from assets_cli.connections.refusals import first_line
 
 _LONGEST_HINT = 200
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
@@ -23,11 +24,6 @@ def missing_table(text: str) -> str | None:
     """The table that was not found, where that is what is wrong."""
     found = _NO_TABLE.search(text)
     return found[1] if found else None
-
-
-def first_line(text: str) -> str:
-    """The line that says what is wrong."""
-    return text.strip().split("\n", 1)[0].strip()
 
 
 def _hint(text: str) -> str | None:

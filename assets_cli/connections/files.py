@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assets_cli.connections.protocol import DatabaseError
+from assets_cli.model.problem import system_reason
 
 _HEADER = 16
 
@@ -48,4 +49,4 @@ def prepare(file: Path, written: str, *, read_only: bool) -> bytes:
             raise DatabaseError(f"the database {written} does not exist") from None
         return b""
     except OSError as error:
-        raise DatabaseError(f"cannot open the database {written}: {(error.strerror or str(error)).lower()}") from None
+        raise DatabaseError(f"cannot open the database {written}: {system_reason(error)}") from None

@@ -20,7 +20,7 @@ ATTEMPTS = "_assets_attempts"
 _SHOWN = 5
 
 
-class Ground(Protocol):
+class GrowingTable(Protocol):
     """A table within an open transaction. Names come quoted, as statements write them."""
 
     target: str
@@ -84,33 +84,33 @@ class Grown(NamedTuple):
         return None if self.alone else self.rows
 
 
-def grow(ground: Ground, query: str, growth: Growth, table: str) -> Grown:
+def grow(into: GrowingTable, query: str, growth: Growth, table: str) -> Grown:
     """Add the rows of a query. `table` is the name for messages.
 
     Raises:
         DatabaseError: as `Session.grow`.
     """
-    there = ground.exists()
+    there = into.exists()
     if growth.first and there:
         hint = "adopt what is there with `assets state mark`, or build it from nothing with --full-refresh"
         raise DatabaseError(f"{table} is there already, and nothing on record says what is in it", hint=hint)
     alone = growth.anew or not there
     if alone:
-        rows = _anew(ground, query, growth, there=there)
+        rows = _anew(into, query, growth, there=there)
     else:
-        _refuse_unnoticed(ground, growth, table)
-        ground.build(query)
-        rows = _add(ground, growth, table)
-        ground.discard()
-    _note(ground, growth)
+        _refuse_unnoticed(into, growth, table)
+        into.build(query)
+        rows = _add(into, growth, table)
+        into.discard()
+    _note(into, growth)
     return Grown(rows, alone)
 
 
-def total(ground: Ground, grown: Grown, *, counted: bool) -> int | None:
+def total(into: GrowingTable, grown: Grown, *, counted: bool) -> int | None:
     """How many rows the table has now; None where that takes a scan that nobody asked for."""
     if grown.alone or not counted:
         return grown.rows if grown.alone else None
-    ((count,),) = ground.execute(f"select count(*) from {ground.target}")  # noqa: S608 - quoted
+    ((count,),) = into.execute(f"select count(*) from {into.target}")  # noqa: S608 - quoted
     return int(count)
 
 
@@ -131,9 +131,9 @@ def _told(error: DatabaseError) -> str:
     return str(error).replace("no such table", "does not exist")
 
 
-def last_attempt(ground: Ground) -> str | None:
+def last_attempt(into: GrowingTable) -> str | None:
     """The attempt that filled the table last; the table of attempts must be there."""
-    rows = ground.execute(f"select attempt from {ground.attempts} where target = ?", [ground.name])  # noqa: S608 - quoted
+    rows = into.execute(f"select attempt from {into.attempts} where target = ?", [into.name])  # noqa: S608 - quoted
     return str(rows[0][0]) if rows else None
 
 
@@ -142,19 +142,19 @@ def mentions(query: str, table: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(table)}(?!\w)", query, re.IGNORECASE) is not None
 
 
-def _anew(ground: Ground, query: str, growth: Growth, *, there: bool) -> int:
+def _anew(into: GrowingTable, query: str, growth: Growth, *, there: bool) -> int:
     """Build it from nothing: what the query reads of the table itself is nothing, too."""
-    if mentions(query, ground.name):
+    if mentions(query, into.name):
         if there:
-            ground.execute(f"delete from {ground.target}")  # noqa: S608 - quoted
+            into.execute(f"delete from {into.target}")  # noqa: S608 - quoted
         elif growth.columns:
-            listed = ", ".join(f"{ground.quote(name)} {kind}" for name, kind in growth.columns)
-            ground.execute(f"create table {ground.target} ({listed})")
-    return ground.replace(query)
+            listed = ", ".join(f"{into.quote(name)} {kind}" for name, kind in growth.columns)
+            into.execute(f"create table {into.target} ({listed})")
+    return into.replace(query)
 
 
-def _refuse_unnoticed(ground: Ground, growth: Growth, table: str) -> None:
-    found = last_attempt(ground)
+def _refuse_unnoticed(into: GrowingTable, growth: Growth, table: str) -> None:
+    found = last_attempt(into)
     if growth.after is not None and found is not None and found != growth.after:
         raise DatabaseError(
             f"{table} was last filled by attempt {found}, and on record is attempt {growth.after}",
@@ -162,29 +162,29 @@ def _refuse_unnoticed(ground: Ground, growth: Growth, table: str) -> None:
         )
 
 
-def _add(ground: Ground, growth: Growth, table: str) -> int:
-    names = _matched(ground, growth, table)
-    (count,) = ground.execute(f"select count(*) from {ground.beside}")[0]  # noqa: S608 - quoted
+def _add(into: GrowingTable, growth: Growth, table: str) -> int:
+    names = _matched(into, growth, table)
+    (count,) = into.execute(f"select count(*) from {into.beside}")[0]  # noqa: S608 - quoted
     if not count:
         return 0
-    _check_values(ground, names)
-    target, beside = ground.target, ground.beside
+    _check_values(into, names)
+    target, beside = into.target, into.beside
     if names.key:
         same = " and ".join(f"{beside}.{each} = {target}.{each}" for each in names.key)
         statement = f"delete from {target} where exists (select 1 from {beside} where {same})"  # noqa: S608 - quoted
-        ground.execute(statement)
+        into.execute(statement)
     if names.time:
         first, last = (f"(select {f}({names.time}) from {beside})" for f in ("min", "max"))  # noqa: S608 - quoted
-        ground.execute(f"delete from {target} where {names.time} between {first} and {last}")  # noqa: S608 - quoted
+        into.execute(f"delete from {target} where {names.time} between {first} and {last}")  # noqa: S608 - quoted
     listed = ", ".join(names.all)
-    ground.execute(f"insert into {target} ({listed}) select {listed} from {beside}")  # noqa: S608 - quoted
+    into.execute(f"insert into {target} ({listed}) select {listed} from {beside}")  # noqa: S608 - quoted
     return int(count)
 
 
-def _matched(ground: Ground, growth: Growth, table: str) -> _Names:
+def _matched(into: GrowingTable, growth: Growth, table: str) -> _Names:
     """The columns of the new rows, which must be those of the table in any order."""
-    given = [name for name, _ in ground.columns(ground.beside)]
-    held = [name for name, _ in ground.columns(ground.target)]
+    given = [name for name, _ in into.columns(into.beside)]
+    held = [name for name, _ in into.columns(into.target)]
     known = {name.lower() for name in held}
     more = [name for name in given if name.lower() not in known]
     fewer = [name for name in held if name.lower() not in {each.lower() for each in given}]
@@ -196,9 +196,9 @@ def _matched(ground: Ground, growth: Growth, table: str) -> _Names:
     key = tuple(_column(name, given, "unique_key") for name in growth.unique_key)
     time = _column(growth.time_column, given, "time_column") if growth.time_column else None
     return _Names(
-        tuple(ground.quote(name) for name in given),
-        tuple(ground.quote(name) for name in key),
-        ground.quote(time) if time else None,
+        tuple(into.quote(name) for name in given),
+        tuple(into.quote(name) for name in key),
+        into.quote(time) if time else None,
     )
 
 
@@ -209,21 +209,21 @@ def _column(name: str, given: Sequence[str], what: str) -> str:
     return found
 
 
-def _check_values(ground: Ground, names: _Names) -> None:
+def _check_values(into: GrowingTable, names: _Names) -> None:
     """A key must be whole and there once, a time be there: otherwise each run would leave the row once more."""
-    beside = ground.beside
+    beside = into.beside
     for column, what in [
         *((each, "unique_key") for each in names.key),
         *([(names.time, "time_column")] * bool(names.time)),
     ]:
-        (count,) = ground.execute(f"select count(*) from {beside} where {column} is null")[0]  # noqa: S608 - quoted
+        (count,) = into.execute(f"select count(*) from {beside} where {column} is null")[0]  # noqa: S608 - quoted
         if count:
             rows = "1 row has" if count == 1 else f"{count:,} rows have"
             raise DatabaseError(f"{rows} no value in {column}, the {what}", hint="leave them out, or give them one")
     if names.key:
         listed, first = ", ".join(names.key), names.key[0]
         repeated = f"select {listed}, count(*) as times from {beside} group by {listed} having count(*) > 1"  # noqa: S608 - quoted
-        found = ground.execute(f"select count(*), min({first}), max(times) from ({repeated}) repeated")  # noqa: S608 - quoted
+        found = into.execute(f"select count(*), min({first}), max(times) from ({repeated}) repeated")  # noqa: S608 - quoted
         count, example, times = found[0]
         if count:
             what = f"{first} {example}" if len(names.key) == 1 else f"{listed} of {first} {example}"
@@ -232,9 +232,9 @@ def _check_values(ground: Ground, names: _Names) -> None:
             raise DatabaseError(message, hint="keep one of them, or add a column to the key")
 
 
-def _note(ground: Ground, growth: Growth) -> None:
-    ground.execute(f"delete from {ground.attempts} where target = ?", [ground.name])  # noqa: S608 - quoted
-    ground.execute(f"insert into {ground.attempts} values (?, ?)", [ground.name, growth.attempt])  # noqa: S608 - quoted
+def _note(into: GrowingTable, growth: Growth) -> None:
+    into.execute(f"delete from {into.attempts} where target = ?", [into.name])  # noqa: S608 - quoted
+    into.execute(f"insert into {into.attempts} values (?, ?)", [into.name, growth.attempt])  # noqa: S608 - quoted
 
 
 def _some(names: Sequence[str]) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assets_cli.connections import urls
-from assets_cli.connections.again import again, may_pass
-from assets_cli.connections.postgres_session import UNREACHABLE, PostgresSession, first_line
+from assets_cli.connections.postgres_session import UNREACHABLE, PostgresSession
 from assets_cli.connections.protocol import DatabaseError
+from assets_cli.connections.refusals import first_line
+from assets_cli.connections.server_session import is_transient, retry
 
 _EXAMPLE = '"${env.PG_URL}"'
 _NEEDS = "a connection of type postgres needs psycopg, which is not installed"
@@ -66,7 +67,7 @@ class PostgresDatabase(NamedTuple):
         """
         if read_only:
             return PostgresSession(self._connect(read_only=True), self._connect)
-        return again(lambda: PostgresSession(self._connect(), self._connect))
+        return retry(lambda: PostgresSession(self._connect(), self._connect))
 
     def _connect(self, *, read_only: bool = False) -> Any:
         try:
@@ -102,6 +103,6 @@ def _cannot_connect(error: Exception) -> DatabaseError:
         hint = "check the user and the password of the connection's url"
     elif 'database "' in text and "does not exist" in text:
         hint = "create it, or correct the database of the connection's url"
-    elif may_pass(str(error)):
+    elif is_transient(str(error)):
         hint = UNREACHABLE
-    return DatabaseError(text, hint=hint, detail=str(error), lost=may_pass(str(error)))
+    return DatabaseError(text, hint=hint, detail=str(error), lost=is_transient(str(error)))

@@ -32,7 +32,7 @@ def beside_of(name: Name) -> str:
     return names.quote("__assets_new_" + hashlib.sha256(name.quoted.encode()).hexdigest()[:16])
 
 
-class Ground:
+class GrowingTable:
     """A table that grows, in an open transaction."""
 
     def __init__(self, session: PostgresSession, name: Name) -> None:

@@ -10,11 +10,10 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from assets_cli.connections import growing, names, postgres_views, statements
-from assets_cli.connections.again import again
-from assets_cli.connections.postgres_growing import OURS, Ground, Name, beside_of
+from assets_cli.connections.postgres_growing import OURS, GrowingTable, Name, beside_of
 from assets_cli.connections.protocol import (
     SERVER_TABLE,
     VIEW_DIGEST,
@@ -25,8 +24,9 @@ from assets_cli.connections.protocol import (
     Rows,
     TableState,
 )
+from assets_cli.connections.refusals import first_line, no_table
+from assets_cli.connections.server_session import ServerSession
 
-T = TypeVar("T")
 UNREACHABLE = "is the server running, and are this its host and port?"
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 _MISSING = re.compile(r'relation "(.+?)" does not exist')
@@ -44,14 +44,14 @@ class _Source(NamedTuple):
     load: Callable[[str], int]
 
 
-class PostgresSession:
+class PostgresSession(ServerSession):
     """One connection. `raw` is a `psycopg.Connection` in its default mode: statements begin a transaction."""
 
     dialect = "postgres"
 
     def __init__(self, raw: Any, connect: Callable[[], Any]) -> None:
         self.raw = raw
-        self._connect = connect
+        self._open = connect
         self._streams = 0
 
     def existing(self, tables: Sequence[str]) -> set[str]:
@@ -92,7 +92,7 @@ class PostgresSession:
             before_commit(state)
             return state
 
-        return self._again(lambda: self._publish(table, fill))
+        return self._retry(lambda: self._publish(table, fill))
 
     def grow(
         self, table: str, query: str, growth: Growth, before_commit: Callable[[TableState, int | None], None]
@@ -103,9 +103,9 @@ class PostgresSession:
 
         def fill(name: Name) -> TableState:
             with growing.hinting(query, name.table, growth), self._refusals():
-                ground = Ground(self, name)
-                grown = growing.grow(ground, select, growth, table)
-                rows = growing.total(ground, grown, counted=growth.counted)
+                into = GrowingTable(self, name)
+                grown = growing.grow(into, select, growth, table)
+                rows = growing.total(into, grown, counted=growth.counted)
             state = TableState(rows, SERVER_TABLE, self._described(name.quoted))
             before_commit(state, grown.added)
             done[:] = [state]
@@ -119,11 +119,11 @@ class PostgresSession:
                 self._prepare_attempts(self._target(table))
             return self._publish(table, fill)
 
-        return self._again(publish)
+        return self._retry(publish)
 
     def attempt_of(self, table: str) -> str | None:
         """The attempt that filled `table` last."""
-        return self._again(lambda: self._attempt_of(table))
+        return self._retry(lambda: self._attempt_of(table))
 
     def content(self, table: str) -> str:
         """The digest of its rows: the sum of the MD5 of each, written in one way whatever the settings are."""
@@ -206,12 +206,8 @@ class PostgresSession:
         select = statements.one_select(query, self.dialect)
         with self._refusals(0), self.raw.cursor("assets_fetch") as cursor:
             cursor.execute(select)
-            rows = tuple(cursor.fetchmany(keep)) if keep else ()
             columns = tuple(column.name for column in cursor.description or ())
-            count = len(rows)
-            while count < count_to and (batch := cursor.fetchmany(min(_BATCH, count_to - count))):
-                count += len(batch)
-        return Fetched(columns, rows, count)
+            return Fetched.read(cursor, columns, keep, count_to)
 
     def read(self, query: str) -> Rows:
         """The answer of one query that only reads, streamed."""
@@ -233,15 +229,12 @@ class PostgresSession:
                 return
             yield batch
 
-    def commit(self) -> None:
-        """Commit what a user's statements left open; nothing where the connection is closed."""
-        with self._refusals():
-            if not self.raw.closed:
-                self.raw.commit()
-
     def close(self) -> None:
         """Close the connection; what was not committed is lost."""
         self.raw.close()
+
+    def _connect(self) -> Any:
+        return self._open()
 
     # -- names -----------------------------------------------------------------------------------------------------
 
@@ -284,7 +277,7 @@ class PostgresSession:
         name = self._target(table)
         there = self._relation(name)
         if there is None:
-            raise DatabaseError(f"the table {table} does not exist", hint=names.hint(table, self._table_names()))
+            raise no_table(table, self._table_names())
         return name, there[1]
 
     def _table_names(self) -> list[str]:
@@ -408,29 +401,7 @@ class PostgresSession:
         with self._refusals():
             name = self._target(table)
             known = self._relation(Name(name.schema, growing.ATTEMPTS))
-            return growing.last_attempt(Ground(self, name)) if known else None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """A transaction of our own: what a look before has begun is ended first."""
-        self.raw.commit()
-        try:
-            yield
-            self.raw.commit()
-        except BaseException:
-            with suppress(Exception):  # a connection that broke has undone it
-                self.raw.rollback()
-            raise
-
-    def _again(self, work: Callable[[], T]) -> T:
-        """Do it, and if the connection breaks meanwhile, which undid it, do it again with another one."""
-
-        def with_another() -> T:
-            if self.raw.closed:
-                self.raw = self._connect()
-            return work()
-
-        return again(with_another, self.close)
+            return growing.last_attempt(GrowingTable(self, name)) if known else None
 
     @contextmanager
     def _refusals(self, ours: int | None = None, *, but: type[Exception] | None = None) -> Iterator[None]:
@@ -483,8 +454,3 @@ def _refusal(error: Any, ours: int | None, *, broken: bool) -> DatabaseError:
     line = _LINE.search(str(error)) if ours is not None else None
     number = max(int(line[1]) - (ours or 0), 1) if line else None
     return DatabaseError(message, hint=hint, line=number, detail=str(error))
-
-
-def first_line(text: str) -> str:
-    """The first line that says something."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from assets_cli.model.growth import Growth
 from assets_cli.model.world import SERVER_TABLE
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 Kind = Literal["table", "view"]
+_BATCH = 1_000
 
 VIEW_DIGEST = "exists:view"
 """The digest of every view: to say more about its rows would mean to run it."""
@@ -49,6 +50,15 @@ class Fetched(NamedTuple):
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     total: int
+
+    @classmethod
+    def read(cls, cursor: Any, columns: tuple[str, ...], keep: int, count_to: int) -> Self:
+        """Read `keep` rows of a cursor as DB-API has them, and count the others as they come, up to `count_to`."""
+        rows = tuple(map(tuple, cursor.fetchmany(keep))) if keep else ()
+        count = len(rows)
+        while count < count_to and (batch := cursor.fetchmany(min(_BATCH, count_to - count))):
+            count += len(batch)
+        return cls(columns, rows, count)
 
 
 class Rows(NamedTuple):

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assets_cli.connections import urls
-from assets_cli.connections.again import again
 from assets_cli.connections.protocol import DatabaseError
-from assets_cli.connections.sqlalchemy_session import SQLAlchemySession, first_line, refusal
+from assets_cli.connections.refusals import first_line
+from assets_cli.connections.server_session import retry
+from assets_cli.connections.sqlalchemy_session import SQLAlchemySession, refusal
 
 _EXAMPLE = '"${env.WAREHOUSE_URL}"'
 _INSTALL = "pip install 'assets-cli[sqlalchemy]'"
@@ -101,7 +102,7 @@ class SQLAlchemyDatabase(NamedTuple):
                 self.file.parent.mkdir(parents=True, exist_ok=True)
         if read_only:
             return SQLAlchemySession(self, self.connect(read_only=True))
-        return again(lambda: SQLAlchemySession(self, self.connect()))
+        return retry(lambda: SQLAlchemySession(self, self.connect()))
 
     def connect(self, *, read_only: bool = False) -> Any:
         """A `sqlalchemy.Connection` of an engine of its own."""

@@ -18,7 +18,7 @@ class Name(NamedTuple):
     table: str
 
 
-class Ground:
+class GrowingTable:
     """A table that grows, in an open transaction."""
 
     def __init__(self, session: SQLAlchemySession, name: Name) -> None:

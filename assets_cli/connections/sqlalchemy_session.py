@@ -12,10 +12,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assets_cli.connections import growing, names, statements
-from assets_cli.connections.again import again, may_pass
 from assets_cli.connections.protocol import (
     SERVER_TABLE,
     VIEW_DIGEST,
@@ -26,12 +25,13 @@ from assets_cli.connections.protocol import (
     Rows,
     TableState,
 )
-from assets_cli.connections.sqlalchemy_growing import Ground, Name
+from assets_cli.connections.refusals import first_line, no_table
+from assets_cli.connections.server_session import ServerSession, is_transient
+from assets_cli.connections.sqlalchemy_growing import GrowingTable, Name
 
 if TYPE_CHECKING:  # it imports this module
     from assets_cli.connections.sqlalchemy import SQLAlchemyDatabase
 
-T = TypeVar("T")
 _BATCH = 1_000
 _ARROW_BATCH = 20_000
 _STREAM = {"stream_results": True, "max_row_buffer": _ARROW_BATCH}
@@ -58,7 +58,7 @@ _TRAITS = {
 }
 
 
-class SQLAlchemySession:
+class SQLAlchemySession(ServerSession):
     """One connection. `raw` is a `sqlalchemy.Connection`: statements begin a transaction."""
 
     def __init__(self, base: SQLAlchemyDatabase, raw: Any) -> None:
@@ -87,7 +87,7 @@ class SQLAlchemySession:
             name = self._name(table)
             kind = self._kind(name)
             if kind is None:
-                raise DatabaseError(f"the table {table} does not exist", hint=names.hint(table, self._table_names()))
+                raise no_table(table, self._table_names())
             columns = self._described(name)
             if kind == "view":
                 return TableState(None, VIEW_DIGEST, columns)
@@ -111,7 +111,7 @@ class SQLAlchemySession:
             before_commit(state)
             return state
 
-        return self._again(lambda: self._publish(table, fill))
+        return self._retry(lambda: self._publish(table, fill))
 
     def grow(
         self, table: str, query: str, growth: Growth, before_commit: Callable[[TableState, int | None], None]
@@ -121,11 +121,11 @@ class SQLAlchemySession:
         done: list[TableState] = []
 
         def fill(name: Name) -> TableState:
-            ground = Ground(self, name)
-            grown = growing.grow(ground, select, growth, table)
+            into = GrowingTable(self, name)
+            grown = growing.grow(into, select, growth, table)
             columns = self._described(name)
             digest = self._digest(name, columns)
-            rows = growing.total(ground, grown, counted=growth.counted or self._base.file is not None)
+            rows = growing.total(into, grown, counted=growth.counted or self._base.file is not None)
             state = TableState(rows, digest, columns)
             before_commit(state, grown.added)
             done[:] = [state]
@@ -140,11 +140,11 @@ class SQLAlchemySession:
             with growing.hinting(query, self._name(table).table, growth):
                 return self._publish(table, fill)
 
-        return self._again(publish)
+        return self._retry(publish)
 
     def attempt_of(self, table: str) -> str | None:
         """The attempt that filled `table` last."""
-        return self._again(lambda: self._attempt_of(table))
+        return self._retry(lambda: self._attempt_of(table))
 
     def content(self, table: str) -> str:
         """The digest of its rows, each read and hashed here."""
@@ -166,7 +166,7 @@ class SQLAlchemySession:
         with self._refusals():
             name = self._name(table)
             if self._kind(name) is None:
-                raise DatabaseError(f"the table {table} does not exist", hint=names.hint(table, self._table_names()))
+                raise no_table(table, self._table_names())
             columns = self._described(name)
             return arrow_rows.table(columns, self._typed(name))
 
@@ -209,7 +209,7 @@ class SQLAlchemySession:
         with self._refusals():
             name = self._name(table)
             if self._kind(name) is None:
-                raise DatabaseError(f"the table {table} does not exist", hint=names.hint(table, self._table_names()))
+                raise no_table(table, self._table_names())
             return self._described(name)
 
     def fetch(self, query: str, keep: int, count_to: int) -> Fetched:
@@ -218,12 +218,9 @@ class SQLAlchemySession:
         with self._refusals():
             cursor = self._run(select, stream=True)
             columns = tuple(cursor.keys())
-            rows = tuple(tuple(row) for row in cursor.fetchmany(keep)) if keep else ()
-            count = len(rows)
-            while count < count_to and (batch := cursor.fetchmany(min(_BATCH, count_to - count))):
-                count += len(batch)
+            found = Fetched.read(cursor, columns, keep, count_to)
             cursor.close()
-        return Fetched(columns, rows, count)
+        return found
 
     def read(self, query: str) -> Rows:
         """The answer of one query that only reads as far as its first word says, streamed."""
@@ -241,18 +238,15 @@ class SQLAlchemySession:
                 return
             yield batch
 
-    def commit(self) -> None:
-        """Commit what a user's statements left open; nothing where the connection is closed."""
-        with self._refusals():
-            if not self.raw.closed:
-                self.raw.commit()
-
     def close(self) -> None:
         """Close the connection; what was not committed is lost."""
         engine = self.raw.engine
         with suppress(Exception):  # one that broke cannot be closed in order
             self.raw.close()
         engine.dispose()
+
+    def _connect(self) -> Any:
+        return self._base.connect()
 
     # -- names -----------------------------------------------------------------------------------------------------
 
@@ -439,29 +433,7 @@ class SQLAlchemySession:
         with self._refusals():
             name = self._name(table)
             known = self._kind(Name(name.schema, growing.ATTEMPTS))
-            return growing.last_attempt(Ground(self, name)) if known else None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """A transaction of our own: what a look before has begun is ended first."""
-        self.raw.commit()
-        try:
-            yield
-            self.raw.commit()
-        except BaseException:
-            with suppress(Exception):  # a connection that broke has undone it
-                self.raw.rollback()
-            raise
-
-    def _again(self, work: Callable[[], T]) -> T:
-        """Do it, and if the connection breaks meanwhile, which undid it, do it again with another one."""
-
-        def with_another() -> T:
-            if self.raw.closed:
-                self.raw = self._base.connect()
-            return work()
-
-        return again(with_another, self.close)
+            return growing.last_attempt(GrowingTable(self, name)) if known else None
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -482,10 +454,5 @@ def refusal(error: Any, *, connecting: bool = False) -> DatabaseError:
     if lost:
         text = f"the connection to the server broke: {text}"
     hint = "is the server running, and is the url right?" if lost or connecting else None
-    lost = lost or (connecting and may_pass(str(original or error)))
+    lost = lost or (connecting and is_transient(str(original or error)))
     return DatabaseError(text, hint=hint, detail=str(original or error), lost=lost)
-
-
-def first_line(text: str) -> str:
-    """The first line that says something."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -17,12 +17,20 @@ from urllib.parse import quote as url_quote
 
 from assets_cli.connections import files, growing, names
 from assets_cli.connections.protocol import DatabaseError, Fetched, Growth, Kind, Rows, TableState
+from assets_cli.connections.refusals import (
+    SCRIPT_HINT,
+    no_query,
+    no_select,
+    no_table,
+    require_one_query,
+    require_one_select,
+)
+from assets_cli.connections.sqlite_growing import BESIDE, GrowingTable
 
 _PATIENCE = 30.0
 """Seconds to wait for another program's lock before giving up."""
 
 _BATCH = 1_000
-_BESIDE = "__assets_new_"
 _NEEDS_WRITE = {264, 776, 1288}
 """SQLITE_READONLY_RECOVERY, _ROLLBACK, _CANTINIT: a killed writer left a journal, which only a writer can undo."""
 
@@ -31,9 +39,7 @@ _LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$)|;)*", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z]+")
 _NO_TABLE = re.compile(r"no such table: (?:main\.)?(.+)")
 _WRITES = re.compile(r'near "(?:insert|update|delete|replace)": syntax error', re.IGNORECASE)
-_SCRIPT_HINT = "declare `materialization: script` to run statements as they stand"
 _READS = ("select", "with", "values", "explain", "pragma")
-_READ_HINT = "this only reads; an asset with `materialization: script` may run other statements"
 _BETWEEN_LOOKS = 100_000  # instructions of SQLite's machine: a few milliseconds
 _OWN_TRANSACTION = {
     "begin", "commit", "end", "rollback", "savepoint", "release",  # the script keeps its own transactions
@@ -123,8 +129,7 @@ class SQLiteSession:
             name = self._resolve(table)
             kind = self._kind(name)
             if kind is None:
-                hint = names.hint(table, self._table_names())
-                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+                raise no_table(table, self._table_names())
             return self._state(name, kind)
 
     def publish_select(
@@ -149,9 +154,9 @@ class SQLiteSession:
             name = self._resolve(table)
         hinting = growing.hinting(query, name, growth)
         with hinting, self._refusals(), self._legacy_rename(), self._transaction():
-            ground = _Ground(self, name)
-            self.raw.execute(f"create table if not exists {ground.attempts} (target text, attempt text)")
-            grown = growing.grow(ground, select, growth, table)
+            into = GrowingTable(self, name)
+            self.raw.execute(f"create table if not exists {into.attempts} (target text, attempt text)")
+            grown = growing.grow(into, select, growth, table)
             state = self._state(name, "table")
             before_commit(state, grown.added)
         return state
@@ -160,7 +165,7 @@ class SQLiteSession:
         """The attempt that filled `table` last."""
         with self._refusals():
             name = self._resolve(table)
-            return growing.last_attempt(_Ground(self, name)) if self._kind(growing.ATTEMPTS) else None
+            return growing.last_attempt(GrowingTable(self, name)) if self._kind(growing.ATTEMPTS) else None
 
     def content(self, table: str) -> str:
         """The digest of its rows, which is the fingerprint."""
@@ -177,8 +182,7 @@ class SQLiteSession:
         with self._refusals():
             name = self._resolve(table)
             if self._kind(name) is None:
-                hint = names.hint(table, self._table_names())
-                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+                raise no_table(table, self._table_names())
             return sqlite_arrow.read(self.raw, name, self._described(name))
 
     def publish_arrow(self, table: str, rows: Any, before_commit: Callable[[TableState], None]) -> TableState:
@@ -189,7 +193,7 @@ class SQLiteSession:
         with self._refusals():
             name = self._resolve(table)
         with self._refusals(), self._legacy_rename(), self._transaction():
-            beside = names.quote("main", _BESIDE + name)
+            beside = names.quote("main", BESIDE + name)
             self.raw.execute(f"create table {beside} ({columns})")
             sqlite_arrow.insert(self.raw, beside, rows)
             self._put_in_place(name, self._kind(name))
@@ -235,29 +239,22 @@ class SQLiteSession:
         with self._refusals():
             name = self._resolve(table)
             if self._kind(name) is None:
-                hint = names.hint(table, self._table_names())
-                raise DatabaseError(f"the table {table} does not exist", hint=hint)
+                raise no_table(table, self._table_names())
             return self._described(name)
 
     def fetch(self, query: str, keep: int, count_to: int) -> Fetched:
         """Run one SELECT and count what it returns."""
         with self._refusals(), closing(self.raw.execute(_one_select(query))) as cursor:
             columns = tuple(str(each[0]) for each in cursor.description or ())
-            rows = tuple(cursor.fetchmany(keep)) if keep else ()
-            count = len(rows)
-            while count < count_to and (batch := cursor.fetchmany(min(_BATCH, count_to - count))):
-                count += len(batch)
-        return Fetched(columns, rows, count)
+            return Fetched.read(cursor, columns, keep, count_to)
 
     def read(self, query: str) -> Rows:
         """The answer of one query that only reads, streamed."""
         statements = _statements(query)
-        if len(statements) != 1:
-            text = "the query is empty" if not statements else f"expected one query, found {len(statements)} statements"
-            raise DatabaseError(text)
+        require_one_query(len(statements))
         word = _first_word(statements[0])
         if word not in _READS:
-            raise DatabaseError(f"expected a query, found {word.upper() or statements[0].strip()}", hint=_READ_HINT)
+            raise no_query(word.upper() or statements[0].strip())
         # Called every few milliseconds, it lets Python notice Ctrl-C, which makes SQLite stop.
         self.raw.set_progress_handler(lambda: 0, _BETWEEN_LOOKS)
         with self._refusals(), _interruptible():
@@ -297,14 +294,14 @@ class SQLiteSession:
             self.raw.execute(f"select * from {target} limit 0")  # noqa: S608 - SQLite believes a view until it is read
             return
         # Built beside, since the query may read what it replaces.
-        self.raw.execute(f"create table {names.quote('main', _BESIDE + name)} as\n{select}")
+        self.raw.execute(f"create table {names.quote('main', BESIDE + name)} as\n{select}")
         self._put_in_place(name, before)
 
     def _put_in_place(self, name: str, before: Kind | None) -> None:
         """Replace what is there by the table that was built beside it."""
         if before:
             self.raw.execute(f"drop {before} {names.quote('main', name)}")
-        self.raw.execute(f"alter table {names.quote('main', _BESIDE + name)} rename to {names.quote(name)}")
+        self.raw.execute(f"alter table {names.quote('main', BESIDE + name)} rename to {names.quote(name)}")
 
     def _state(self, name: str, kind: Kind) -> TableState:
         columns = self._described(name)
@@ -396,48 +393,6 @@ class SQLiteSession:
             raise refusal from None
 
 
-class _Ground:
-    """A table that grows, in an open transaction."""
-
-    def __init__(self, session: SQLiteSession, name: str) -> None:
-        self._session = session
-        self._table = name
-        self.target = names.quote("main", name)
-        self.beside = names.quote("temp", _BESIDE + name)
-        self.attempts = names.quote("main", growing.ATTEMPTS)
-        self.name = names.fold(name).decode("utf-8", "surrogatepass")
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement."""
-        return self._session.raw.execute(statement, values).fetchall()  # type: ignore[no-any-return]
-
-    def quote(self, name: str) -> str:
-        """A column's name."""
-        return names.quote(name)
-
-    def exists(self) -> bool:
-        """Whether there is a table."""
-        return self._session._kind(self._table) == "table"  # noqa: SLF001 - its own
-
-    def columns(self, table: str) -> tuple[tuple[str, str], ...]:
-        """Names and types."""
-        schema, name = ("main", self._table) if table == self.target else ("temp", _BESIDE + self._table)
-        return self._session._described(name, schema)  # noqa: SLF001 - its own
-
-    def build(self, query: str) -> None:
-        """Put the rows beside."""
-        self._session.raw.execute(f"create temp table {names.quote(_BESIDE + self._table)} as\n{query}")
-
-    def discard(self) -> None:
-        """Remove them."""
-        self._session.raw.execute(f"drop table {self.beside}")
-
-    def replace(self, query: str) -> int:
-        """Make the table anew."""
-        self._session._replace(self._table, query, "table")
-        return int(self.execute(f"select count(*) from {self.target}")[0][0])  # noqa: S608 - quoted
-
-
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """What SQLite calls interrupted was Ctrl-C: nothing else stops a query here."""
@@ -454,7 +409,7 @@ def _refusal(error: sqlite3.Error, written: str) -> DatabaseError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         message = f"the database {written} is in use by another program"
         return DatabaseError(message, hint="end the transaction that is open there", in_use=True)
-    return DatabaseError(text, hint=_SCRIPT_HINT if _WRITES.search(text) else None)
+    return DatabaseError(text, hint=SCRIPT_HINT if _WRITES.search(text) else None)
 
 
 def _statements(text: str) -> list[str]:
@@ -483,11 +438,8 @@ def _first_word(statement: str) -> str:
 
 def _one_select(query: str) -> str:
     statements = _statements(query)
-    if not statements:
-        raise DatabaseError("the query is empty")
-    if len(statements) > 1:
-        raise DatabaseError(f"expected one SELECT, found {len(statements)} statements", hint=_SCRIPT_HINT)
+    require_one_select(len(statements))
     word = _first_word(statements[0])
     if word not in ("select", "with", "values"):
-        raise DatabaseError(f"expected a SELECT, found {word.upper() or statements[0].strip()}", hint=_SCRIPT_HINT)
+        raise no_select(word.upper() or statements[0].strip())
     return statements[0]

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import re
 
-from assets_cli.connections.protocol import DatabaseError
+from assets_cli.connections.refusals import no_query, no_select, require_one_query, require_one_select
 
-SCRIPT_HINT = "declare `materialization: script` to run statements as they stand"
-READ_HINT = "this only reads; an asset with `materialization: script` may run other statements"
 _QUERIES = ("select", "with", "values", "table", "from")
 _READS = (*_QUERIES, "explain", "show", "describe", "desc")
 _TOKEN = re.compile(
@@ -61,13 +59,10 @@ def one_select(text: str, dialect: str = "") -> str:
         DatabaseError: it is something else.
     """
     found = split(text, dialect)
-    if not found:
-        raise DatabaseError("the query is empty")
-    if len(found) > 1:
-        raise DatabaseError(f"expected one SELECT, found {len(found)} statements", hint=SCRIPT_HINT)
+    require_one_select(len(found))
     word = first_word(found[0])
     if word not in _QUERIES:
-        raise DatabaseError(f"expected a SELECT, found {word.upper()}", hint=SCRIPT_HINT)
+        raise no_select(word.upper())
     return _from_start(text, found[0])
 
 
@@ -78,12 +73,10 @@ def one_query(text: str, dialect: str = "") -> str:
         DatabaseError: it is something else.
     """
     found = split(text, dialect)
-    if len(found) != 1:
-        said = "the query is empty" if not found else f"expected one query, found {len(found)} statements"
-        raise DatabaseError(said)
+    require_one_query(len(found))
     word = first_word(found[0])
     if word not in _READS:
-        raise DatabaseError(f"expected a query, found {word.upper()}", hint=READ_HINT)
+        raise no_query(word.upper())
     return _from_start(text, found[0])
 
 

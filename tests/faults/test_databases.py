@@ -115,7 +115,7 @@ def test_a_connection_that_breaks_in_mid_statement(far: Far, relay: Relay) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_connection_that_breaks_anywhere(kind: str, postgres: Server, pg: str, monkeypatch: Any) -> None:
     """At whichever of the messages of a step the connection is cut: the rows are there, each once."""
-    monkeypatch.setattr("assets_cli.connections.again.PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("assets_cli.connections.server_session.PAUSES", (0.01, 0.01))
     name = str(psycopg.conninfo.conninfo_to_dict(pg)["dbname"])
     cut = 0
     with psycopg.connect(pg, autocommit=True) as near:

@@ -248,7 +248,7 @@ class TestBadServers:
 
     def test_a_connection_that_keeps_breaking(self, postgres: Server, pg: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """In the end there is one clear error, and no half table."""
-        monkeypatch.setattr("assets_cli.connections.again.PAUSES", (0.01, 0.01))
+        monkeypatch.setattr("assets_cli.connections.server_session.PAUSES", (0.01, 0.01))
         session = opened(pg)
 
         def end(*_: object) -> None:
@@ -262,7 +262,7 @@ class TestBadServers:
 
     def test_a_server_that_starts_up(self, pg: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """A connection that is refused for a moment is tried again for a deed, and not for a look."""
-        monkeypatch.setattr("assets_cli.connections.again.PAUSES", (0.01, 0.01))
+        monkeypatch.setattr("assets_cli.connections.server_session.PAUSES", (0.01, 0.01))
         real, tried = psycopg.connect, []
 
         def refusing(*arguments: Any, **options: Any) -> Any:
