@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assets_cli.checks.jsonable import row
 from assets_cli.checks.protocol import PASSED, SAMPLE, Finding, Session, refused
+from assets_cli.checks.values import rows
 
 _MOST = 100_000
 """Rows are counted up to here: a query that returns everything need not be read to its end."""
@@ -14,7 +15,7 @@ def look(query: str, session: Session) -> Finding:
     found = session.fetch(query, SAMPLE, _MOST)
     if not found.total:
         return PASSED
-    count = f"{found.total:,} or more rows" if found.total >= _MOST else _rows(found.total)
+    count = f"{found.total:,} or more rows" if found.total >= _MOST else rows(found.total)
     sample = tuple(row(found.columns, values) for values in found.rows)
     return Finding(passed=False, failing=found.total, message=f"the query returns {count}", sample=sample)
 
@@ -25,7 +26,3 @@ def refused_query(error: Exception) -> Finding:
     if text.startswith("expected "):
         return Finding(passed=False, message=f"{text} (a check is one SELECT that finds what is wrong)")
     return refused(error)
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

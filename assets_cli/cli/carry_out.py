@@ -91,8 +91,7 @@ def _traced(project: Project, file: NewFile | None, *, is_quiet: bool) -> Iterat
             text = trace.document(*project.run(tracer.run), now(), tracer) if tracer.run else trace.nothing()
             file.write(text)
         except AssetsError as error:
-            said = f"no trace was written: {error.problems[0].message}"
-            console.remark([f"{console.err().paint('warning', 'bold', 'yellow')}: {said}"])
+            console.warn(f"no trace was written: {error.problems[0].message}")
         else:
             if not is_quiet:
                 console.remark([f"trace: {file.path} (for ui.perfetto.dev or chrome://tracing)"])
@@ -101,4 +100,4 @@ def _traced(project: Project, file: NewFile | None, *, is_quiet: bool) -> Iterat
 def warn(event: RunEvent) -> None:
     """Print what the clean-up after dead runs has to say."""
     if isinstance(event, Warned):
-        console.remark([f"{console.err().paint('warning', 'bold', 'yellow')}: {event.message}"])
+        console.warn(event.message)

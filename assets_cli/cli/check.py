@@ -38,6 +38,6 @@ def command(session: Session, selection: Selection = None, as_json: AsJson = Fal
 
 def _tell(event: RunEvent) -> None:
     if isinstance(event, Warned):
-        console.remark([f"{console.err().paint('warning', 'bold', 'yellow')}: {event.message}"])
+        console.warn(event.message)
     elif isinstance(event, StepWaiting):
         console.remark([f"{event.asset}: waiting for {event.holder}"])

@@ -1,6 +1,6 @@
 """The table of commands: names, where they live, one line of help, their options. Imports nothing.
 
-The root `--help` and shell completion read it, so that neither has to import eleven modules; a test holds it against
+The root `--help` and shell completion read it, so that neither has to import every command; a test holds it against
 the commands themselves.
 """
 

@@ -36,6 +36,11 @@ def remark(lines: Iterable[str]) -> None:
     err().write(lines)
 
 
+def warn(message: str) -> None:
+    """Print a warning that stopped nothing, in a line."""
+    remark([f"{err().paint('warning', 'bold', 'yellow')}: {message}"])
+
+
 def show_problems(problems: Sequence[Problem], view: screen.Viewpoint = screen.HERE, *, total: bool = True) -> None:
     """Print problems to stderr; a single one needs no line that counts it."""
     with_total = total and len(problems) > 1
@@ -44,17 +49,16 @@ def show_problems(problems: Sequence[Problem], view: screen.Viewpoint = screen.H
     target.write(lines if with_total else lines[:-2])
 
 
-def show_json(document: Any, *, indent: int | None = 2) -> None:
+def show_json(document: Any) -> None:
     """Print one JSON document, in one piece. Beyond ASCII only where the stream is sure to take it.
 
     Where a list in it is so long that nobody will read it, its entries have a line each: Python indents slowly.
     """
-    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
-    is_plain = encoding != "utf8"
+    is_plain = _takes_ascii_alone()
     if isinstance(document, dict) and any(isinstance(part, list) and len(part) > _MANY for part in document.values()):
         text = _by_lines(document, json.JSONEncoder(ensure_ascii=is_plain).encode)
     else:
-        text = json.dumps(document, indent=indent, ensure_ascii=is_plain)
+        text = json.dumps(document, indent=2, ensure_ascii=is_plain)
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -72,10 +76,13 @@ def _by_lines(document: dict[str, Any], encode: Callable[[Any], str]) -> str:
 
 def show_json_lines(documents: Iterable[Any]) -> None:
     """Print JSON documents, one a line, in one piece."""
-    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
-    encode = json.JSONEncoder(ensure_ascii=encoding != "utf8").encode
+    encode = json.JSONEncoder(ensure_ascii=_takes_ascii_alone()).encode
     sys.stdout.write("".join(f"{encode(document)}\n" for document in documents))
     sys.stdout.flush()
+
+
+def _takes_ascii_alone() -> bool:
+    return (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "") != "utf8"
 
 
 def leave_out() -> None:

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from assets_cli.manifest.schemas import schema_text
-from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.problem import AssetsError, Problem, system_reason
 
 # Where a file comes from in `templates` and what it is called in the project. A wheel may drop a .gitignore.
 TEMPLATES = {
@@ -55,7 +55,7 @@ def write_project(directory: Path) -> tuple[str, ...]:
             if isinstance(error, FileExistsError | NotADirectoryError):
                 reason = f"{error.filename} is in the way"
             else:
-                reason = (error.strerror or str(error)).lower()
+                reason = system_reason(error)
             raise AssetsError(
                 Problem("A0802", f"cannot write {path}: {reason}", hint="name a directory that you may write to")
             ) from error

@@ -9,9 +9,9 @@ from typing import Self
 from assets_cli.cli import console, event_documents
 from assets_cli.cli.background_listener import BackgroundListener
 from assets_cli.cli.screens import plan as plan_screen
+from assets_cli.cli.screens.long_running import LongRunning
 from assets_cli.cli.screens.problems import block
 from assets_cli.cli.screens.run import Transcript
-from assets_cli.cli.screens.still import Still
 from assets_cli.cli.screens.under_way import UnderWay
 from assets_cli.cli.words import now
 from assets_cli.model.event import RunEvent, RunFinished, RunStarted, StepFinished
@@ -88,24 +88,24 @@ class Lines:
         self._opening = list(opening)
         self._transcript = transcript
         self._under_way = under_way
-        self._still = Still(under_way)
+        self._long_running = LongRunning(under_way)
 
     def __call__(self, events: Sequence[RunEvent], *, is_last: bool) -> float | None:  # noqa: ARG002 - as above
         """Write what there is to say, at once."""
         said, self._opening = self._opening, []
-        transcript, under_way, still = self._transcript, self._under_way, self._still
+        transcript, under_way, long_running = self._transcript, self._under_way, self._long_running
         for event in events:
             under_way.take(event)
-            for asset, note in still.take(event):
+            for asset, note in long_running.take(event):
                 said += transcript.note(asset, note)
             said += transcript.lines(event)
         if under_way.rows:
             moment = now()
-            for asset, note in still.waiting(moment):
+            for asset, note in long_running.waiting(moment):
                 said += transcript.note(asset, note)
-            long = still.said(moment)
-            if long:
-                said += transcript.terminal.wrap(long, transcript.terminal.width)
+            text = long_running.said(moment)
+            if text:
+                said += transcript.terminal.wrap(text, transcript.terminal.width)
         if said:
             transcript.terminal.write(said)
         return _TICK if under_way.rows else None
@@ -165,4 +165,4 @@ def _close(listener: BackgroundListener) -> None:
     listener.__exit__()
     if listener.error is not None:
         what = f"{type(listener.error).__name__}: {listener.error}"
-        console.remark([f"{console.err().paint('warning', 'bold', 'yellow')}: the run could not be shown ({what})"])
+        console.warn(f"the run could not be shown ({what})")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from assets_cli.cli import calls, console
 from assets_cli.cli.session import Session
-from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.problem import AssetsError, Problem, system_reason
 
 INTERRUPTED = 130
 REFUSED = 2
@@ -76,7 +76,7 @@ def _refuse(error: Exception, arguments: Sequence[str]) -> int:
 
 def _system_error(error: OSError) -> Problem:
     where = f"{error.filename}: " if error.filename else ""
-    return Problem("A0818", f"{where}{(error.strerror or str(error)).lower()}", hint="the operating system refused it")
+    return Problem("A0818", f"{where}{system_reason(error)}", hint="the operating system refused it")
 
 
 def _break_off() -> int:

@@ -63,10 +63,9 @@ def command(
     check_jobs(jobs)
     further = length_of(ahead)
     chosen = tuple(selection or ())
+    flags = {"upstream": upstream, "downstream": downstream, "force": force, "full_refresh": full_refresh}
     if plan_file:
-        given = flags_of(upstream=upstream, downstream=downstream, force=force, full_refresh=full_refresh)
-        given += ("--ahead",) if ahead else ()
-        _refuse_more(chosen, given)
+        _refuse_more(chosen, flags_of(**flags, ahead=bool(ahead)))
     with EventStream() if as_json else nullcontext() as stream:
         saved = _saved(plan_file) if plan_file else None
         project = session.open()
@@ -80,16 +79,7 @@ def command(
                     console.remark(["nothing to do: the plan has no step"])
                     return 0
                 return carry_out(project, plan, page, stream, jobs=jobs, fail_fast=fail_fast, trace=file)
-        plan = project.plan(
-            chosen,
-            upstream=upstream,
-            downstream=downstream,
-            force=force,
-            full_refresh=full_refresh,
-            jobs=jobs,
-            observe=not no_observe,
-            ahead=further,
-        )
+        plan = project.plan(chosen, **flags, jobs=jobs, observe=not no_observe, ahead=further)
         # Typed again, --full-refresh would build anew what has succeeded; left out, rows would come to those that are
         # to go.
         verb = "retry" if full_refresh else "materialize"

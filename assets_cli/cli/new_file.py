@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from assets_cli.model.manifest import Manifest
-from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.problem import AssetsError, Problem, system_reason
 
 
 class NewFile:
@@ -35,7 +35,7 @@ class NewFile:
             self._temporary.open("x").close()
             self._temporary.unlink()
         except OSError as error:
-            raise self._refusal((error.strerror or str(error)).lower()) from None
+            raise self._refusal(system_reason(error)) from None
 
     def write(self, text: str) -> None:
         """Write it, at once or not at all.
@@ -53,7 +53,7 @@ class NewFile:
             if not isinstance(error, FileExistsError):
                 with suppress(OSError):
                     self._temporary.unlink()
-            raise self._refusal((error.strerror or str(error)).lower()) from None
+            raise self._refusal(system_reason(error)) from None
 
     def _in_the_way(self, manifest: Manifest) -> str | None:
         """Why nothing may be written there, if so."""

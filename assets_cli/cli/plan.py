@@ -51,16 +51,9 @@ def command(
     further = length_of(ahead)
     project = session.open()
     chosen = tuple(selection or ())
+    flags = {"upstream": upstream, "downstream": downstream, "force": force, "full_refresh": full_refresh}
     make = project.propose if out else project.plan
-    made = make(
-        chosen,
-        upstream=upstream,
-        downstream=downstream,
-        force=force,
-        full_refresh=full_refresh,
-        observe=not no_observe,
-        ahead=further,
-    )
+    made = make(chosen, **flags, observe=not no_observe, ahead=further)
     if out:
         from assets_cli.cli import saved_plans  # only a plan that is saved needs it
 
@@ -72,25 +65,14 @@ def command(
         if out:
             console.remark([f"saved in {out}"])
     else:
+        again = (*chosen, *flags_of(**flags, ahead=ahead, no_observe=no_observe))
         page = screen.Page(
             project.manifest,
             console.out(),
             session.command,
             everything=everything,
             view=session.view(),
-            typed=("--plan", str(out))
-            if out
-            else (
-                *chosen,
-                *flags_of(
-                    upstream=upstream,
-                    downstream=downstream,
-                    force=force,
-                    full_refresh=full_refresh,
-                    ahead=ahead,
-                    no_observe=no_observe,
-                ),
-            ),
+            typed=("--plan", str(out)) if out else again,
             saved=str(out) if out else "",
         )
         console.show(screen.lines(made, page))

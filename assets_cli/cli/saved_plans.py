@@ -20,7 +20,7 @@ from assets_cli.cli.words import rfc3339
 from assets_cli.model.history import Component, Observation
 from assets_cli.model.manifest import Manifest
 from assets_cli.model.plan import Basis, Cause, Code, Plan, Promise, Recorded, Step
-from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.problem import AssetsError, Problem, system_reason
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _LARGEST = 1 << 29
@@ -210,7 +210,7 @@ def write(path: Path, plan: Plan, manifest: Manifest) -> None:
         if not isinstance(error, FileExistsError):
             with suppress(OSError):
                 temporary.unlink()
-        raise AssetsError(_cannot_write(path, (error.strerror or str(error)).lower())) from None
+        raise AssetsError(_cannot_write(path, system_reason(error))) from None
 
 
 def _in_the_way(target: Path, manifest: Manifest) -> str | None:
@@ -272,7 +272,7 @@ def _document_in(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
+        message = f"cannot read {path}: {system_reason(error)}"
         raise AssetsError(Problem("A0616", message, hint=_PLAN_AGAIN)) from None
     if not data.strip():
         raise AssetsError(_no_plan(path, "it is empty"))

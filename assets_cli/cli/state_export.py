@@ -38,4 +38,4 @@ def command(
 def remark_unrecorded(problem: Problem | None) -> None:
     """A copy was made of a history that cannot be written to, so that it does not say so itself."""
     if problem:
-        console.remark([f"{console.err().paint('warning', 'bold', 'yellow')}: not put on record: {problem.message}"])
+        console.warn(f"not put on record: {problem.message}")

@@ -12,7 +12,7 @@ from assets_cli.cli.options import Argument
 from assets_cli.cli.session import Session
 from assets_cli.cli.state_export import STREAM
 from assets_cli.cli.words import count
-from assets_cli.model.problem import AssetsError, Problem
+from assets_cli.model.problem import AssetsError, Problem, system_reason
 
 
 def command(
@@ -31,7 +31,7 @@ def command(
         source = nullcontext(sys.stdin.buffer) if file == STREAM else Path(file).open("rb")  # noqa: SIM115 - as below
     except OSError as error:
         hint = "name the file that `assets state export FILE` wrote"
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise AssetsError(Problem("A0513", f"cannot read {file}: {reason}", hint=hint)) from None
     with source as stream:
         found = repair.load("stdin" if file == STREAM else file, lines_of(stream.readline))

@@ -16,6 +16,7 @@ from assets_cli.computes import reported
 from assets_cli.computes.pipes import MARK, Files, is_marked
 from assets_cli.computes.reported import Reported
 from assets_cli.model import metadata as values
+from assets_cli.model.problem import system_reason
 
 WINDOW: Final = 16 << 20
 """Bytes at the beginning and at the end of a file that are read; what is between them in a larger one is left out."""
@@ -85,7 +86,7 @@ def _read_file(path: str, account: _Account) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        account.warn(f"its Pipes messages cannot be read: {(error.strerror or str(error)).lower()}")
+        account.warn(f"its Pipes messages cannot be read: {system_reason(error)}")
         return
     if size > 2 * WINDOW:
         account.warn(
@@ -107,7 +108,7 @@ def _read_log(log: str, size: int, account: _Account) -> None:
                 elif line.startswith(_BEGINNING):
                     account.note_unreadable(line)
     except OSError as error:
-        account.warn(f"its log cannot be read for Pipes messages: {(error.strerror or str(error)).lower()}")
+        account.warn(f"its log cannot be read for Pipes messages: {system_reason(error)}")
         return
     if size > 2 * WINDOW:
         account.warn(

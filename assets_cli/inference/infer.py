@@ -19,7 +19,7 @@ from assets_cli.manifest.references import fold
 from assets_cli.model.manifest import Asset, Inferred, Manifest, PythonCommand, SqlCommand, parameter_name
 from assets_cli.model.problem import Problem
 from assets_cli.model.template import UnknownVariableError, fill_vars
-from assets_cli.probing.files import FileDigests
+from assets_cli.probing.files import FileDigests, kind_of_sql
 from assets_cli.probing.normalise import parser_version
 
 _NOTHING: Mapping[str, str] = {}
@@ -184,7 +184,7 @@ class CodeReader:
             path = normpath(command.path)
             self._digests[path] = None
             try:
-                digest, variables = files.content_fact(path, "sql", _kind_of_sql)
+                digest, variables = files.content_fact(path, "sql", kind_of_sql)
             except OSError:
                 return ""
             self._digests[path] = digest
@@ -204,11 +204,6 @@ class CodeReader:
             known = fact_of(read(text, dialect))
             files.keep(key, known)
         return known
-
-
-def _kind_of_sql(data: bytes) -> str:
-    """Whether an SQL text is the same with variables filled in. Shared with the code version, which asks the same."""
-    return "variables" if b"${vars." in data else "plain"
 
 
 def _clashes(manifest: Manifest, asset: Asset) -> list[Problem]:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from assets_cli.connections.names import pieces
 from assets_cli.connections.protocol import DatabaseError
 from assets_cli.model.manifest import Connection
-from assets_cli.model.template import UnknownVariableError, fill_environment
+from assets_cli.model.template import fill_known
 
 Case = Literal["ignored", "lower", "upper", "kept"]
 SEPARATOR: Final = "\0"
@@ -119,7 +119,7 @@ def site_of(connection: Connection, real: Callable[[str], str], environ: Mapping
 
     `real` follows the links of a path.
     """
-    options = {key: _filled(value, environ) for key, value in connection.options.items() if isinstance(value, str)}
+    options = {key: fill_known(value, environ) for key, value in connection.options.items() if isinstance(value, str)}
     if connection.type in ("duckdb", "sqlite"):
         path = options.get("path", "")
         if not path or ":memory:" in path:
@@ -153,10 +153,3 @@ def _home(dialect: str, steps: Sequence[str]) -> tuple[str, str]:
         return "", steps[0] if steps else ""
     schema = steps[1] if len(steps) > 1 else default_schema(dialect)
     return steps[0] if steps else "", schema
-
-
-def _filled(text: str, environ: Mapping[str, str]) -> str:
-    try:
-        return fill_environment(text, environ)
-    except UnknownVariableError:
-        return text

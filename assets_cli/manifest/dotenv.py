@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from assets_cli.model.problem import Place, Problem
+from assets_cli.model.problem import Place, Problem, system_reason
 
 FILE: Final = ".env"
 # Compiled by `re` when there is a file: few projects have one.
@@ -51,7 +51,7 @@ def read(root: str | Path) -> Variables:
     except UnicodeDecodeError:
         return _unreadable("it is not UTF-8", "save the file as UTF-8")
     except OSError as error:
-        return _unreadable((error.strerror or str(error)).lower(), "make it readable, or remove it")
+        return _unreadable(system_reason(error), "make it readable, or remove it")
     return parse(text)
 
 

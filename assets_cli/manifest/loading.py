@@ -26,7 +26,7 @@ from assets_cli.manifest.subject import name_assets
 from assets_cli.manifest.variables import Variables
 from assets_cli.model.manifest import CONNECTION_TYPES, Asset, Connection, Manifest
 from assets_cli.model.memory import collector_paused
-from assets_cli.model.problem import Place, Problem
+from assets_cli.model.problem import Place, Problem, system_reason
 
 STATE: Final = ".assets/state.db"
 
@@ -100,7 +100,7 @@ class Loading:
         try:
             data = contents(os.path.join(self.root, name))  # noqa: PTH118 - `name` may be absolute
         except OSError as error:
-            message = f"cannot read '{name}': {_reason(error)}"
+            message = f"cannot read '{name}': {system_reason(error)}"
             self.problems.append(Problem("A0103", message, hint="check that it is a file that you may read"))
             return None
         self._digests.append((name, digest_of(data)))
@@ -257,7 +257,3 @@ class Loading:
 def _written(definition: Definition) -> Mapping[str, Any]:
     written: Mapping[str, Any] = definition.source.document.values["assets"][definition.position]
     return written
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

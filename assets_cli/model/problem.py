@@ -62,3 +62,8 @@ class AssetsError(Exception):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(f"{problem.code}: {problem.message}" for problem in problems))
         self.problems = problems
+
+
+def system_reason(error: OSError) -> str:
+    """What the operating system says of an error, as part of a sentence."""
+    return (error.strerror or str(error)).lower()

@@ -67,6 +67,14 @@ def fill_environment(text: str, environ: Mapping[str, str]) -> str:
     return re.sub(_ENV, value, text)
 
 
+def fill_known(text: str, environ: Mapping[str, str]) -> str:
+    """The same; as it stands where a variable is not set."""
+    try:
+        return fill_environment(text, environ)
+    except UnknownVariableError:
+        return text
+
+
 def variable_names(text: str) -> list[str]:
     """The names x of each `${vars.x}` in a text."""
     if "${vars." not in text:

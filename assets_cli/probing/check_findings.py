@@ -10,7 +10,7 @@ from posixpath import normpath
 from typing import NamedTuple
 
 from assets_cli.model.manifest import Asset, PythonCommand
-from assets_cli.model.problem import Place, Problem
+from assets_cli.model.problem import Place, Problem, system_reason
 from assets_cli.probing import nearest
 from assets_cli.probing.code import CodeLook
 
@@ -54,7 +54,7 @@ def function_findings(
         path = look.modules.find(module)
         source = look.modules.source(path) if path is not None else None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         yield problem("A0304", f"the module {module} cannot be read: {reason}", "make it readable")
         return
     if path is None or source is None:
@@ -84,5 +84,5 @@ def sql_file(look: CodeLook, asset: Asset, path: str, place: Place) -> Iterator[
     except UnicodeDecodeError:
         yield Problem("A0302", f"{path} is not UTF-8", place=place, hint="save it as UTF-8", asset=asset.name)
     except OSError as error:
-        message = f"the SQL file {path} cannot be read: {(error.strerror or str(error)).lower()}"
+        message = f"the SQL file {path} cannot be read: {system_reason(error)}"
         yield Problem("A0301", message, place=place, hint="make it readable", asset=asset.name)

@@ -17,23 +17,15 @@ from typing import NamedTuple
 from assets_cli.model import texts
 from assets_cli.model.history import Component
 from assets_cli.model.manifest import Asset, Connection, Manifest, PythonCommand, ShellCommand, SqlCommand
-from assets_cli.model.problem import Place, Problem
+from assets_cli.model.problem import Place, Problem, system_reason
 from assets_cli.model.template import UnknownVariableError, fill_vars
 from assets_cli.model.world import CodeProbe
 from assets_cli.probing import nearest, normalise, shell_scripts
 from assets_cli.probing.declared import FIELDS, PLAIN_SHELL, Declarations, connection_of, is_whole, joined, text_digest
-from assets_cli.probing.files import FileDigests
+from assets_cli.probing.files import FileDigests, kind_of_sql
 from assets_cli.probing.paths import Walls
 from assets_cli.probing.python_imports import Modules
 from assets_cli.state.rows import Components
-
-
-def probe_code(
-    manifest: Manifest, asset: Asset, recorded: Mapping[str, Component] | None, files: FileDigests
-) -> CodeProbe:
-    """The components of one asset's code version as they are now."""
-    return CodeLook(manifest, files).probe(asset, recorded)
-
 
 Keys = tuple[str | int, ...]
 
@@ -144,7 +136,7 @@ class CodeLook:
         if command.path is None:
             return {"command": text_digest(command.query or "")}
         path = normpath(command.path)
-        raw, kind = self.files.content_fact(path, "sql", _kind_of_sql)
+        raw, kind = self.files.content_fact(path, "sql", kind_of_sql)
         return {component_name(path): f"sha256:{raw}"} if kind == "plain" else None
 
     def connection_of(self, asset: Asset) -> Connection | None:
@@ -264,7 +256,7 @@ class _Examination:
         files = self.look.files
         place = ("command", "sql")
         try:
-            digest, kind = files.content_fact(path, "sql", _kind_of_sql)
+            digest, kind = files.content_fact(path, "sql", kind_of_sql)
             name, raw = component_name(path), f"sha256:{digest}"
             known = self.recorded.get(name)
             if kind == "plain" and known is not None and known.raw == raw:
@@ -279,7 +271,8 @@ class _Examination:
             hint = nearest.hint(path, nearest.files(files.root, ".sql")) or "create it, or correct the path"
             self._problem("A0301", f"the SQL file {path} does not exist", place, hint)
         except OSError as error:
-            self._problem("A0301", f"the SQL file {path} cannot be read: {_reason(error)}", place, "make it readable")
+            message = f"the SQL file {path} cannot be read: {system_reason(error)}"
+            self._problem("A0301", message, place, "make it readable")
         except UnknownVariableError as unknown:
             where = _place_in(path, text, "${" + unknown.name + "}")
             hint = f"declare it under vars: in {self.look.manifest.file}, or pass --var {unknown.name[5:]}=…"
@@ -299,7 +292,7 @@ class _Examination:
                 return
             source = modules.source(path)
         except OSError as error:
-            message = f"the module {command.module} cannot be read: {_reason(error)}"
+            message = f"the module {command.module} cannot be read: {system_reason(error)}"
             self._problem("A0304", message, place, "make it readable")
             return
         if source.error is not None:
@@ -349,7 +342,7 @@ class _Examination:
             else:
                 self.components[name] = Component(raw)
         except OSError as error:
-            self._problem("A0308", f"{path} cannot be read: {_reason(error)}", keys, "make it readable")
+            self._problem("A0308", f"{path} cannot be read: {system_reason(error)}", keys, "make it readable")
 
     def _python_component(self, path: str, raw: str, known: Component | None) -> Component:
         files = self.look.files
@@ -416,11 +409,6 @@ def _text(recorded: Mapping[str, Component]) -> str:
     return recorded.text if isinstance(recorded, Components) else texts.of_components(recorded)
 
 
-def _kind_of_sql(data: bytes) -> str:
-    """Whether an SQL text is the same with variables filled in."""
-    return "variables" if b"${vars." in data else "plain"
-
-
 def _place_in(path: str, text: str, what: str) -> Place:
     at = max(text.find(what), 0)
     return Place(path, text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1)
@@ -436,7 +424,3 @@ def _is_in(path: str, output: str | None) -> bool:
 
 def _dotted(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

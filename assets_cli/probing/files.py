@@ -44,6 +44,11 @@ def is_racy(newest: int, taken: int) -> bool:
     return newest + (2 * SECOND if newest % SECOND == 0 else 20_000_000) > taken
 
 
+def kind_of_sql(data: bytes) -> str:
+    """Whether an SQL text is the same with variables filled in."""
+    return "variables" if b"${vars." in data else "plain"
+
+
 def gate(stat: os.stat_result) -> str:
     """The cheap gate of one file: its size, mtime and inode."""
     return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from stat import S_ISDIR, S_ISLNK, S_ISREG
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from assets_cli.model.history import Fingerprint
+from assets_cli.model.problem import system_reason
 from assets_cli.model.world import OutputProbe
 from assets_cli.probing.files import EMPTY, FileDigests, gate, is_racy
 
@@ -96,7 +97,7 @@ def probe_path(path: str, recorded: Fingerprint | None, files: FileDigests, wall
     except (FileNotFoundError, NotADirectoryError):
         return _MISSING
     except OSError as error:
-        return OutputProbe("unknown", detail=f"it cannot be read: {(error.strerror or str(error)).lower()}")
+        return OutputProbe("unknown", detail=f"it cannot be read: {system_reason(error)}")
     return OutputProbe("present", Fingerprint("exists:special"))  # a device or a pipe has no content to compare
 
 
@@ -136,10 +137,8 @@ class Glance:
         return inside
 
 
-def data_version_of_path(fingerprint: Fingerprint, mode: Literal["content", "stat"]) -> str:
-    """The data version that a fingerprint of a path gives: its content, or sizes, mtimes and inodes only."""
-    if mode == "content":
-        return fingerprint.digest
+def stat_version(fingerprint: Fingerprint) -> str:
+    """The data version that a fingerprint of a path gives by sizes, mtimes and inodes alone."""
     return f"stat:{hashlib.sha256((fingerprint.stat or fingerprint.digest).encode()).hexdigest()}"
 
 

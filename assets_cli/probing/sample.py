@@ -13,7 +13,7 @@ from pathlib import Path
 from assets_cli.connections.protocol import Session
 from assets_cli.model.answers import Sample
 from assets_cli.model.manifest import Asset, Manifest
-from assets_cli.model.problem import AssetsError
+from assets_cli.model.problem import AssetsError, system_reason
 from assets_cli.model.template import UnknownVariableError, fill_environment
 from assets_cli.probing.answering import opened
 from assets_cli.probing.tables import DatabaseLocks
@@ -46,7 +46,7 @@ def sample(manifest: Manifest, asset: Asset, environ: Mapping[str, str], locks: 
     except UnknownVariableError as unknown:
         return Sample(note=f"the environment variable {unknown.name.removeprefix('env.')} is not set")
     except OSError as error:
-        return Sample(note=f"{error.filename or asset.name}: {(error.strerror or str(error)).lower()}")
+        return Sample(note=f"{error.filename or asset.name}: {system_reason(error)}")
     return Sample(note="it declares no output")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from assets_cli.model.manifest import Asset, Manifest, PathProbe, ShellCommand, SqlCommand, SqlProbe
 from assets_cli.model.secrets import has_password, secrets, whole
-from assets_cli.model.template import UnknownVariableError, environment_names, fill_environment
+from assets_cli.model.template import environment_names, fill_known
 from assets_cli.probing.files import FileDigests
 
 
@@ -23,10 +23,10 @@ def secrets_of(manifest: Manifest, environ: Mapping[str, str], files: FileDigest
         if "${env." in text:
             named.update(name for name, _ in environment_names(text))
         if "://" in text:
-            urls.add(_filled(text, environ))
+            urls.add(fill_known(text, environ))
     values: set[str] = set()
     for route in manifest.alerts:
-        values.update(part for url in route.urls for part in whole(_filled(url, environ)))
+        values.update(part for url in route.urls for part in whole(fill_known(url, environ)))
     for path in _sql_files(manifest.assets.values()):
         named.update(_names_in_file(path, files))
     shown = {name for text in _paths(manifest) for name, _ in environment_names(text)}
@@ -93,10 +93,3 @@ def _names_in_file(path: str, files: FileDigests) -> list[str]:
     except OSError:
         return []
     return list(found)
-
-
-def _filled(text: str, environ: Mapping[str, str]) -> str:
-    try:
-        return fill_environment(text, environ)
-    except UnknownVariableError:
-        return text

@@ -27,6 +27,7 @@ from assets_cli.model.manifest import (
     ShellCommand,
     SqlCommand,
 )
+from assets_cli.model.problem import system_reason
 from assets_cli.running.executors.local import Invocation
 
 WORKER = (sys.executable, "-P", "-m", "assets_cli.running.worker")
@@ -128,7 +129,7 @@ def _pipes_environment(manifest: Manifest, asset: Asset, target: Target, told: M
     try:
         return pipes.environment(context, pipes.Files.beside(target.result))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise CannotStartError(f"the context for Dagster Pipes cannot be written: {reason}") from None
 
 

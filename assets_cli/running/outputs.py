@@ -21,6 +21,7 @@ from assets_cli.connections.protocol import Database, DatabaseError, TableState
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.history import Fingerprint, Input, Latest
 from assets_cli.model.manifest import Asset, Manifest, SqlCommand
+from assets_cli.model.problem import system_reason
 from assets_cli.model.world import SERVER_TABLE, OutputProbe
 from assets_cli.probing import look_at_output
 from assets_cli.probing.measures import measure
@@ -85,7 +86,7 @@ def make_room(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> N
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise OutputError(f"the folder of {asset.output and asset.output.path} cannot be made: {reason}") from None
 
 

@@ -18,6 +18,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from assets_cli.computes import temporaries
 from assets_cli.computes.temporaries import Places
 from assets_cli.model.manifest import Asset, Manifest, PythonCommand, ShellCommand
+from assets_cli.model.problem import system_reason
 from assets_cli.probing.files import FileDigests
 from assets_cli.probing.measures import measure
 from assets_cli.probing.paths import LEAVES, Walls, probe_path
@@ -48,7 +49,7 @@ def places_for(manifest: Manifest, asset: Asset, run: str, environ: Mapping[str,
     try:
         Path(places.target).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"the folder of {output.path} cannot be made: {_reason(error)}") from None
+        raise OutputError(f"the folder of {output.path} cannot be made: {system_reason(error)}") from None
     return places
 
 
@@ -69,7 +70,8 @@ def left_at(places: Places, asset: Asset, around: Surroundings) -> Left:
         message = "the command ended well but left nothing at $ASSETS_OUTPUT, where it has to write"
         raise OutputError(f"{message} {path} (atomic: true)") from None
     except OSError as error:
-        raise OutputError(f"what the command left for {path} cannot be brought to the disk: {_reason(error)}") from None
+        reason = system_reason(error)
+        raise OutputError(f"what the command left for {path} cannot be brought to the disk: {reason}") from None
     # Kept by nobody: the path is not one that anybody will ask for again.
     probe = probe_path(places.new, None, FileDigests(around.root, around.probes.now_ns, Path(os.devnull)))
     if probe.state != "present" or probe.fingerprint is None:
@@ -90,7 +92,7 @@ def publish(places: Places, manifest: Manifest, asset: Asset, run: str, environ:
     try:
         gone = temporaries.put(places)
     except OSError as error:
-        raise OutputError(f"{path} cannot be replaced: {_reason(error)}") from None
+        raise OutputError(f"{path} cannot be replaced: {system_reason(error)}") from None
     return None if gone else f"what was at {path} before could not be removed: it is at {places.old} now"
 
 
@@ -117,9 +119,5 @@ def tidy(places: Places) -> str | None:
     try:
         temporaries.settle(places)
     except OSError as error:
-        return f"{places.old} cannot be moved back to {places.target}: {_reason(error)}"
+        return f"{places.old} cannot be moved back to {places.target}: {system_reason(error)}"
     return None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -18,6 +18,7 @@ from assets_cli.model import metadata
 from assets_cli.model.event import Warned
 from assets_cli.model.history import CheckResult
 from assets_cli.model.manifest import Asset, ShellCommand
+from assets_cli.model.problem import system_reason
 from assets_cli.running import loop
 from assets_cli.running.commands import StrPath, Target
 from assets_cli.running.executors.logs import Masker
@@ -174,4 +175,4 @@ class _Appending:
             self._note(error)
 
     def _note(self, error: OSError) -> None:
-        self.problem = (error.strerror or str(error)).lower()
+        self.problem = system_reason(error)

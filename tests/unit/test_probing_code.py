@@ -30,7 +30,7 @@ from assets_cli.model.problem import Place, Problem
 from assets_cli.model.world import CodeProbe
 from assets_cli.planning.versions import component_changes
 from assets_cli.probing import normalise
-from assets_cli.probing.code import probe_code
+from assets_cli.probing.code import CodeLook
 from assets_cli.probing.declared import joined
 from assets_cli.probing.files import FileDigests
 
@@ -77,7 +77,7 @@ def put(root: Path, files: Mapping[str, str | bytes]) -> None:
 
 def probe(root: Path, made: Asset, recorded: Mapping[str, Component] | None = None, **changes: Any) -> CodeProbe:
     """Look at an asset's code with a cache of its own, whose clock is far behind every file: nothing is trusted."""
-    return probe_code(manifest(root, **changes), made, recorded, FileDigests(root, lambda: 0))
+    return CodeLook(manifest(root, **changes), FileDigests(root, lambda: 0)).probe(made, recorded)
 
 
 def changed(root: Path, before: Asset, after: Asset) -> list[str]:
@@ -232,7 +232,7 @@ def test_another_normaliser_is_asked_only_for_other_bytes(tmp_path: Path) -> Non
     raw = sha("select 1 -- edited")
     files.keep(f"sqlglot/0.1/duckdb:{raw.partition(':')[2]}", "sha256:old")
     recorded = {"q.sql": Component(sha("select 1"), "sha256:old", "sqlglot/0.1/duckdb")}
-    found = probe_code(manifest(tmp_path), asset(SqlCommand(path="q.sql")), recorded, files).components
+    found = CodeLook(manifest(tmp_path), files).probe(asset(SqlCommand(path="q.sql")), recorded).components
     assert found["q.sql"] == Component(raw, "sha256:old", "sqlglot/0.1/duckdb")
 
 
@@ -500,6 +500,6 @@ def test_where_an_import_leads_is_resolved_each_time(tmp_path: Path) -> None:
     put(tmp_path, {"m.py": "def run():\n    import helper\n"})
     files = FileDigests(tmp_path, lambda: 1 << 62)
     made = asset(PythonCommand("m", "run"))
-    assert _names(lambda: probe_code(manifest(tmp_path), made, None, files)) == ["m.py"]
+    assert _names(lambda: CodeLook(manifest(tmp_path), files).probe(made, None)) == ["m.py"]
     put(tmp_path, {"helper.py": ""})
-    assert _names(lambda: probe_code(manifest(tmp_path), made, None, files)) == ["helper.py", "m.py"]
+    assert _names(lambda: CodeLook(manifest(tmp_path), files).probe(made, None)) == ["helper.py", "m.py"]

@@ -9,7 +9,7 @@ import pytest
 from support.shop import NOON, RUN, SECOND, plan
 
 from assets_cli.cli.screens.live import Block, Canvas
-from assets_cli.cli.screens.still import Still
+from assets_cli.cli.screens.long_running import LongRunning
 from assets_cli.cli.screens.under_way import UnderWay
 from assets_cli.cli.terminal import Terminal
 from assets_cli.model.event import RunEvent, RunStarted, StepFinished, StepRetrying, StepStarted, StepWaiting
@@ -156,15 +156,15 @@ class TestStill:
     """Lines that no event brings."""
 
     @staticmethod
-    def follow(*events: RunEvent) -> tuple[Still, list[tuple[str, str]]]:
+    def follow(*events: RunEvent) -> tuple[LongRunning, list[tuple[str, str]]]:
         """What is said at once of these events, and who is asked later."""
         under_way = run_of(*steps(9))
-        still = Still(under_way)
+        slow = LongRunning(under_way)
         said = []
         for event in events:
             under_way.take(event)
-            said += still.take(event)
-        return still, said
+            said += slow.take(event)
+        return slow, said
 
     def test_only_what_usually_takes_long_is_announced(self):
         """A line for each start would say nothing that the end does not."""
@@ -174,8 +174,8 @@ class TestStill:
 
     def test_a_hang_is_named_ever_more_seldom(self):
         """After 10 and 30 seconds, 1, 2 and 5 minutes, then every 5."""
-        still, _ = self.follow(started("s0"))
-        said = {second: text for second in range(1_000) if (text := still.said(NOON + second * SECOND))}
+        slow, _ = self.follow(started("s0"))
+        said = {second: text for second in range(1_000) if (text := slow.said(NOON + second * SECOND))}
         assert said == {
             10: "still running: s0 (10 s, usually 1.0 s)",
             40: "still running: s0 (40 s, usually 1.0 s)",
@@ -188,21 +188,21 @@ class TestStill:
 
     def test_what_usually_takes_long_is_named_when_it_is_late(self):
         """Half as long again as usual, or five minutes."""
-        still, _ = self.follow(started("s0", usual=20 * SECOND), started("s1", usual=3_600 * SECOND))
-        said = [second for second in range(310) if still.said(NOON + second * SECOND)]
+        slow, _ = self.follow(started("s0", usual=20 * SECOND), started("s1", usual=3_600 * SECOND))
+        said = [second for second in range(310) if slow.said(NOON + second * SECOND)]
         assert said == [30, 60, 120, 300]
 
     def test_who_ended_is_not_named(self):
         """Nor who is between two attempts."""
-        still, _ = self.follow(
+        slow, _ = self.follow(
             started("s0"), started("s1"), finished("s0"), StepRetrying("s1", NOON, 1, "no", 99 * SECOND)
         )
-        assert still.said(NOON + 60 * SECOND) is None
+        assert slow.said(NOON + 60 * SECOND) is None
 
     def test_of_many_the_oldest_five_are_named(self):
         """And the others counted; who waits comes last, with the holder."""
-        still, _ = self.follow(*(started(f"s{number}", number) for number in range(8)), StepWaiting("s8", NOON, HOLDER))
-        assert still.said(NOON + 30 * SECOND) == (
+        slow, _ = self.follow(*(started(f"s{number}", number) for number in range(8)), StepWaiting("s8", NOON, HOLDER))
+        assert slow.said(NOON + 30 * SECOND) == (
             "still running: s0 (30 s, usually 1.0 s), s1 (29 s, usually 1.0 s), s2 (28 s, usually 1.0 s), "
             "s3 (27 s, usually 1.0 s), s4 (26 s, usually 1.0 s) and 3 more; "
             "still waiting: s8 (30 s, for run r2 on box (process 812))"
@@ -210,10 +210,10 @@ class TestStill:
 
     def test_a_short_wait_is_not_worth_a_line(self):
         """Two processes over the same assets pass each other thousands of times."""
-        still, _ = self.follow(StepWaiting("s0", NOON, HOLDER), StepWaiting("s1", NOON, HOLDER), started("s0"))
-        assert list(still.waiting(NOON + SECOND // 2)) == []
-        assert list(still.waiting(NOON + SECOND)) == [("s1", f"waiting for {HOLDER}")]
-        assert list(still.waiting(NOON + 2 * SECOND)) == []
+        slow, _ = self.follow(StepWaiting("s0", NOON, HOLDER), StepWaiting("s1", NOON, HOLDER), started("s0"))
+        assert list(slow.waiting(NOON + SECOND // 2)) == []
+        assert list(slow.waiting(NOON + SECOND)) == [("s1", f"waiting for {HOLDER}")]
+        assert list(slow.waiting(NOON + 2 * SECOND)) == []
 
 
 def test_a_canvas_goes_up_as_many_rows_as_its_block_takes():

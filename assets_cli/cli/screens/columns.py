@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from assets_cli.cli.screens.lineage import dot_text, mermaid_text
 from assets_cli.cli.screens.tree import Drawing
 from assets_cli.cli.terminal import Terminal, clean
 from assets_cli.cli.words import count
@@ -95,10 +96,10 @@ def mermaid(lineage: ColumnLineage) -> Iterator[str]:
     yield "flowchart LR"
     for node in lineage.nodes:
         shape = ("[", "]") if node.column else ("[[", "]]")
-        yield f'  {ids[node.name]}{shape[0]}"{_safe(node.name)}"{shape[1]}'
+        yield f'  {ids[node.name]}{shape[0]}"{mermaid_text(node.name)}"{shape[1]}'
     for edge in lineage.edges:
         made = _made(edge).removeprefix("  →  ")
-        label = f'|"{_safe(_short(made))}"|' if made else ""
+        label = f'|"{mermaid_text(_short(made))}"|' if made else ""
         yield f"  {ids[edge.start]} -->{label} {ids[edge.end]}"
     yield "  classDef asked stroke-width:3px"
     if lineage.asked:
@@ -112,22 +113,13 @@ def dot(lineage: ColumnLineage) -> Iterator[str]:
     yield '  node [shape=box, style="rounded,filled", fillcolor=white, fontname="Helvetica"]'
     for node in lineage.nodes:
         bold = " [penwidth=3]" if node.name in lineage.asked else ""
-        yield f"  {_quoted(node.name)}{bold}"
+        yield f"  {dot_text(node.name)}{bold}"
     for edge in lineage.edges:
         made = _made(edge).removeprefix("  →  ")
-        label = f" [label={_quoted(_short(made))}]" if made else ""
-        yield f"  {_quoted(edge.start)} -> {_quoted(edge.end)}{label}"
+        label = f" [label={dot_text(_short(made))}]" if made else ""
+        yield f"  {dot_text(edge.start)} -> {dot_text(edge.end)}{label}"
     yield "}"
 
 
 def _short(text: str) -> str:
     return text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"
-
-
-def _safe(text: str) -> str:
-    return text.replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

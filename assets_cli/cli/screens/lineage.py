@@ -74,7 +74,7 @@ def mermaid(lineage: Lineage) -> Iterator[str]:
     ids = {node.asset.name: f"n{number}" for number, node in enumerate(lineage.nodes)}
     yield "flowchart LR"
     for node in lineage.nodes:
-        label = node.asset.name.replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
+        label = mermaid_text(node.asset.name)
         shape = ("[(", ")]") if node.asset.is_external else ("[", "]")
         yield f'  {ids[node.asset.name]}{shape[0]}"{label}<br/>{state(node)}"{shape[1]}:::{node.status}'
     for start, end in lineage.edges:
@@ -100,9 +100,9 @@ def dot(lineage: Lineage) -> Iterator[str]:
         bold = ", penwidth=3" if node.asset.name == lineage.asset else ""
         colour = _CLASSES["missing"].split("stroke:")[1][:7] if node.overdue else style["stroke"]
         label = f"{_escaped(node.asset.name)}\\n{state(node)}"
-        yield f'  {_quoted(node.asset.name)} [label="{label}", fillcolor="{style["fill"]}", color="{colour}"{bold}]'
+        yield f'  {dot_text(node.asset.name)} [label="{label}", fillcolor="{style["fill"]}", color="{colour}"{bold}]'
     for start, end in lineage.edges:
-        yield f"  {_quoted(start)} -> {_quoted(end)}"
+        yield f"  {dot_text(start)} -> {dot_text(end)}"
     yield "}"
 
 
@@ -110,5 +110,11 @@ def _escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _quoted(name: str) -> str:
-    return f'"{_escaped(name)}"'
+def mermaid_text(text: str) -> str:
+    """A text for a mermaid flowchart, between quotes."""
+    return text.replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
+
+
+def dot_text(text: str) -> str:
+    """A text for Graphviz, quoted."""
+    return f'"{_escaped(text)}"'

@@ -23,7 +23,7 @@ _BETWEEN = 30 * SECOND
 _MOST_NAMED = 5
 
 
-class Still:
+class LongRunning:
     """Follows a run's rows. `said_last` is when it last named somebody."""
 
     def __init__(self, under_way: UnderWay) -> None:
