@@ -125,7 +125,7 @@ class _Waking:
         memory = self.memory._replace(busy=self.memory.busy | unreadable)
         among = self._among(selection)
         self.warnings += upkeep.unkept(graph, among, selection) if selection else ()
-        promises = deadlines(view, from_history(snapshot), jobs, among).promises
+        promises = deadlines(view, from_history(snapshot), jobs, among)
         ahead = deciding.ahead_for(deciding.due_promises(view, promises, memory.lead), view.now)
         made = plan_in(view, Selection(frozenset(graph.assets)), jobs=jobs, ahead=ahead)
         found = upkeep.outlook(view, made.steps, promises, memory, self.limits, among)

@@ -35,18 +35,6 @@ _ENOUGH: Final = 5
 Durations = Callable[[str], int]
 
 
-class Deadlines(NamedTuple):
-    """The deadline of each promise whose data time is known, in topological order.
-
-    `starts` are the latest starts of the steps for them, at the jobs there are. `next_moment` is the earliest moment
-    from now on at which something has to start or to be delivered, or a promise is broken; None where there is none.
-    """
-
-    promises: Mapping[str, Deadline]
-    starts: Mapping[str, int]
-    next_moment: int | None
-
-
 class _Chain(NamedTuple):
     """Data of this `time` reaches an asset when the steps of a chain have run, which take `length`.
 
@@ -75,8 +63,12 @@ def from_history(snapshot: StateSnapshot) -> Durations:
     return lambda name: high(snapshot.durations_of(name))
 
 
-def deadlines(view: FreshnessView, durations: Durations, jobs: int, names: Iterable[str] | None = None) -> Deadlines:
-    """Until when work has to start for each promise, or for those of these assets alone. One look at every edge.
+def deadlines(
+    view: FreshnessView, durations: Durations, jobs: int, names: Iterable[str] | None = None
+) -> dict[str, Deadline]:
+    """Until when work has to start for each promise whose data time is known, in topological order.
+
+    One look at every edge.
 
     Args:
         view: the ages of the data now.
@@ -103,29 +95,19 @@ def deadlines(view: FreshnessView, durations: Durations, jobs: int, names: Itera
     for name, one in found.items():
         if one.latest is not None and behind[name]:
             found[name] = one._replace(start=one.latest - behind[name], wait=wait)
-    return Deadlines(found, starts, _next(found.values(), view.now))
+    return found
 
 
 def verdicts(view: FreshnessView, names: Collection[str], jobs: int) -> tuple[Verdict, ...]:
     """How each of these assets keeps its freshness policy, and until when something has to start for it."""
     from assets_cli.model.answers import Verdict  # as in `freshness.verdicts`
 
-    found = deadlines(view, from_history(view.snapshot), jobs, names).promises
+    found = deadlines(view, from_history(view.snapshot), jobs, names)
     return tuple(Verdict(*one[:-1], found.get(one.asset)) for one in freshness.verdicts(view, names))
 
 
 def _is_always(policy: FreshnessPolicy | None) -> bool:
     return policy is not None and policy.cron is None and not policy.max_lag
-
-
-def _next(found: Iterable[Deadline], now: int) -> int | None:
-    """The earliest of what is still to come; what should have started has to start now."""
-    moments: list[int] = []
-    for one in found:
-        if one.start is not None:
-            moments.append(max(one.start, now))
-        moments += [moment for moment in (one.deliver, one.broken_at) if moment is not None and moment > now]
-    return min(moments, default=None)
 
 
 def _chains(view: FreshnessView, scope: Sequence[str], length: Mapping[str, int]) -> dict[str, list[_Chain]]:

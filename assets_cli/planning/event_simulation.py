@@ -258,7 +258,7 @@ class EventSimulation:
     def _deadlines(self, view: FreshnessView, names: Sequence[str], jobs: int | None) -> dict[str, Deadline]:
         if not names:
             return {}
-        return dict(deadlines(view, self._planned, jobs or len(self._graph.order), names).promises)
+        return deadlines(view, self._planned, jobs or len(self._graph.order), names)
 
     def _with_others(self, steps: Sequence[str], promise: str = "") -> Sequence[str]:
         """These, what goes along with them, and what is looked at before any of it, once in a run."""

@@ -111,7 +111,7 @@ def _deadlines(view: freshness.FreshnessView, selection: Selection, jobs: int, a
         return ()
     from assets_cli.planning.deadlines import deadlines, from_history  # only where a promise is at stake
 
-    return tuple(deadlines(view, from_history(view.snapshot), jobs, names).promises.values())
+    return tuple(deadlines(view, from_history(view.snapshot), jobs, names).values())
 
 
 def _together(view: freshness.FreshnessView, selection: Selection, steps: Mapping[str, Step]) -> Together | None:

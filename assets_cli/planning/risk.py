@@ -24,7 +24,7 @@ def hopeless(view: FreshnessView, durations: Durations, names: Iterable[str]) ->
         policy, (oldest, longest) = assets[name].freshness, slowest[name]
         if policy is not None and (longest > policy.max_lag or broken_at(policy, oldest) - longest < view.now):
             suspects.append(name)
-    found = deadlines(view, durations, len(assets), suspects).promises if suspects else {}
+    found = deadlines(view, durations, len(assets), suspects) if suspects else {}
     return {name: one for name, one in found.items() if not one.can_be_met(view.now)}
 
 

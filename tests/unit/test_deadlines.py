@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import assume, given, settings
@@ -13,6 +15,7 @@ from support.space import HOUR, NOON, Space, asset, promise
 from assets_cli.model.duration import SECOND
 from assets_cli.model.manifest import FreshnessPolicy
 from assets_cli.model.plan import Deadline
+from assets_cli.planning import deadlines as module
 from assets_cli.planning import freshness
 from assets_cli.planning.deadlines import FIRST, deadlines, from_history, high
 from assets_cli.planning.virtual_history import VirtualHistory
@@ -35,7 +38,7 @@ TAKES = {"raw": 10 * MINUTE, "clean": 5 * MINUTE, "mart": 15 * MINUTE}
 
 def of(space: Space, jobs: int = 9, takes: Mapping[str, int] = TAKES) -> Mapping[str, Deadline]:
     """The deadlines of all promises now."""
-    return deadlines(space.view(), takes.__getitem__, jobs).promises
+    return deadlines(space.view(), takes.__getitem__, jobs)
 
 
 def test_work_starts_so_that_it_ends_when_the_promise_would_be_broken():
@@ -98,12 +101,10 @@ def test_an_external_asset_has_to_deliver_in_time_and_nothing_of_ours_has_to_sta
     space.observe("crm", "1")
     space.make("mart")
     space.now += HOUR
-    found = deadlines(space.view(), TAKES.__getitem__, 1)
-    one = found.promises["mart"]
+    one = of(space, 1)["mart"]
     assert (one.waits_for, one.deliver, one.start, one.first) == ("crm", NOON + 23 * HOUR // 4, None, None)
-    assert found.next_moment == NOON + 23 * HOUR // 4
     space.now += 6 * HOUR
-    assert not deadlines(space.view(), TAKES.__getitem__, 1).promises["mart"].can_be_met(space.now)
+    assert not of(space, 1)["mart"].can_be_met(space.now)
 
 
 def test_with_one_job_what_would_run_beside_each_other_starts_earlier_and_may_be_late():
@@ -124,7 +125,7 @@ def test_what_is_of_unknown_age_or_asks_for_every_run_has_no_deadline():
     """There is no moment to name."""
     space = Space(asset("new", freshness=promise(6)), asset("always", freshness=promise(0)))
     space.make("always")
-    assert deadlines(space.view(), TAKES.get, 1) == ({}, {}, None)
+    assert deadlines(space.view(), TAKES.get, 1) == {}
 
 
 def test_a_clock_that_was_set_back_by_a_day_and_an_observation_from_the_future_count_as_now():
@@ -233,14 +234,22 @@ def test_the_latest_start_is_the_last_moment_from_which_a_run_makes_it(situation
 def test_with_few_jobs_the_starts_are_a_schedule_that_keeps_every_latest_moment(situation, jobs):
     """Never more at once than there are jobs, nothing before what it is made from, and all done in time."""
     space, takes = situation
-    found = deadlines(space.view(), takes.__getitem__, jobs)
-    starts = found.starts
+    starts: dict[str, int] = {}
+    scheduled = module._scheduled
+
+    def noted(*arguments: Any) -> tuple[dict[str, int], dict[str, int]]:
+        found = scheduled(*arguments)
+        starts.update(found[0])
+        return found
+
+    with mock.patch.object(module, "_scheduled", noted):
+        promises = of(space, jobs, takes)
     for moment in starts.values():
         assert sum(begin <= moment < begin + takes[name] for name, begin in starts.items()) <= jobs
     for name, begin in starts.items():
         for up in space.graph.upstreams(name):
             assert starts[up] + takes[up] <= begin
-    for name, one in found.promises.items():
+    for name, one in promises.items():
         assert starts[name] + takes[name] <= one.latest + one.takes
         assert one.start <= one.latest
 

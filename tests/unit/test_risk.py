@@ -56,7 +56,7 @@ def test_it_finds_those_that_deadlines_say_cannot_be_met(situation: tuple[Space,
     view = space.view()
     promised = [name for name, each in space.graph.assets.items() if each.freshness is not None]
     known = [name for name in promised if view.times[name] is not None]
-    every = deadlines(view, takes.__getitem__, 99).promises
+    every = deadlines(view, takes.__getitem__, 99)
     expected = {name: one for name, one in every.items() if not one.can_be_met(space.now)}
     assert hopeless(view, takes.__getitem__, known) == expected
 

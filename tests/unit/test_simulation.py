@@ -419,7 +419,7 @@ def _asked_of_up(assets: tuple[Asset, ...], found: Simulation, now: int) -> Outl
         elif moment <= now and not begins and bar.start < now:
             history.finish(bar.asset, bar.start, moment)
     view = history.view(now)
-    promises = deadlines(view, TAKES.__getitem__, 9).promises
+    promises = deadlines(view, TAKES.__getitem__, 9)
     ahead = ahead_for(due_promises(view, promises), now)
     steps = plan_in(view, Selection(frozenset(graph.assets)), ahead=ahead).steps
     busy = frozenset(bar.asset for bar in found.bars if bar.start < now < bar.end)

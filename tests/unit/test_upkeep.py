@@ -21,7 +21,7 @@ def look(space: Space, memory: Memory = Memory(), among: frozenset[str] | None =
     """What has to run now."""
     view = space.view()
     among = frozenset(space.graph.assets) if among is None else among
-    found = deadlines(view, from_history(space.snapshot), 2, among).promises
+    found = deadlines(view, from_history(space.snapshot), 2, among)
     ahead = ahead_for(due_promises(view, found, memory.lead), view.now)
     steps = plan_in(view, Selection(frozenset(space.graph.assets)), jobs=2, ahead=ahead).steps
     return upkeep.outlook(view, steps, found, memory, strictest(space.graph), among)
