@@ -18,7 +18,7 @@ from assets_cli.model.manifest import DEFAULT_ENVIRONMENT, Manifest
 from assets_cli.model.memory import collector_paused
 from assets_cli.model.simulation import WhatIf
 from assets_cli.planning.simulation import Scenario, simulate
-from assets_cli.state.sightings import sightings
+from assets_cli.state.arrivals import arrivals
 
 
 class Question(NamedTuple):
@@ -61,7 +61,7 @@ def simulate_project(
     with collector_paused(), wiring.quoted(manifest):
         snapshot, world = parts.look(frozenset(graph.assets), observing=False)
         jobs = question.jobs or os.cpu_count() or 1
-        seen = sightings(parts.state, manifest.environment)
+        seen = arrivals(parts.state, manifest.environment)
         scenario = Scenario(graph, snapshot, world, wiring.clock(), question.length, jobs, seen)
         before = simulate(scenario)
         if changed is None:

@@ -14,8 +14,8 @@ from assets_cli.checks import conditions, servers
 from assets_cli.checks.ages import judge_age
 from assets_cli.checks.protocol import PASSED, Finding
 from assets_cli.checks.relation import Relation
-from assets_cli.checks.usual import judge_volume
 from assets_cli.checks.values import Column, rows
+from assets_cli.checks.volume import judge_volume
 
 _MOST_NAMED = 8
 

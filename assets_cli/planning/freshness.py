@@ -15,7 +15,7 @@ from assets_cli.model.history import Input, Observation, StateSnapshot
 from assets_cli.model.manifest import Asset, FreshnessPolicy
 from assets_cli.model.plan import Overdue, Promise
 from assets_cli.model.world import World
-from assets_cli.planning.members import Members
+from assets_cli.planning.subsets import Subset
 from assets_cli.planning.versions import current_input, doubtful
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _oldest(times: list[int | None]) -> int | None:
     return None if None in times else min(times)  # type: ignore[type-var]
 
 
-_Asked = tuple[int, Members[str], FreshnessPolicy, int]
+_Asked = tuple[int, Subset[str], FreshnessPolicy, int]
 """What the data time must be at least, who asks for it, the strictest of their policies, and what it must be now."""
 
 
@@ -179,7 +179,7 @@ def promises(seen: FreshnessView, ahead: int = 0) -> dict[str, Promise]:
         policy = asset.freshness
         if policy is not None:
             askers.append(name)
-            own = Members(askers, len(askers) - 1)
+            own = Subset(askers, len(askers) - 1)
             _ask(asked, name, (bound(policy, seen.now, ahead), own, policy, bound(policy, seen.now)))
         promise = asked.pop(name)
         least, who, strictest, least_now = promise
@@ -229,7 +229,7 @@ def overdue(seen: FreshnessView, names: Container[str]) -> tuple[Overdue, ...]:
             least = bound(policy, seen.now)
             late[name] = time, least, policy
             limits.setdefault(least, []).append(name)
-    held: dict[str, Members[str]] = {}
+    held: dict[str, Subset[str]] = {}
     for least, those in limits.items():
         held.update(_held_by(seen, those, least)[1])
     return tuple(Overdue(name, time, least, policy, held[name]) for name, (time, least, policy) in late.items())
@@ -308,7 +308,7 @@ def _reason(seen: FreshnessView, name: str) -> HolderReason:
 
 def _held_by(
     seen: FreshnessView, names: Collection[str], least: int | None
-) -> tuple[list[str], dict[str, Members[str]]]:
+) -> tuple[list[str], dict[str, Subset[str]]]:
     """Who keeps these assets older than `least`, or unknown where that is None: all of them, and those of each asset.
 
     Roots and externals, or an asset that has yet to read a newer version. One walk down over everything above them.
@@ -319,17 +319,17 @@ def _held_by(
 
     graph = seen.graph
     holders: list[str] = []
-    held: dict[str, Members[str]] = {}
+    held: dict[str, Subset[str]] = {}
     for name in graph.sort({*names, *graph.ancestors(names)}):
         if not is_behind(seen.times[name]):
             continue
         asset = graph.assets[name]
         late = [up for up in asset.upstreams if is_behind(seen.contribution(asset, up))]
-        found: Members[str] | None = None
+        found: Subset[str] | None = None
         # Nothing above is to blame, or something there is newer than what was read: it is this asset's turn.
         if not late or any(not is_behind(seen.times[up]) for up in late):
             holders.append(name)
-            found = Members(holders, len(holders) - 1)
+            found = Subset(holders, len(holders) - 1)
         for upstream in late:
             if upstream in held:
                 found = held[upstream] if found is None else found | held[upstream]

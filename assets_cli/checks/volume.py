@@ -25,7 +25,6 @@ class Band(NamedTuple):
 
     least: int
     most: int
-    middle: float
 
 
 def band(before: Sequence[int], tolerance: float = TOLERANCE) -> Band:
@@ -37,7 +36,7 @@ def band(before: Sequence[int], tolerance: float = TOLERANCE) -> Band:
     middle = median(before)
     spread = _DEVIATIONS * _SIGMA * median(abs(count - middle) for count in before)
     reach = max(spread, tolerance * middle)
-    return Band(max(floor(middle - reach), 1 if min(before) > 0 else 0), ceil(middle + reach), middle)
+    return Band(max(floor(middle - reach), 1 if min(before) > 0 else 0), ceil(middle + reach))
 
 
 def judge_volume(count: int, arguments: Mapping[str, Any]) -> Finding:

@@ -10,7 +10,7 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 
-class Members(Sequence[T_co]):
+class Subset(Sequence[T_co]):
     """Entries of a list, in its order, each once. The list may still grow; nothing in it may change its place."""
 
     __slots__ = ("_bits", "_of", "_start")
@@ -21,16 +21,16 @@ class Members(Sequence[T_co]):
         self._start = start
         self._bits = bits
 
-    def __or__(self, other: Members[T_co]) -> Members[T_co]:
+    def __or__(self, other: Subset[T_co]) -> Subset[T_co]:
         """All that is in either of two of the same list."""
         if self is other or (self._start == other._start and self._bits == other._bits):
             return self
         first, second = (self, other) if self._start <= other._start else (other, self)
-        return Members(self._of, first._start, first._bits | second._bits << second._start - first._start)
+        return Subset(self._of, first._start, first._bits | second._bits << second._start - first._start)
 
-    def among(self, others: Sequence[T]) -> Members[T]:
+    def among(self, others: Sequence[T]) -> Subset[T]:
         """What is at the same places of another list."""
-        return Members(others, self._start, self._bits)
+        return Subset(others, self._start, self._bits)
 
     def __len__(self) -> int:
         return self._bits.bit_count()

@@ -5,24 +5,24 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from assets_cli.planning.members import Members
+from assets_cli.planning.subsets import Subset
 
 NAMES = [f"n{number}" for number in range(200)]
 PLACES = st.lists(st.integers(0, 199), min_size=1, max_size=20)
 
 
-def members(places: list[int]) -> Members[str]:
+def subset(places: list[int]) -> Subset[str]:
     """The names at these places, put together one by one."""
-    found = Members(NAMES, places[0])
+    found = Subset(NAMES, places[0])
     for place in places[1:]:
-        found |= Members(NAMES, place)
+        found |= Subset(NAMES, place)
     return found
 
 
 @given(PLACES, PLACES)
 def test_they_are_a_sorted_set(one: list[int], other: list[int]) -> None:
     """Each once, in the order of the list, whatever the order in which they came."""
-    both = members(one) | members(other)
+    both = subset(one) | subset(other)
     expected = tuple(NAMES[place] for place in sorted({*one, *other}))
     assert both == expected
     assert tuple(both) == expected
@@ -35,7 +35,7 @@ def test_they_are_a_sorted_set(one: list[int], other: list[int]) -> None:
 @given(PLACES, st.integers(-3, 25), st.integers(-3, 25))
 def test_they_are_cut_like_any_sequence(places: list[int], start: int, stop: int) -> None:
     """Indices and slices mean what they mean."""
-    found, plain = members(places), tuple(NAMES[place] for place in sorted(set(places)))
+    found, plain = subset(places), tuple(NAMES[place] for place in sorted(set(places)))
     assert found[:stop] == plain[:stop]
     assert found[start:stop] == plain[start:stop]
     assert found[0] == plain[0]
@@ -44,12 +44,12 @@ def test_they_are_cut_like_any_sequence(places: list[int], start: int, stop: int
 
 def test_what_is_at_the_same_places_of_another_list() -> None:
     """Names become what stands beside them."""
-    assert members([3, 5]).among(range(200)) == (3, 5)
+    assert subset([3, 5]).among(range(200)) == (3, 5)
 
 
 def test_a_list_that_grows_keeps_its_members() -> None:
     """Who was found first stays where it was."""
     names = ["a"]
-    first = Members(names, 0)
+    first = Subset(names, 0)
     names.append("b")
-    assert (first, first | Members(names, 1)) == (("a",), ("a", "b"))
+    assert (first, first | Subset(names, 1)) == (("a",), ("a", "b"))

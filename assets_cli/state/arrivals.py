@@ -16,7 +16,7 @@ _NEWEST: Final = 20_000
 _MOST: Final = 50
 
 
-def sightings(path: Path, environment: str) -> dict[str, tuple[int, ...]]:
+def arrivals(path: Path, environment: str) -> dict[str, tuple[int, ...]]:
     """By external asset the moments at which it got something new: what its probe reported, else when that was seen.
 
     The cost follows the newest observations, never the length of the history.
