@@ -16,12 +16,6 @@ from support.place import DUCKDB, Place
 from assets_cli.manifest.schemas import schema_text
 
 
-@pytest.fixture
-def place(tmp_path):
-    """An empty project."""
-    return Place(tmp_path)
-
-
 def document(
     place: Place, command: str, *arguments: str, schema: str | None = None, code: int = 0
 ) -> dict[str, object]:

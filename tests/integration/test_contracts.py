@@ -14,12 +14,6 @@ from assets_cli.manifest.schemas import schema_text
 HEAD = DUCKDB + "default_connection: w\n"
 
 
-@pytest.fixture
-def place(tmp_path):
-    """An empty project."""
-    return Place(tmp_path)
-
-
 def found(place: Place, *words: str) -> dict[str, tuple[bool, str]]:
     """`check --json`: what each check says, by its name."""
     document = json.loads(place.call("check", "--json", *words).stdout)

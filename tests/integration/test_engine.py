@@ -10,13 +10,7 @@ import sys
 import time
 
 import pytest
-from support.place import DUCKDB, Place, is_alive
-
-
-@pytest.fixture
-def place(tmp_path):
-    """An empty project."""
-    return Place(tmp_path)
+from support.place import DUCKDB, is_alive
 
 
 def test_shell_sql_and_python_in_one_graph(place):

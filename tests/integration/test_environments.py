@@ -7,18 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
-import pytest
-from support.place import Place
 
 from assets_cli.manifest.schemas import schema_text
 
 SECRET, SHORT = "s3cret-t0ken", "pw1"
-
-
-@pytest.fixture
-def place(tmp_path):
-    """An empty project."""
-    return Place(tmp_path)
 
 
 def holding(folder: Path, text: str) -> Iterator[str]:

@@ -37,12 +37,6 @@ SHELL = """
 """
 
 
-@pytest.fixture
-def place(tmp_path):
-    """An empty project."""
-    return Place(tmp_path)
-
-
 def on_record(root: Path) -> list[tuple[str, str]]:
     """The observations on record, oldest first: asset and data version."""
     with sqlite3.connect(f"file:{root}/.assets/state.db?mode=ro", uri=True) as state:

@@ -24,12 +24,6 @@ def directly(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
 
-@pytest.fixture
-def place(tmp_path):
-    """An empty project."""
-    return Place(tmp_path)
-
-
 def observed(place: Place, *words: str, **environment: str) -> dict[str, dict[str, object]]:
     """`observe --json` by asset."""
     done = place.call("observe", "--json", *words, **environment)

@@ -22,12 +22,6 @@ assets:
 """
 
 
-@pytest.fixture
-def place(tmp_path):
-    """An empty project."""
-    return Place(tmp_path)
-
-
 def house(place: Place, code: str, more: str = "", policy: str = "") -> None:
     """A project with one policy, whose function is `check` of house.py."""
     lines = f"version: 1\npolicies:\n- {{name: house, python: 'house:check'{policy}}}\n{more}"

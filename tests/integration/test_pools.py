@@ -5,18 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from pathlib import Path
 
-import pytest
 from support.place import Place
 
 WORK = "echo + >> log.txt; sleep 0.1; echo - >> log.txt"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """An empty project."""
-    return Place(tmp_path)
 
 
 def many(count: int, pool: str = ", pool: w", prefix: str = "a") -> str:

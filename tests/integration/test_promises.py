@@ -15,12 +15,6 @@ from support.place import DUCKDB, Place, is_alive, watchdog_of
 from assets_cli.project import Project
 
 
-@pytest.fixture
-def place(tmp_path):
-    """An empty project."""
-    return Place(tmp_path)
-
-
 def events(done: dict[str, object], kind: str) -> list[dict[str, object]]:
     """The events of one kind of a run."""
     return [event for event in done["events"] if event["event"] == kind]

@@ -81,12 +81,6 @@ POINTS = {
 }
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """A project whose output was made from the seed `old`, and whose seed is `new` now."""
-    return Place(tmp_path)
-
-
 def prepare(place: Place, manifest: str = FILE) -> None:
     """Make the output from the seed `old`, and write the seed `new`."""
     place.assets(manifest)

@@ -7,16 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from support.place import Place
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """An empty project."""
-    return Place(tmp_path)
 
 
 def attempts(place: Place) -> list[tuple[str, int, str, int | None, str | None]]:

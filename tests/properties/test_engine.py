@@ -56,13 +56,6 @@ class Reference:
         code = (shop.root / "code" / f"{name}.txt").read_text(), tuple(shop.upstreams[name]), shop.width.get(name)
         return code, tuple(self.made[up][1] if up in self.made else None for up in shop.upstreams[name])
 
-    def is_needed(self, name: str) -> bool:
-        """Whether this asset has to be executed, given what its upstreams hold."""
-        if name not in self.made or name in self.failed:
-            return True
-        basis, content = self.made[name]
-        return basis != self.basis(name) or content != self.shop.contents()[name]
-
     def expect(self, selection: set[str]) -> list[str]:
         """Replay a run in topological order: what must be executed, exactly. `contents` are read before the run."""
         before = self.shop.contents()

@@ -61,10 +61,6 @@ class Disks:
         (self.root / folder).mkdir(parents=True, exist_ok=True)
         self.must("mount", "-t", "tmpfs", "-o", f"size={size or 1 << 30}", "none", str(self.root / folder))
 
-    def remount(self, folder: str, options: str) -> None:
-        """Change a disk: `ro`, `rw`, `size=…`."""
-        self.must("mount", "-o", f"remount,{options}", str(self.root / folder))
-
     def leave(self, folder: str, size: int) -> None:
         """Fill a disk until so many bytes are free."""
         state = os.statvfs(self.inside / folder)

@@ -13,30 +13,6 @@ from assets_cli.checks import Finding, Subject
 from assets_cli.connections.protocol import DatabaseError
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "parquet", "csv", "jsonl", "arrow"])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    """Every kind of storage."""
-    return Bench(tmp_path, request.param)
-
-
-@pytest.fixture(params=["duckdb", "sqlite"])
-def table(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    """Both databases."""
-    return Bench(tmp_path, request.param)
-
-
-@pytest.fixture
-def duck(tmp_path: Path) -> Bench:
-    """DuckDB."""
-    return Bench(tmp_path, "duckdb")
-
-
-@pytest.fixture
-def lite(tmp_path: Path) -> Bench:
-    """SQLite."""
-    return Bench(tmp_path, "sqlite")
-
-
 def test_all_kinds_everywhere(anywhere: Bench) -> None:
     """The same findings in every storage, also of several checks in one scan."""
     anywhere.fill()
