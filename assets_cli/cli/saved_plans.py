@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from assets_cli.cli import documents
+from assets_cli.cli.new_file import NewFile
 from assets_cli.cli.words import rfc3339
 from assets_cli.model.history import Component, Observation
 from assets_cli.model.manifest import Manifest
@@ -194,40 +193,9 @@ def write(path: Path, plan: Plan, manifest: Manifest) -> None:
     Raises:
         AssetsError: it cannot be written there, or would replace a file of the project (A0822).
     """
-    target = Path(os.path.realpath(path))
-    reason = _in_the_way(target, manifest)
-    if reason is not None:
-        raise AssetsError(_cannot_write(path, reason))
-    text = json.dumps(document(plan), indent=2) + "\n"
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("x", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        if not isinstance(error, FileExistsError):
-            with suppress(OSError):
-                temporary.unlink()
-        raise AssetsError(_cannot_write(path, system_reason(error))) from None
-
-
-def _in_the_way(target: Path, manifest: Manifest) -> str | None:
-    """Why nothing may be written there, if so."""
-    if target.is_dir():
-        return "is a directory"
-    if target.exists() and not target.is_file():
-        return "it is no regular file"
-    if not target.parent.is_dir():
-        return "there is no such directory"
-    root = Path(manifest.root)
-    ours = {os.path.realpath(root / name) for name in (*manifest.files, manifest.state)}
-    return "it is a file of the project" if str(target) in ours else None
-
-
-def _cannot_write(path: Path, reason: str) -> Problem:
-    return Problem("A0822", f"cannot write {path}: {reason}", hint="name another file with --out")
+    file = NewFile(path, "--out")
+    file.require(manifest)
+    file.write(json.dumps(document(plan), indent=2) + "\n")
 
 
 def read(path: Path) -> Plan:

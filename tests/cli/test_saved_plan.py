@@ -611,6 +611,7 @@ def test_a_plan_from_a_pipe(shop: Place) -> None:
         ("assets.yml", "it is a file of the project"),
         (".assets/state.db", "it is a file of the project"),
         ("link.json", "it is a file of the project"),
+        ("l.txt", "it is a file of the project"),
         ("/dev/null", "it is no regular file"),
         (f"{'n' * 250}.json", "file name too long"),
     ],
