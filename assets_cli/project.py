@@ -17,6 +17,7 @@ from assets_cli import wiring
 from assets_cli.graph import select
 from assets_cli.model.columns import split
 from assets_cli.model.history import Attempt, RunRecord, RunStatus, StepRecord
+from assets_cli.model.manifest import Connection
 from assets_cli.model.memory import collector_paused
 from assets_cli.model.plan import Plan
 from assets_cli.model.problem import AssetsError, Problem
@@ -193,12 +194,9 @@ class Project:
         """
         from assets_cli.probing.answering import opened  # as above
 
-        known = self.manifest.connections
         chosen = connection or self.manifest.default_connection
-        if chosen is not None and chosen not in known:
-            raise AssetsError(Problem("A0208", f"no connection is named {chosen!r}", hint=f"known: {', '.join(known)}"))
+        where = next(iter(self._connections([chosen] if chosen else [])), None)
         try:
-            where = known[chosen] if chosen else None
             with opened(where, self.manifest.root, self._parts.environ, self._parts.locks) as session:
                 yield session.read(sql)
         except AssetsError as error:
@@ -232,14 +230,9 @@ class Project:
         """
         from assets_cli.probing.answering import attempt  # as above
 
-        known = self.manifest.connections
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            hint = f"known: {', '.join(known)}"
-            raise AssetsError(*(Problem("A0208", f"no connection is named {name!r}", hint=hint) for name in unknown))
         answers = (
-            attempt(known[name], self.manifest.root, self._parts.environ, self._parts.locks, wiring.clock)
-            for name in dict.fromkeys(names or known)
+            attempt(each, self.manifest.root, self._parts.environ, self._parts.locks, wiring.clock)
+            for each in self._connections(dict.fromkeys(names or self.manifest.connections))
         )
         return tuple(one._replace(problem=self._parts.hide(one.problem)) if one.problem else one for one in answers)
 
@@ -329,13 +322,14 @@ class Project:
             AssetsError: it is of another project or environment (A0618), it is being applied (A0619), or something that
                 it rests on has moved (A0615).
         """
-        from assets_cli.running.applying import Ground, applying  # only deeds need it
+        from assets_cli.running.applying import ApplyContext, applying  # only deeds need it
 
-        outside = self._parts.outside if observe else lambda *_: NOTHING
-        ground = Ground(self.graph, self._parts.reader, self._parts.locks, self._parts.probes, outside, wiring.clock)
-        with applying(plan._replace(jobs=jobs or os.cpu_count() or 1), ground) as ready:
-            self._parts.files.save()
-            hidden = map(self._parts.hide, ready.warnings) if ready.warnings else ()
+        parts = self._parts
+        outside = parts.outside if observe else lambda *_: NOTHING
+        context = ApplyContext(self.graph, parts.reader, parts.locks, parts.probes, outside, wiring.clock)
+        with applying(plan._replace(jobs=jobs or os.cpu_count() or 1), context) as ready:
+            parts.files.save()
+            hidden = map(parts.hide, ready.warnings) if ready.warnings else ()
             yield ready._replace(warnings=manifests.quote(self.manifest.root, hidden))
 
     def materialize(
@@ -438,6 +432,13 @@ class Project:
         """Who is told what is wrong, and what was told."""
         return self._parts.alerts
 
+    def _connections(self, names: Collection[str]) -> Sequence[Connection]:
+        known = self.manifest.connections
+        hint = f"known: {', '.join(known)}"
+        if unknown := [name for name in names if name not in known]:
+            raise AssetsError(*(Problem("A0208", f"no connection is named {name!r}", hint=hint) for name in unknown))
+        return [known[name] for name in names]
+
     def _one(self, asset: str) -> str:
         if asset in self.graph.assets:
             return asset
@@ -467,8 +468,7 @@ class Project:
 
     def _anew(self, selection: Selection, named: frozenset[str]) -> Selection:
         """The same, with those of the named tables that grow to be built from nothing."""
-        grown = frozenset(name for name in named if is_rebuildable(self.graph.assets[name]))
-        return selection._replace(anew=grown)
+        return selection._replace(anew=frozenset(name for name in named if is_rebuildable(self.graph.assets[name])))
 
     def _plan(
         self,

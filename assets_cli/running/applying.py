@@ -24,7 +24,7 @@ from assets_cli.state.store import StateReader
 _MOST_NAMED = 20
 
 
-class Ground(NamedTuple):
+class ApplyContext(NamedTuple):
     """What a saved plan meets. `outside` looks at external assets; `clock` gives microseconds UTC."""
 
     graph: AssetGraph
@@ -41,16 +41,16 @@ class Ground(NamedTuple):
 
 
 @contextmanager
-def applying(plan: Plan, ground: Ground) -> Iterator[Plan]:
+def applying(plan: Plan, context: ApplyContext) -> Iterator[Plan]:
     """The plan for now, to be carried out while this is open: nobody else applies the same plan meanwhile.
 
     Raises:
         AssetsError: it has no basis, or is of another project or environment (A0618), it is being applied (A0619), or
             something that it rests on has moved (A0615).
     """
-    basis = _require_home(plan, ground)
+    basis = _require_home(plan, context)
     holders: list[str] = []
-    held = ground.locks.acquire(
+    held = context.locks.acquire(
         [LockRequest(f"plan\x1f{plan.environment}\x1f{plan.now}", exclusive=True)],
         holder=f"process {os.getpid()}",
         on_wait=holders.append,
@@ -60,18 +60,18 @@ def applying(plan: Plan, ground: Ground) -> Iterator[Plan]:
         message = f"the plan is being applied right now, by {holders[-1]}"
         raise AssetsError(Problem("A0619", message, hint="assets runs latest shows how far it is"))
     with held:
-        yield _ready(plan, basis, ground)
+        yield _ready(plan, basis, context)
 
 
-def _require_home(plan: Plan, ground: Ground) -> Basis:
+def _require_home(plan: Plan, context: ApplyContext) -> Basis:
     """What the plan rests on, if it is a plan for this project and this environment."""
-    manifest, basis = ground.graph.manifest, plan.basis
+    manifest, basis = context.graph.manifest, plan.basis
     if basis is None:
         hint = "make it with Project.propose, or assets plan --out"
         raise AssetsError(Problem("A0618", "the plan says nothing of what it rests on, so nothing can hold", hint=hint))
-    if (basis.project, basis.root) != (manifest.project, ground.root):
+    if (basis.project, basis.root) != (manifest.project, context.root):
         message = (
-            f"the plan is for the project {basis.project} in {basis.root}, not for {manifest.project} in {ground.root}"
+            f"the plan is for the project {basis.project} in {basis.root}, not for {manifest.project} in {context.root}"
         )
         raise AssetsError(Problem("A0618", message, hint="apply it there with -C DIR, or plan again here"))
     if plan.environment != manifest.environment:
@@ -81,33 +81,33 @@ def _require_home(plan: Plan, ground: Ground) -> Basis:
     return basis
 
 
-def _ready(plan: Plan, basis: Basis, ground: Ground) -> Plan:
-    graph, assets = ground.graph, ground.graph.assets
-    snapshot = ground.reader.snapshot(plan.environment)
+def _ready(plan: Plan, basis: Basis, context: ApplyContext) -> Plan:
+    graph, assets = context.graph, context.graph.assets
+    snapshot = context.reader.snapshot(plan.environment)
     still = [name for name in basis.code if name in assets and not assets[name].is_external]
     components = {name: basis.code[name].components for name in still}
     beside = {upstream for name in still for upstream in graph.upstreams(name)}.difference(still)
-    seen = ground.outside(beside, snapshot) if basis.observing else NOTHING
+    seen = context.outside(beside, snapshot) if basis.observing else NOTHING
     # Of the steps the code alone: what is at their outputs is looked at before each of them runs.
-    world = look(graph, sorted(beside), snapshot, ground.probes, seen)
+    world = look(graph, sorted(beside), snapshot, context.probes, seen)
     world = world._replace(
-        code={**world.code, **look_at_code(graph, components, ground.probes)},
+        code={**world.code, **look_at_code(graph, components, context.probes)},
         observations={**snapshot.observations, **saved.observed(basis, snapshot, seen.observations)},
     )
-    today = saved.basis(still, graph, snapshot, world, ground.root)
+    today = saved.basis(still, graph, snapshot, world, context.root)
     standing = [name for name in graph.sort(beside) if not assets[name].is_external]
     moves = (*saved.moved(basis, today, graph), *saved.drifted(standing, graph, snapshot, world))
     if moves:
-        raise AssetsError(_refusal(plan, moves, ground))
-    return saved.ready(plan, graph, snapshot, world, ground.clock())
+        raise AssetsError(_refusal(plan, moves, context))
+    return saved.ready(plan, graph, snapshot, world, context.clock())
 
 
-def _refusal(plan: Plan, moves: tuple[saved.Moved, ...], ground: Ground) -> Problem:
+def _refusal(plan: Plan, moves: tuple[saved.Moved, ...], context: ApplyContext) -> Problem:
     """That somebody has carried the plan out already, or everything that has moved, each at its asset."""
     run = saved.only_run(moves)
-    if run is not None and {step.asset for step in ground.reader.steps(run)} == {step.asset for step in plan.steps}:
-        return _carried_out(run, ground.reader.find_run(run).status)
-    manifest = ground.graph.manifest
+    if run is not None and {step.asset for step in context.reader.steps(run)} == {step.asset for step in plan.steps}:
+        return _carried_out(run, context.reader.find_run(run).status)
+    manifest = context.graph.manifest
     places = {name: manifest.locate(name, "name") for name in manifest.assets.keys() & {move.asset for move in moves}}
     nowhere = Place(manifest.file, 1, 1)
     many = f"{len(moves):,} things have" if len(moves) > 1 else "something has"
