@@ -295,7 +295,7 @@ class Wiring:
         """What is on record of a part of the graph, and what is there now: of `names`, and outside of all."""
         # All at once are read for less than half of them by name.
         asked = None if 2 * len(part.order) > len(self.graph.order) else part.assets
-        snapshot = self.reader.snapshot(self.manifest.environment, asked)
+        snapshot = self.reader.snapshot(self.manifest.environment, asked, listed=True)
         observed = self.outside(part.assets, snapshot) if observing else NOTHING
         return snapshot, look(self.graph, names, snapshot, self.probes, observed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -50,28 +50,19 @@ def show_problems(problems: Sequence[Problem], view: screen.Viewpoint = screen.H
 
 
 def show_json(document: Any) -> None:
-    """Print one JSON document, in one piece. Beyond ASCII only where the stream is sure to take it.
-
-    Where a list in it is so long that nobody will read it, its entries have a line each: Python indents slowly.
-    """
-    is_plain = _takes_ascii_alone()
-    if isinstance(document, dict) and any(isinstance(part, list) and len(part) > _MANY for part in document.values()):
-        text = _by_lines(document, json.JSONEncoder(ensure_ascii=is_plain).encode)
-    else:
-        text = json.dumps(document, indent=2, ensure_ascii=is_plain)
-    sys.stdout.write(f"{text}\n")
+    """Print one JSON document, in one piece. Beyond ASCII only where the stream is sure to take it."""
+    sys.stdout.write(f"{_written(document, is_plain=_takes_ascii_alone())}\n")
     sys.stdout.flush()
 
 
-def _by_lines(document: dict[str, Any], encode: Callable[[Any], str]) -> str:
-    """A document with a line for each entry of its lists, and one for each other value."""
-    parts = [
-        f"  {encode(key)}: [\n    {entries}\n  ]"
-        if isinstance(value, list) and (entries := ",\n    ".join(map(encode, value)))
-        else f"  {encode(key)}: {encode(value)}"
-        for key, value in document.items()
-    ]
-    return "{\n" + ",\n".join(parts) + "\n}"
+def _written(document: Any, *, is_plain: bool) -> str:
+    parts = document.values() if isinstance(document, dict) else ()
+    if not is_plain and any(isinstance(part, list) and len(part) > _MANY for part in parts):
+        import orjson  # its import takes ten milliseconds: less than Python takes to indent a long document
+
+        with suppress(TypeError):  # a name that is no UTF-8, a number of more than 64 bits: json writes these
+            return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+    return json.dumps(document, indent=2, ensure_ascii=is_plain)
 
 
 def show_json_lines(documents: Iterable[Any]) -> None:

@@ -142,19 +142,12 @@ def listing(values: Iterable[AssetStatus]) -> dict[str, Any]:
 
 def lineage(value: Lineage) -> dict[str, Any]:
     """`lineage --json`: nodes hold the asset itself; `from` is the upstream."""
-    return {
-        "version": VERSION,
-        "asset": value.asset,
-        "nodes": [
-            {
-                **status(node),
-                "upstream_depth": value.upstream_depth.get(node.asset.name),
-                "downstream_depth": value.downstream_depth.get(node.asset.name),
-            }
-            for node in value.nodes
-        ],
-        "edges": [{"from": start, "to": end} for start, end in value.edges],
-    }
+    nodes = [status(node) for node in value.nodes]
+    for node in nodes:
+        node["upstream_depth"] = value.upstream_depth.get(node["name"])
+        node["downstream_depth"] = value.downstream_depth.get(node["name"])
+    edges = [{"from": start, "to": end} for start, end in value.edges]
+    return {"version": VERSION, "asset": value.asset, "nodes": nodes, "edges": edges}
 
 
 def why(value: Why) -> dict[str, Any]:

@@ -74,12 +74,25 @@ def plan(
     return plan_in(freshness.view(graph, snapshot, world, now), selection, jobs=jobs, ahead=ahead)
 
 
+def decide(view: freshness.FreshnessView, selection: Selection) -> dict[str, Step]:
+    """What would run, by asset in topological order, without anything that a plan says besides.
+
+    Raises:
+        AssetsError: code that cannot be read (A03xx).
+    """
+    return _steps(_situation(view, selection), selection)
+
+
+def _situation(view: freshness.FreshnessView, selection: Selection, ahead: int = 0) -> _Situation:
+    _refuse_unreadable_code(selection, view.world)
+    promises, suspected = freshness.promises(view, ahead), suspects(view.doubtful, view.world)
+    return _Situation(view.graph, view.snapshot, view.world, view.now, promises, suspected)
+
+
 def plan_in(view: freshness.FreshnessView, selection: Selection, *, jobs: int = 1, ahead: int = 0) -> Plan:
     """The same, for who has looked at ages already."""
-    graph, snapshot, world, now = view.graph, view.snapshot, view.world, view.now
-    _refuse_unreadable_code(selection, world)
-    promises = freshness.promises(view, ahead)
-    situation = _Situation(graph, snapshot, world, now, promises, suspects(view.doubtful, world))
+    graph, snapshot, world = view.graph, view.snapshot, view.world
+    situation = _situation(view, selection, ahead)
     steps = _steps(situation, selection)
     overdue = freshness.overdue(view, selection.names)
     warnings = [*world.warnings, *_unselected_upstreams(situation, selection, steps)]
@@ -89,7 +102,7 @@ def plan_in(view: freshness.FreshnessView, selection: Selection, *, jobs: int = 
     estimate = schedule.estimate({step.asset: step for step in steps.values()}, jobs)
     return Plan(
         environment=snapshot.environment,
-        now=now,
+        now=view.now,
         selection=selection.expressions,
         steps=tuple(steps.values()),
         skips=tuple(_skips(graph, selection, steps, uncovered)),

@@ -17,7 +17,7 @@ from assets_cli.model.plan import Step
 from assets_cli.model.world import World
 from assets_cli.planning import freshness
 from assets_cli.planning.freshness import FreshnessView
-from assets_cli.planning.plan import Selection, plan_in
+from assets_cli.planning.plan import Selection, decide
 
 
 class Scope(NamedTuple):
@@ -89,11 +89,11 @@ def survey(seen: Scope, snapshot: StateSnapshot, world: World, now: int) -> Surv
     """The names of a scope in the whole-project plan; `world` covers them.
 
     Raises:
-        AssetsError: as `plan`.
+        AssetsError: code that cannot be read.
     """
     view = freshness.view(seen.graph, snapshot, world, now)
-    made = plan_in(view, Selection(seen.names))
-    return Survey(view, {step.asset: step for step in made.steps}, frozenset(broken.asset for broken in made.overdue))
+    late = [name for name in view.broken if name in seen.names and view.times[name] is not None]
+    return Survey(view, decide(view, Selection(seen.names)), frozenset(late))
 
 
 def facts(seen: Survey) -> dict[str, Facts]:

@@ -48,11 +48,13 @@ class RenamedReader(StateReader):
         self._environment = environment
         self._wanted = wanted
 
-    def snapshot(self, environment: str, assets: Collection[str] | None = None) -> StateSnapshot:
+    def snapshot(
+        self, environment: str, assets: Collection[str] | None = None, *, listed: bool = False
+    ) -> StateSnapshot:
         """As `StateReader.snapshot`."""
         moves = self._moves()
         asked = None if assets is None else {*assets, *(old for old, new in moves.items() if new in assets)}
-        return renamed(super().snapshot(environment, asked), moves)
+        return renamed(super().snapshot(environment, asked, listed=listed), moves)
 
     def runs(
         self, limit: int, environment: str | None = None, before: str | None = None, asset: str | None = None

@@ -41,6 +41,9 @@ _REST = (
     "m.seq, m.run, m.attempt, m.started, m.finished, m.code_version, m.data_time, m.unchanged, m.blocked, m.metadata"
 )
 _MADE = "materializations m ON m.seq = wanted.seq"
+_LISTED = """, m.run, m.finished, CASE WHEN instr(m.metadata, '"rows"') THEN m.metadata END"""
+"""What a list says of materializations besides."""
+_LISTED_AT = 15
 _ALONE = 16
 """Of so few assets all is read at once; of more the rest of so many one by one, and then that of all."""
 # Half the price of calling the class.
@@ -75,21 +78,27 @@ class Reader(NamedTuple):
 
 
 def read(
-    connection: sqlite3.Connection, environment: str, assets: Collection[str] | None, reader: Reader
+    connection: sqlite3.Connection,
+    environment: str,
+    assets: Collection[str] | None,
+    reader: Reader,
+    *,
+    listed: bool = False,
 ) -> StateSnapshot:
-    """The latest facts of an environment, of all its assets or of those given."""
+    """The latest facts of an environment, of all its assets or of those given; with what lists say if `listed`."""
     where, key = "l.environment = ?1 AND l.partition = ''", [environment]
     if assets is not None:
         where += " AND l.asset IN (SELECT value FROM json_each(?2))"
         key.append(json.dumps(list(assets)))
     # LEFT JOIN keeps SQLite to this order: each row of `latest` is a look-up by primary key, whatever the history.
     found = connection.execute(
-        f"SELECT {_COLUMNS} FROM latest l LEFT JOIN materializations m ON m.seq = l.materialization "  # noqa: S608
+        f"SELECT {_COLUMNS}{_LISTED if listed else ''} FROM latest l "  # noqa: S608
+        "LEFT JOIN materializations m ON m.seq = l.materialization "
         f"LEFT JOIN attempts a ON a.seq = l.attempt WHERE {where}",
         key,
     ).fetchall()
     settled = {
-        row[_ASSET]: _new(Settled, row[_SEQ:])
+        row[_ASSET]: _new(Settled, row[_SEQ:_LISTED_AT])
         for row in found
         if row[_USABLE] == row[_SEQ] is not None and (row[_STATE] == "succeeded" or row[_STATE] is None)
     }
@@ -101,7 +110,8 @@ def read(
     readable = _readable(found, rest.older, observations)
     frozen = FrozenOfRows(found, rest.older, readable, (environment, latest), reader)
     timed = {row[_ASSET]: row[_DURATIONS] for row in found}
-    return StateSnapshot(environment, latest, observations, frozen, settled, readable, MadeOfRows(facts, reader), timed)
+    made = {row[_ASSET]: _made(*row[_LISTED_AT:]) for row in found if row[_SEQ] is not None} if listed else {}
+    return StateSnapshot(environment, latest, observations, frozen, settled, readable, made, timed)
 
 
 class LatestOfRows(Mapping[str, Latest]):
@@ -152,47 +162,6 @@ class LatestOfRows(Mapping[str, Latest]):
         self._rest = Rest({**more.made, **made}, {**more.older, **older}, {**more.tried, **tried})
 
 
-class MadeOfRows(Mapping[str, Made]):
-    """What lists say of materializations, read when it is first asked for: three columns of so many."""
-
-    def __init__(self, facts: Mapping[str, rows.Row], reader: Reader) -> None:
-        self._rows = facts
-        self._reader = reader
-        self._asked = 0
-        self._known: dict[int, Made] = {}
-
-    def __getitem__(self, name: str) -> Made:
-        number = self._rows[name][_SEQ]
-        if number is None:
-            raise KeyError(name)
-        known = self._known.get(number)
-        if known is None:
-            self._asked += 1
-            wanted = [number] if self._asked <= _ALONE else [self._rows[each][_SEQ] for each in self]
-            known = self._load(wanted)[number]
-        return known
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, row in self._rows.items() if row[_SEQ] is not None)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __contains__(self, name: object) -> bool:
-        row = self._rows.get(name)  # type: ignore[call-overload]
-        return row is not None and row[_SEQ] is not None
-
-    def _load(self, numbers: Sequence[int]) -> dict[int, Made]:
-        columns = "m.seq, m.run, m.finished, m.metadata"
-        found = self._reader.later(lambda connection: _by_number(connection, columns, _MADE, numbers))
-        if len(found) < len(numbers):
-            raise AssetsError(failures.replaced(self._reader.path))
-        for number, run, finished, metadata in found:
-            rows = rows_of(json.loads(metadata)) if '"rows"' in metadata else None
-            self._known[number] = _new(Made, (run, finished, rows))
-        return self._known
-
-
 class FrozenOfRows(Mapping[tuple[str, str], int | None]):
     """The data times of versions that were read and are no longer current, looked for when one is first asked for.
 
@@ -229,8 +198,14 @@ class FrozenOfRows(Mapping[tuple[str, str], int | None]):
         return len(self._frozen)
 
 
+def _made(run: str, finished: int, metadata: str | None) -> Made:
+    return _new(Made, (run, finished, rows_of(json.loads(metadata)) if metadata else None))
+
+
 def _latest(row: rows.Row, rest: Rest) -> Latest:
-    name, _, usable, tried, durations, _, seq, version, components, digest, stat, newest, taken, _, inputs = row
+    name, _, usable, tried, durations, _, seq, version, components, digest, stat, newest, taken, _, inputs = row[
+        :_LISTED_AT
+    ]
     made = None
     if seq is not None:
         _, run, number, started, finished, code_version, data_time, unchanged, blocked, metadata = rest.made[seq]

@@ -71,15 +71,19 @@ class StateReader:
         """Raise if the file cannot be read or is not ours to read; see `open_reader`."""
         self._read(lambda _: None)
 
-    def snapshot(self, environment: str, assets: Collection[str] | None = None) -> StateSnapshot:
-        """The latest facts of an environment, of all its assets or of those given.
+    def snapshot(
+        self, environment: str, assets: Collection[str] | None = None, *, listed: bool = False
+    ) -> StateSnapshot:
+        """The latest facts of an environment, of all its assets or of those given; `made` of it only if `listed`.
 
         Costs what the assets cost, never what the history costs. `frozen` holds each version that a latest or usable
         materialization read and that is no longer its upstream's current one; None where its data time is unknown.
         """
         reader = snapshots.Reader(self.path, self._dead_among, self._read)
         with collector_paused() as made:
-            snapshot = self._read(lambda connection: snapshots.read(connection, environment, assets, reader))
+            snapshot = self._read(
+                lambda connection: snapshots.read(connection, environment, assets, reader, listed=listed)
+            )
             made(len(snapshot.latest))
         return snapshot
 

@@ -7,8 +7,8 @@ from support.place import DUCKDB, Place
 
 # Each costs a start milliseconds, some a hundred of them: libraries, parts of Python, parts of ours, each with its own.
 _HEAVY = """
-    cronsim duckdb jsonschema jsonschema_rs numpy pandas polars psycopg pyarrow pytz rich sqlalchemy sqlglot typer
-    typing_extensions yaml zoneinfo
+    cronsim duckdb jsonschema jsonschema_rs numpy orjson pandas polars psycopg pyarrow pytz rich sqlalchemy sqlglot
+    typer typing_extensions yaml zoneinfo
 
     argparse ast asyncio concurrent.futures decimal dis email gettext http importlib.metadata inspect logging
     multiprocessing platform random secrets shlex shutil socket ssl subprocess tempfile threading traceback
