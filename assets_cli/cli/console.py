@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from assets_cli.cli.screens import problems as screen
@@ -28,20 +28,38 @@ def err() -> Terminal:
 
 def show(lines: Iterable[str]) -> None:
     """Print lines of data."""
-    out().write(lines)
+    with _unread():
+        out().write(lines)
 
 
 def remark(lines: Iterable[str]) -> None:
-    """Print lines that are no data."""
-    err().write(lines)
+    """Print lines that are no data. Where they cannot be written, that changes nothing of what the command says."""
+    with _untold():
+        err().write(lines)
+
+
+@contextmanager
+def _unread() -> Iterator[None]:
+    """Whoever read the data may have gone, as `| head` does: the command goes on, since its exit code is an answer."""
+    try:
+        yield
+    except BrokenPipeError:
+        leave_out()
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        leave_err()
 
 
 def show_problems(problems: Sequence[Problem], view: screen.Viewpoint = screen.HERE, *, total: bool = True) -> None:
     """Print problems to stderr; a single one needs no line that counts it."""
     with_total = total and len(problems) > 1
-    target = err()
-    lines = list(screen.report(problems, target, view))
-    target.write(lines if with_total else lines[:-2])
+    lines = list(screen.report(problems, err(), view))
+    remark(lines if with_total else lines[:-2])
 
 
 def show_json(document: Any, *, indent: int | None = 2) -> None:
@@ -55,8 +73,7 @@ def show_json(document: Any, *, indent: int | None = 2) -> None:
         text = _by_lines(document, json.JSONEncoder(ensure_ascii=is_plain).encode)
     else:
         text = json.dumps(document, indent=indent, ensure_ascii=is_plain)
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    stream((f"{text}\n",))
 
 
 def _by_lines(document: dict[str, Any], encode: Callable[[Any], str]) -> str:
@@ -74,8 +91,7 @@ def show_json_lines(documents: Iterable[Any]) -> None:
     """Print JSON documents, one a line, in one piece."""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     encode = json.JSONEncoder(ensure_ascii=encoding != "utf8").encode
-    sys.stdout.write("".join(f"{encode(document)}\n" for document in documents))
-    sys.stdout.flush()
+    stream(("".join(f"{encode(document)}\n" for document in documents),))
 
 
 def leave_out() -> None:
@@ -97,6 +113,7 @@ def _leave(stream: TextIO) -> None:
 
 def stream(pieces: Iterable[str]) -> None:
     """Print data piece by piece, as it comes."""
-    for piece in pieces:
-        sys.stdout.write(piece)
-    sys.stdout.flush()
+    with _unread():
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
