@@ -23,7 +23,7 @@ class Reported(NamedTuple):
     metadata: Mapping[str, Any] = {}
 
     def facts(self, *, is_root: bool) -> Mapping[str, Any]:
-        """What is kept for people: of what has upstreams, whose data is as old as theirs, also the data time it said."""
+        """What is kept for people: of what has upstreams, whose data is as old as they are, the data time too."""
         if is_root or self.data_time is None:
             return self.metadata
         said = (_EPOCH + self.data_time * _MICROSECOND).isoformat().replace("+00:00", "Z")
