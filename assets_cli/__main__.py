@@ -22,10 +22,7 @@ syntax trees of queries are the cycles that there are, and the peak of ten thous
 def main() -> None:
     """Run the command line and exit with its code."""
     arguments = sys.argv[1:]
-    if arguments in (["--version"], ["-V"]):
-        from assets_cli import __version__
-
-        sys.stdout.write(f"assets {__version__}\n")
+    if arguments in (["--version"], ["-V"]) and _say_version():
         sys.exit(0)
     if "_ASSETS_COMPLETE" in os.environ:
         from assets_cli.cli.completion import answer
@@ -35,6 +32,20 @@ def main() -> None:
         sys.stderr.write("error[A0820]: assets runs on Linux and macOS\n  hint: on Windows, run it inside WSL\n")
         sys.exit(2)
     sys.exit(_run(arguments))
+
+
+def _say_version() -> bool:
+    """Whether it could be said; where it could not, the command line knows what to say of that."""
+    from assets_cli import __version__
+
+    if sys.stdout is None:  # closed by the caller, as with `>&-`
+        return False
+    try:
+        sys.stdout.write(f"assets {__version__}\n")
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _run(arguments: list[str]) -> int:

@@ -85,7 +85,7 @@ TABLE: dict[str, Entry] = {
             "materialize",
             "Run",
             "run the plan: bring exactly that up to date",
-            (*_PLANNING, "--no-observe", "--plan", "--jobs", "--fail-fast", "--trace", "--json"),
+            (*_PLANNING, "--no-observe", "--all", "--plan", "--jobs", "--fail-fast", "--trace", "--json"),
             "assets",
         ),
         Entry("up", "Run", "keep every promise for as long as it runs", ("--once", "--jobs", "--json"), "assets"),
@@ -146,7 +146,7 @@ TABLE: dict[str, Entry] = {
         Entry("logs", "Look back", "print what the commands of a run wrote", ("--json",), "runs"),
         Entry("state", "Repair", "repair history: mark, mv, rm, export, import, backup, gc", actions=_REPAIRS),
         Entry("explain", "Look up", "explain an error code such as A0102", ("--json",), "codes"),
-        Entry("schema", "Look up", "print a JSON schema, of the manifest by default", ("--list",), "schemas"),
+        Entry("schema", "Look up", "print a JSON schema, of the manifest by default", ("--list", "--json"), "schemas"),
     )
 }
 

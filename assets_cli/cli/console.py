@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from assets_cli.cli.screens import problems as screen
@@ -28,12 +28,31 @@ def err() -> Terminal:
 
 def show(lines: Iterable[str]) -> None:
     """Print lines of data."""
-    out().write(lines)
+    with _unread():
+        out().write(lines)
 
 
 def remark(lines: Iterable[str]) -> None:
-    """Print lines that are no data."""
-    err().write(lines)
+    """Print lines that are no data. Where they cannot be written, that changes nothing of what the command says."""
+    with _untold():
+        err().write(lines)
+
+
+@contextmanager
+def _unread() -> Iterator[None]:
+    """Whoever read the data may have gone, as `| head` does: the command goes on, since its exit code is an answer."""
+    try:
+        yield
+    except BrokenPipeError:
+        leave_out()
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        leave_err()
 
 
 def warn(message: str) -> None:
@@ -44,15 +63,13 @@ def warn(message: str) -> None:
 def show_problems(problems: Sequence[Problem], view: screen.Viewpoint = screen.HERE, *, total: bool = True) -> None:
     """Print problems to stderr; a single one needs no line that counts it."""
     with_total = total and len(problems) > 1
-    target = err()
-    lines = list(screen.report(problems, target, view))
-    target.write(lines if with_total else lines[:-2])
+    lines = list(screen.report(problems, err(), view))
+    remark(lines if with_total else lines[:-2])
 
 
 def show_json(document: Any) -> None:
     """Print one JSON document, in one piece. Beyond ASCII only where the stream is sure to take it."""
-    sys.stdout.write(f"{_written(document, is_plain=_takes_ascii_alone())}\n")
-    sys.stdout.flush()
+    stream((f"{_written(document, is_plain=_takes_ascii_alone())}\n",))
 
 
 def _written(document: Any, *, is_plain: bool) -> str:
@@ -68,8 +85,7 @@ def _written(document: Any, *, is_plain: bool) -> str:
 def show_json_lines(documents: Iterable[Any]) -> None:
     """Print JSON documents, one a line, in one piece."""
     encode = json.JSONEncoder(ensure_ascii=_takes_ascii_alone()).encode
-    sys.stdout.write("".join(f"{encode(document)}\n" for document in documents))
-    sys.stdout.flush()
+    stream(("".join(f"{encode(document)}\n" for document in documents),))
 
 
 def _takes_ascii_alone() -> bool:
@@ -95,6 +111,7 @@ def _leave(stream: TextIO) -> None:
 
 def stream(pieces: Iterable[str]) -> None:
     """Print data piece by piece, as it comes."""
-    for piece in pieces:
-        sys.stdout.write(piece)
-    sys.stdout.flush()
+    with _unread():
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()

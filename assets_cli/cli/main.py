@@ -24,11 +24,13 @@ def run(arguments: Sequence[str]) -> int:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    code = 0
     try:
         code = _invoke(list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
-        return _hang_up()
+        _hang_up()
+        return code
     except KeyboardInterrupt:
         return _break_off()
     except Exception as error:  # noqa: BLE001 - the outermost catch: a user gets a message, never a traceback
@@ -61,16 +63,13 @@ def _refuse(error: Exception, arguments: Sequence[str]) -> int:
     """Show what went wrong; nothing that goes wrong here may hide it."""
     from assets_cli.cli import usage
 
-    try:
-        directory = usage.directory_of(arguments)
-        if isinstance(error, AssetsError):
-            console.show_problems(error.problems, Session(directory).view())
-        elif isinstance(error, OSError) and error.strerror:
-            console.show_problems([_system_error(error)])
-        else:
-            console.show_problems([usage.internal_error(error, directory)])
-    except BrokenPipeError:
-        return _hang_up()
+    directory = usage.directory_of(arguments)
+    if isinstance(error, AssetsError):
+        console.show_problems(error.problems, Session(directory).view())
+    elif isinstance(error, OSError) and error.strerror:
+        console.show_problems([_system_error(error)])
+    else:
+        console.show_problems([usage.internal_error(error, directory)])
     return REFUSED
 
 
@@ -80,15 +79,13 @@ def _system_error(error: OSError) -> Problem:
 
 
 def _break_off() -> int:
-    """Say that it was interrupted; the terminal may be gone, which may be why."""
-    try:
-        console.remark(["interrupted"])
-    except OSError:
-        _hang_up()
+    """Say that it was interrupted, if anybody hears it: the terminal may be gone, which may be why."""
+    console.remark(["interrupted"])
+    _hang_up()
     return INTERRUPTED
 
 
-def _hang_up() -> int:
+def _hang_up() -> None:
     """The reader of a pipe has gone, as `| head` does: that is no error, and Python must not complain at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
@@ -96,4 +93,3 @@ def _hang_up() -> int:
             stream.flush()
         except (OSError, ValueError):
             os.dup2(null, stream.fileno())
-    return 0

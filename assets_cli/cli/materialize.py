@@ -32,6 +32,7 @@ from assets_cli.model.problem import AssetsError, Problem
 
 if TYPE_CHECKING:
     from assets_cli.model.plan import Plan
+    from assets_cli.project import Project
 
 
 def command(
@@ -44,6 +45,7 @@ def command(
     full_refresh: FullRefresh = False,
     ahead: Ahead = None,
     no_observe: NoObserve = False,
+    everything: Annotated[bool, Option("--all", text="Name every asset that did not run or failed.")] = False,
     plan_file: Annotated[
         Path | None, Option("--plan", metavar="FILE", text="Run the plan that assets plan --out saved.")
     ] = None,
@@ -73,7 +75,7 @@ def command(
         project.recover(stream or warn)
         if saved:
             # What it leaves undone is not run by applying it again, which is refused.
-            page = Page(project.manifest, console.err(), session.command, view=session.view(), verb="retry")
+            page = _page(session, project, everything=everything)._replace(verb="retry")
             with project.applying(saved, jobs=jobs, observe=not no_observe) as plan:
                 if not plan.steps and not stream:
                     console.remark(["nothing to do: the plan has no step"])
@@ -85,8 +87,12 @@ def command(
         verb = "retry" if full_refresh else "materialize"
         again = flags_of(upstream=upstream, downstream=downstream, ahead=ahead, no_observe=no_observe)
         typed = () if full_refresh else (*chosen, *again)
-        page = Page(project.manifest, console.err(), session.command, view=session.view(), typed=typed, verb=verb)
+        page = _page(session, project, everything=everything)._replace(typed=typed, verb=verb)
         return carry_out(project, plan, page, stream, jobs=jobs, fail_fast=fail_fast, trace=file)
+
+
+def _page(session: Session, project: Project, *, everything: bool) -> Page:
+    return Page(project.manifest, console.err(), session.command, everything=everything, view=session.view())
 
 
 def _refuse_more(selection: tuple[str, ...], flags: tuple[str, ...]) -> None:

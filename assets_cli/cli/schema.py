@@ -14,11 +14,15 @@ from assets_cli.model.spelling import nearest
 def command(
     name: Annotated[str, Argument(metavar="[NAME]", text="Which document.")] = "manifest",
     names: Annotated[bool, Option("--list", text="List the names instead.")] = False,
+    as_json: Annotated[bool, Option("--json", text="The list, too, as a JSON document; a schema is one.")] = False,
 ) -> int:
     """Print a JSON schema (draft-07): of assets.yml by default, or of a document that --json prints."""
     known = sorted(schema_names())
     if names:
-        console.show(known)
+        if as_json:
+            console.show_json({"version": 1, "schemas": known})
+        else:
+            console.show(known)
         return 0
     if name not in known:
         guess = nearest(name, known)

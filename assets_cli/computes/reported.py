@@ -22,6 +22,13 @@ class Reported(NamedTuple):
     data_time: int | None = None
     metadata: Mapping[str, Any] = {}
 
+    def facts(self, *, is_root: bool) -> Mapping[str, Any]:
+        """What is kept for people: of what has upstreams, whose data is as old as they are, the data time too."""
+        if is_root or self.data_time is None:
+            return self.metadata
+        said = (_EPOCH + self.data_time * _MICROSECOND).isoformat().replace("+00:00", "Z")
+        return {"data_time": said, **self.metadata}
+
 
 def from_document(document: Any) -> Reported:
     """What a JSON document says: an object with `data_version`, `data_time` (RFC 3339) and `metadata`.

@@ -215,17 +215,12 @@ def _skips(graph: AssetGraph, selection: Selection, steps: Mapping[str, Step], u
 
 
 def _unselected_upstreams(situation: _Situation, selection: Selection, steps: Mapping[str, Step]) -> list[Problem]:
-    """Warnings for stale upstreams that are read as they stand.
+    """Warnings for stale upstreams that are read as they stand, or were.
 
     Raises:
         AssetsError: upstreams that cannot be read as they stand.
     """
-    graph = situation.graph
-    readers: dict[str, list[str]] = {}
-    for name in steps:
-        for upstream in graph.upstreams(name):
-            if upstream not in selection.names and not graph.assets[upstream].is_external:
-                readers.setdefault(upstream, []).append(name)
+    readers = _readers(situation.graph, selection, steps)
     refused, warnings = [], []
     for upstream, names in readers.items():
         causes = situation.causes(upstream)
@@ -252,6 +247,41 @@ def _unselected_upstreams(situation: _Situation, selection: Selection, steps: Ma
             )
     if refused:
         raise AssetsError(*refused)
+    return warnings + _stale_beside(situation, selection, readers)
+
+
+def _readers(graph: AssetGraph, selection: Selection, names: Iterable[str]) -> dict[str, list[str]]:
+    """The upstreams of these that are not selected and that a command makes, with who of these reads them."""
+    readers: dict[str, list[str]] = {}
+    for name in names:
+        for upstream in graph.upstreams(name):
+            if upstream not in selection.names and not graph.assets[upstream].is_external:
+                readers.setdefault(upstream, []).append(name)
+    return readers
+
+
+def _stale_beside(situation: _Situation, selection: Selection, told: Iterable[str]) -> list[Problem]:
+    """Warnings for stale upstreams that no step reads: what is selected is up to date only with what they were.
+
+    What is merely overdue is told by the promise that asks for it.
+    """
+    if len(selection.names) == len(situation.graph.order):
+        return []
+    warnings = []
+    for upstream, names in _readers(situation.graph, selection, situation.graph.sort(selection.names)).items():
+        if upstream in told:
+            continue
+        cause = next((cause for cause in situation.causes(upstream) if cause.kind != "overdue"), None)
+        if cause is not None:
+            warnings.append(
+                Problem(
+                    "A0603",
+                    f"{upstream}, which is not selected, is stale ({cause.detail}); it is read by {name_some(names)}",
+                    severity="warning",
+                    hint="add --upstream to materialize what is above, too",
+                    asset=names[0],
+                )
+            )
     return warnings
 
 

@@ -462,7 +462,7 @@ class _Performance:
         unique, before = growth.attempt_id(attempt), latest.data_version if latest else None
         data_version = outputs.data_version(self.asset, left, reported, version, inputs, unique, before)
         metadata = dict(left.metadata)
-        metadata.update(self.around.hide(reported.metadata))
+        metadata.update(self.around.hide(reported.facts(is_root=not self.asset.upstreams)))
         if change := schema_change(latest.metadata if latest else None, metadata):
             metadata["schema_change"] = change.document()
         return Materialization(

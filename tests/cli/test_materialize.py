@@ -347,6 +347,31 @@ def test_a_failure_that_blocks_thousands_takes_few_lines(assets: CommandLine) ->
         *(f"[{number + 2:>4}/3001] b{number}  cancelled: interrupted" for number in range(2_000, 2_008)),
         "            … and 992 more cancelled",
     ]
+    assert [line for line in shown if line.startswith("  blocked")] == [
+        *(f"  blocked    b{number}: its upstream a failed" for number in range(8)),
+        "  blocked    … and 1,992 more",
+    ]
+
+    every = assets("materialize", "--all").err.splitlines()
+    assert every[2:3003] == [
+        "[   1/3001] a      failed after 1.0 s: exit code 1",
+        *(f"[{number + 2:>4}/3001] {f'b{number}':<5}  blocked: its upstream a failed" for number in range(2_000)),
+        *(f"[{number + 2:>4}/3001] b{number}  cancelled: interrupted" for number in range(2_000, 3_000)),
+    ]
+    assert [line for line in every if line.startswith("  blocked")] == [
+        f"  blocked    b{number}: its upstream a failed" for number in range(2_000)
+    ]
+
+
+def test_all_names_every_asset_that_is_stale_below(assets: CommandLine) -> None:
+    """Eight of them are enough to see what is meant."""
+    below = tuple(f"below_{number:02}" for number in range(10))
+    end = RunFinished(RUN, NOON, "succeeded", ("raw_events",), (), (), (), (), (), SECOND, still_stale=below)
+    assets.open(plan=PLAN, events=(RunStarted(RUN, NOON, ("raw_events",), 2), end))
+    assert "below_07 and 2 more" in " ".join(assets("materialize").err.split())
+    assert f"still stale below: {', '.join(below[:-1])} and {below[-1]}" in " ".join(
+        assets("materialize", "--all").err.split()
+    )
 
 
 def test_a_reader_who_left_does_not_end_the_run(assets: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,10 @@ def test_schemas_are_printed(assets: CommandLine) -> None:
     """The manifest's by default; each is a valid draft-07 schema that describes all that it names."""
     assert assets("schema").out == schema_text("manifest")
     assert assets("schema", "--list").out.split() == sorted(schema_names())
+    listed = json.loads(assets("schema", "--list", "--json").out)
+    jsonschema.validate(listed, json.loads(schema_text("schemas")))
+    assert listed == {"version": 1, "schemas": sorted(schema_names())}
+    assert assets("schema", "plan", "--json") == assets("schema", "plan")
     for name in schema_names():
         jsonschema.Draft7Validator.check_schema(json.loads(assets("schema", name).out))
 

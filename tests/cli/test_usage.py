@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -263,6 +264,46 @@ def test_a_closed_pipe_is_quiet() -> None:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
     assert (found.stderr, found.returncode) == ("", 0)
+
+
+CLOSED = {
+    "the version, where there is no stdout": ("--version >&-", 0, ""),
+    "the version, where nobody reads": ("--version | true", 0, ""),
+    "the version, on a full disk": (
+        "--version > /dev/full",
+        2,
+        "error[A0818]: no space left on device\n  hint: the operating system refused it\n",
+    ),
+    "a difference, where nobody reads": ("diff before --exit-code | true", 3, ""),
+    "an error, where nobody reads": ("plan nobody 2>&1 | true", 2, ""),
+    "an error, on a full disk": ("plan nobody 2> /dev/full", 2, ""),
+    "an error, where there is no stderr": ("plan nobody 2>&-", 2, ""),
+    "a run, on a full disk": ("materialize 2> /dev/full", 0, ""),
+    "a summary, on a full disk": ("list 2> /dev/full", 0, None),
+}
+
+
+@pytest.mark.parametrize(("typed", "code", "said"), CLOSED.values(), ids=CLOSED)
+def test_where_nothing_can_be_said_the_exit_code_still_is(
+    tmp_path: Path, typed: str, code: int, said: str | None
+) -> None:
+    """Who reads may go, and a disk that takes messages may be full: that is no answer, and never a traceback."""
+    if "/dev/full" in typed and not Path("/dev/full").exists():
+        pytest.skip("only Linux has a disk that is always full")
+    manifest = "version: 1\nproject: shop\nassets: [{name: a, command: {shell: 'true'}}]\n"
+    (tmp_path / "assets.yml").write_text(manifest)
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / "assets.yml").write_text(manifest.replace("true", "false"))
+    found = subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -m assets_cli {typed}; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert found.returncode == code
+    assert said is None or (found.stdout, found.stderr) == ("", said)
 
 
 def test_latin_one_gets_escapes_not_errors(assets: CommandLine) -> None:

@@ -381,6 +381,31 @@ def test_reported_versions_and_metadata(place):
     assert listed[0]["rows"] == 3
 
 
+def test_a_data_time_that_is_no_roots_is_metadata(place):
+    """What has upstreams is as old as they are, whatever it says; what it said is kept for people, in UTC."""
+    place.assets(
+        """
+        - name: a
+          command:
+            shell: |
+              echo > a.txt; echo '{"data_time": "2026-01-31T06:00:00Z"}' > $ASSETS_RESULT
+          output: {path: a.txt}
+        - name: b
+          upstreams: [a]
+          command:
+            shell: |
+              echo > b.txt; echo '{"data_time": "2026-02-01T06:00:00+02:00", "metadata": {"n": 1}}' > $ASSETS_RESULT
+          output: {path: b.txt}
+        """
+    )
+    place.materialize()
+
+    made = {name: json.loads(place.call("show", name, "--json").stdout)["materialization"] for name in "ab"}
+    assert {name: one["data_time"] for name, one in made.items()} == dict.fromkeys("ab", "2026-01-31T06:00:00Z")
+    assert made["a"]["metadata"] == {"bytes": 1}
+    assert made["b"]["metadata"] == {"bytes": 1, "data_time": "2026-02-01T04:00:00Z", "n": 1}
+
+
 def test_a_read_only_state_answers_questions(place):
     """`plan` serves from a folder in which nothing can be written; tested as another user, since root ignores modes."""
     if os.getuid() != 0:

@@ -275,13 +275,16 @@ class Reference:
         read = {
             up for name in steps for up in self.specs[name].upstreams if up not in names and not self.is_external(up)
         }
+        idle = {up for up in beside - read if up not in names and not self.is_external(up)}
         return Planned(
             steps,
             after,
             frozenset(self._skips(names, beside, steps)),
             frozenset(name for name in names if self._is_overdue(name, seen, now)),
             frozenset({*self.made, *self.attempt, *self.observed} - {*self.specs}),
-            sum(bool(self.causes(up, seen, bounds)) for up in read),
+            sum(bool(self.causes(up, seen, bounds)) for up in read)
+            # What no step reads is told by the promise that asks for it where it is only overdue.
+            + sum(any(kind != "overdue" for kind, _ in self.causes(up, seen, bounds)) for up in idle),
             any(self.is_unfit(up) for up in read),
             bounds,
             seen,

@@ -155,12 +155,30 @@ def test_a_failed_upstream_that_we_publish_in_a_transaction_is_only_stale():
 
 
 def test_an_upstream_that_nobody_needs_now_is_not_refused():
-    """A selection that is up to date has nothing to refuse."""
+    """A selection that is up to date has nothing to refuse; that it is so only with what its upstream was, is said."""
     space = wide()
     space.run()
     space.fail("raw")
 
-    assert space.plan("a").steps == ()
+    plan = space.plan("a")
+    assert plan.steps == ()
+    assert [(warning.code, warning.message, warning.hint) for warning in plan.warnings] == [
+        (
+            "A0603",
+            "raw, which is not selected, is stale (the last attempt failed in run r2: exit code 1); it is read by a",
+            "add --upstream to materialize what is above, too",
+        )
+    ]
+
+
+def test_an_upstream_beside_the_selection_that_is_only_overdue_is_told_once():
+    """The promise that asks for it names it and the flag: a second warning would say nothing more."""
+    space = Space(asset("raw"), asset("a", ["raw"], freshness=promise(1)), asset("b", ["raw"]))
+    space.run()
+    space.now += 2 * HOUR
+
+    assert [warning.code for warning in space.plan("a").warnings] == ["A0604"]
+    assert [warning.code for warning in space.plan("b").warnings] == []
 
 
 def test_unreadable_code_is_refused_with_its_place():

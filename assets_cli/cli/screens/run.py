@@ -21,6 +21,8 @@ _TAIL = 20
 _WIDEST_NAME = 40
 _NARROWEST = 24
 _MOST_NAMED = 8
+_ALL = 1_000_000_000
+"""More than there ever are."""
 
 
 class Transcript:
@@ -32,6 +34,7 @@ class Transcript:
         self._command = page.command
         self._view = page.view
         self._again = (page.verb, *page.typed)
+        self._most = _ALL if page.everything else _MOST_NAMED
         self._done = 0
         self._warned = 0
         self._idle: tuple[str | None, int] = (None, 0)  # steps in a row that never ran: how they ended, how many
@@ -42,8 +45,8 @@ class Transcript:
     def lines(self, event: RunEvent) -> Iterator[str]:
         """What to say about an event: often one line, sometimes none."""
         idle = event.result if isinstance(event, StepFinished) and _never_ran(event) else None
-        if self._idle[1] > _MOST_NAMED and idle != self._idle[0]:
-            yield f"{' ' * (2 * len(str(self._total)) + 3)} … and {self._idle[1] - _MOST_NAMED:,} more {self._idle[0]}"
+        if self._idle[1] > self._most and idle != self._idle[0]:
+            yield f"{' ' * (2 * len(str(self._total)) + 3)} … and {self._idle[1] - self._most:,} more {self._idle[0]}"
         self._idle = (idle, (self._idle[1] + 1 if idle == self._idle[0] else 1) if idle else 0)
         match event:
             case StepFinished():
@@ -51,7 +54,7 @@ class Transcript:
                 self._warned += sum(not one.passed and not one.is_error for one in event.checks)
                 if event.result not in ("succeeded", "skipped"):
                     self._reasons[event.asset] = one_line(event.detail)
-                if self._idle[1] <= _MOST_NAMED:
+                if self._idle[1] <= self._most:
                     yield from self._step(event)
             case RunStarted():
                 self._run = event.run
@@ -141,7 +144,7 @@ class Transcript:
         if end.still_stale:
             unchanged = frozenset(end.unchanged)
             started = [name for name in end.succeeded if name not in unchanged] or list(end.succeeded)
-            yield from terminal.wrap(f"still stale below: {some(end.still_stale, _MOST_NAMED)}", terminal.width)
+            yield from terminal.wrap(f"still stale below: {some(end.still_stale, self._most)}", terminal.width)
             if started and not end.failed:
                 yield f"run: {self._command('materialize', *started[:_MOST_NAMED], '--downstream')}"
         if end.failed:
@@ -177,16 +180,16 @@ class Transcript:
         """Who failed, who was blocked by it, and who never started."""
         rows = [("failed", end.failed), ("blocked", end.blocked), ("cancelled", end.cancelled)]
         for word, names in rows:
-            for name in names[:_MOST_NAMED]:
+            for name in names[: self._most]:
                 told = self._reasons.get(name, "")
                 reason = f": {told}" if told not in ("", word) else ""
                 first, *rest = self.terminal.wrap(f"{name}{reason}", self.terminal.width - 13)
                 yield f"  {self.terminal.paint(f'{word:<9}', _COLOURS[word])}  {first}"
                 for line in rest:
                     yield " " * 13 + line
-            if len(names) > _MOST_NAMED:
-                yield f"  {word:<9}  … and {len(names) - _MOST_NAMED:,} more"
-        for one in [each for each in end.checks_failed if each.asset not in end.failed][:_MOST_NAMED]:
+            if len(names) > self._most:
+                yield f"  {word:<9}  … and {len(names) - self._most:,} more"
+        for one in [each for each in end.checks_failed if each.asset not in end.failed][: self._most]:
             lines = self.terminal.wrap(f"{one.asset}: {clean(one.check)}", self.terminal.width - 13)
             yield f"  {self.terminal.paint('check', 'red')}      {lines[0]}"
             yield from (" " * 13 + line for line in lines[1:])
