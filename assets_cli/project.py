@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 Listener = wiring.Listener
 _SOME = 5
+_RECENT = 20
 
 
 class Project:
@@ -293,8 +294,10 @@ class Project:
             raise AssetsError(*(collected(each, run, deed) for each in error.problems)) from None
         return record, self._parts.reader.steps(record.id), self._parts.reader.attempts(record.id)
 
-    def log_files(self, run: str, asset: str | None = None) -> tuple[tuple[Attempt, Path], ...]:
-        """The logs of a run's attempts that are still there."""
+    def log_files(self, run: str = "latest", asset: str | None = None) -> tuple[tuple[Attempt, Path], ...]:
+        """The logs of a run's attempts that are still there. An asset alone means the last run that left a log of it."""
+        if asset is None and run in self.graph.assets:
+            run, asset = self._last_logged(run), run
         record, steps, attempts = self.run(run)
         if asset is not None and asset not in {step.asset for step in steps}:
             hint = f"its steps: {', '.join(step.asset for step in steps[:20])}" if steps else "it had no steps"
@@ -306,6 +309,17 @@ class Project:
             from assets_cli.running.repair import lost_logs  # only who looks for what is gone needs it
 
             raise AssetsError(lost_logs(record.id, asset, recorded, self.repair.last_collection()))
+        return found
+
+    def _last_logged(self, asset: str) -> str:
+        """The newest of the last runs with a step for this asset of which a log was kept."""
+        recent = self.runs(_RECENT, asset=asset)
+        attempts = self._parts.reader.attempts
+        logged = (record.id for record in recent if any(attempt.log for attempt in attempts(record.id, asset)))
+        found = next(logged, None)
+        if found is None:
+            hint = f"assets runs --asset {asset} lists its runs" if recent else f"assets materialize {asset} starts one"
+            raise AssetsError(Problem("A0821", f"no run on record left a log of {asset}", hint=hint, asset=asset))
         return found
 
     # -- deeds -----------------------------------------------------------------------------------------------------
