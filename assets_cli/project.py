@@ -236,7 +236,7 @@ class Project:
         known = self.manifest.connections
         unknown = [name for name in names if name not in known]
         if unknown:
-            hint = f"known: {', '.join(known)}"
+            hint = f"known: {', '.join(known)}" if known else "the manifest declares none, under `connections`"
             raise AssetsError(*(Problem("A0208", f"no connection is named {name!r}", hint=hint) for name in unknown))
         answers = (
             attempt(known[name], self.manifest.root, self._parts.environ, self._parts.locks, wiring.clock)

@@ -357,6 +357,14 @@ def test_retry_runs_what_failed_and_what_that_blocked(place):
     assert place.call("retry", "nonsense").returncode == 2
 
 
+def test_an_output_leads_to_its_asset(place):
+    """Who comes from make names files; a path that no asset makes leads to the list."""
+    place.assets("- {name: report, command: {shell: 'date > out.txt'}, output: {path: out.txt}}")
+    said = "error[A0402]: no asset is named './out.txt'\n  hint: did you mean 'report', whose output this is?\n"
+    assert place.call("plan", "./out.txt").stderr == said
+    assert place.call("plan", "in.txt").stderr.splitlines()[1] == "  hint: assets list shows all assets"
+
+
 def test_logs_of_an_asset_are_those_of_the_last_run_that_tried_it(place):
     """Not of one in which it was blocked or marked; without any argument they are those of the latest run."""
     place.assets(
