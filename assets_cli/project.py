@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 Listener = wiring.Listener
 _SOME = 5
-_RECENT = 20
 
 
 class Project:
@@ -64,7 +63,7 @@ class Project:
     @classmethod
     def open(
         cls,
-        directory: Path,
+        directory: Path | str = ".",
         *,
         environment: str = "default",
         variables: Mapping[str, str] | None = None,
@@ -76,9 +75,8 @@ class Project:
         Raises:
             AssetsError: everything that is wrong with the manifest, at once.
         """
-        declared = wiring.read(
-            directory, environment=environment, variables=variables or {}, state=state, environ=environ
-        )
+        where, given = Path(directory), variables or {}
+        declared = wiring.read(where, environment=environment, variables=given, state=state, environ=environ)
         return cls(wiring.Wiring(declared))
 
     # -- questions -------------------------------------------------------------------------------------------------
@@ -236,7 +234,7 @@ class Project:
         known = self.manifest.connections
         unknown = [name for name in names if name not in known]
         if unknown:
-            hint = f"known: {', '.join(known)}" if known else "the manifest declares none, under `connections`"
+            hint = f"known: {', '.join(known)}" if known else "the manifest declares no `connections`"
             raise AssetsError(*(Problem("A0208", f"no connection is named {name!r}", hint=hint) for name in unknown))
         answers = (
             attempt(known[name], self.manifest.root, self._parts.environ, self._parts.locks, wiring.clock)
@@ -295,31 +293,19 @@ class Project:
         return record, self._parts.reader.steps(record.id), self._parts.reader.attempts(record.id)
 
     def log_files(self, run: str = "latest", asset: str | None = None) -> tuple[tuple[Attempt, Path], ...]:
-        """The logs of a run's attempts that are still there. An asset alone means the last run that left a log of it."""
+        """The logs of a run's attempts that are still there. An asset alone means the last run that left one of it."""
         if asset is None and run in self.graph.assets:
-            run, asset = self._last_logged(run), run
+            run, asset = self._parts.reader.last_logged(self.manifest.environment, run), run
         record, steps, attempts = self.run(run)
         if asset is not None and asset not in {step.asset for step in steps}:
             hint = f"its steps: {', '.join(step.asset for step in steps[:20])}" if steps else "it had no steps"
             raise AssetsError(Problem("A0605", f"run {record.id} had no step for {asset!r}", hint=hint))
         recorded = [attempt for attempt in attempts if asset in (None, attempt.asset) and attempt.log]
-        paths = [Path(self.manifest.root, attempt.log or "") for attempt in recorded]
-        found = tuple((attempt, path) for attempt, path in zip(recorded, paths, strict=True) if path.exists())
+        found = tuple((each, log) for each in recorded if (log := Path(self.manifest.root, each.log or "")).exists())
         if recorded and not found:
             from assets_cli.running.repair import lost_logs  # only who looks for what is gone needs it
 
             raise AssetsError(lost_logs(record.id, asset, recorded, self.repair.last_collection()))
-        return found
-
-    def _last_logged(self, asset: str) -> str:
-        """The newest of the last runs with a step for this asset of which a log was kept."""
-        recent = self.runs(_RECENT, asset=asset)
-        attempts = self._parts.reader.attempts
-        logged = (record.id for record in recent if any(attempt.log for attempt in attempts(record.id, asset)))
-        found = next(logged, None)
-        if found is None:
-            hint = f"assets runs --asset {asset} lists its runs" if recent else f"assets materialize {asset} starts one"
-            raise AssetsError(Problem("A0821", f"no run on record left a log of {asset}", hint=hint, asset=asset))
         return found
 
     # -- deeds -----------------------------------------------------------------------------------------------------

@@ -381,7 +381,7 @@ def test_logs_of_an_asset_are_those_of_the_last_run_that_tried_it(place):
     refused = place.call("logs", "report")
     assert (refused.returncode, refused.stderr) == (
         2,
-        "error[A0821]: no run on record left a log of report\n  hint: assets materialize report starts one\n",
+        "error[A0821]: no run on record left a log of report\n  hint: `assets runs --asset report` lists its runs\n",
     )
     assert place.call("materialize").returncode == 0
     first = json.loads(place.call("runs", "--json").stdout)["runs"][0]["run"]
