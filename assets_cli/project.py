@@ -64,7 +64,7 @@ class Project:
     @classmethod
     def open(
         cls,
-        directory: Path,
+        directory: Path | str = ".",
         *,
         environment: str = "default",
         variables: Mapping[str, str] | None = None,
@@ -76,9 +76,8 @@ class Project:
         Raises:
             AssetsError: everything that is wrong with the manifest, at once.
         """
-        declared = wiring.read(
-            directory, environment=environment, variables=variables or {}, state=state, environ=environ
-        )
+        where, given = Path(directory), variables or {}
+        declared = wiring.read(where, environment=environment, variables=given, state=state, environ=environ)
         return cls(wiring.Wiring(declared))
 
     # -- questions -------------------------------------------------------------------------------------------------
@@ -286,15 +285,16 @@ class Project:
             raise AssetsError(*(collected(each, run, deed) for each in error.problems)) from None
         return record, self._parts.reader.steps(record.id), self._parts.reader.attempts(record.id)
 
-    def log_files(self, run: str, asset: str | None = None) -> tuple[tuple[Attempt, Path], ...]:
-        """The logs of a run's attempts that are still there."""
+    def log_files(self, run: str = "latest", asset: str | None = None) -> tuple[tuple[Attempt, Path], ...]:
+        """The logs of a run's attempts that are still there. An asset alone means the last run that left one of it."""
+        if asset is None and run in self.graph.assets:
+            run, asset = self._parts.reader.last_logged(self.manifest.environment, run), run
         record, steps, attempts = self.run(run)
         if asset is not None and asset not in {step.asset for step in steps}:
             hint = f"its steps: {', '.join(step.asset for step in steps[:20])}" if steps else "it had no steps"
             raise AssetsError(Problem("A0605", f"run {record.id} had no step for {asset!r}", hint=hint))
         recorded = [attempt for attempt in attempts if asset in (None, attempt.asset) and attempt.log]
-        paths = [Path(self.manifest.root, attempt.log or "") for attempt in recorded]
-        found = tuple((attempt, path) for attempt, path in zip(recorded, paths, strict=True) if path.exists())
+        found = tuple((each, log) for each in recorded if (log := Path(self.manifest.root, each.log or "")).exists())
         if recorded and not found:
             from assets_cli.running.repair import lost_logs  # only who looks for what is gone needs it
 
@@ -434,7 +434,7 @@ class Project:
 
     def _connections(self, names: Collection[str]) -> Sequence[Connection]:
         known = self.manifest.connections
-        hint = f"known: {', '.join(known)}"
+        hint = f"known: {', '.join(known)}" if known else "the manifest declares no `connections`"
         if unknown := [name for name in names if name not in known]:
             raise AssetsError(*(Problem("A0208", f"no connection is named {name!r}", hint=hint) for name in unknown))
         return [known[name] for name in names]

@@ -105,7 +105,7 @@ def invoke(arguments: Sequence[str]) -> int:
     except typer.Exit as end:
         code = end.exit_code
     except UsageError as error:
-        raise AssetsError(mistake(error)) from None
+        raise AssetsError(mistake(error, arguments)) from None
     return code if isinstance(code, int) else 0
 
 

@@ -60,7 +60,7 @@ _REPAIRS = (
 TABLE: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry("init", "Begin", "write a small working project", (), "directories"),
+        Entry("init", "Begin", "write a small working project", ("--bare",), "directories"),
         Entry(
             "validate",
             "Begin",

@@ -20,6 +20,8 @@ TEMPLATES = {
     "README.md": "README.md",
     "gitignore": ".gitignore",
 }
+# For a folder in which there is something already: nothing but a manifest to be filled in.
+BARE = {"bare.yml": "assets.yml"}
 # The schema goes beside the manifest, to be committed: an editor then needs no network, every clone has it (which
 # .assets/, being ignored, would not give), and it is the one of the version that the project was written for.
 SCHEMA = "assets.schema.json"
@@ -28,16 +30,18 @@ OTHER_MANIFESTS = ("assets.yaml",)
 _PLACEHOLDER = "__PROJECT__"
 
 
-def write_project(directory: Path) -> tuple[str, ...]:
+def write_project(directory: Path, *, bare: bool = False) -> tuple[str, ...]:
     """Write a new project into a directory, made if need be, and return the names of the files, the manifest first.
+
+    A `bare` one has no assets yet.
 
     Either all of them are written or, where one is in the way or the disk is full, none.
 
     Raises:
         AssetsError: a file is there already (A0801), or the directory cannot be written to (A0802).
     """
-    name = project_name(directory)
-    contents = {target: _template(source).replace(_PLACEHOLDER, name) for source, target in TEMPLATES.items()}
+    name, templates = project_name(directory), BARE if bare else TEMPLATES
+    contents = {target: _template(source).replace(_PLACEHOLDER, name) for source, target in templates.items()}
     contents[SCHEMA] = schema_text("manifest")
     _refuse_to_overwrite(directory, (*contents, *OTHER_MANIFESTS))
     written: list[Path] = []
@@ -74,10 +78,7 @@ def _template(name: str) -> str:
 def _refuse_to_overwrite(directory: Path, targets: tuple[str, ...]) -> None:
     there = [target for target in targets if os.path.lexists(directory / target)]
     if there:
-        raise AssetsError(
-            Problem(
-                "A0801",
-                f"init would overwrite {', '.join(there)} in {directory}",
-                hint="nothing was written; name another directory: assets init my_project",
-            )
-        )
+        hint = "nothing was written; name another directory: assets init my_project"
+        if not any(os.path.lexists(directory / name) for name in ("assets.yml", SCHEMA, *OTHER_MANIFESTS)):
+            hint += ", or write a manifest alone: assets init --bare"
+        raise AssetsError(Problem("A0801", f"init would overwrite {', '.join(there)} in {directory}", hint=hint))

@@ -46,6 +46,8 @@ def _open_streams() -> None:
 
 
 def _invoke(arguments: list[str]) -> int:
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     if arguments in ([], ["--help"], ["-h"]):
         from assets_cli.cli.usage import help_text  # a text of our own, which needs no Typer
 

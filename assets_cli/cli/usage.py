@@ -10,6 +10,7 @@ from pathlib import Path
 
 from assets_cli.cli import console
 from assets_cli.cli.commands import GLOBAL_OPTIONS, TABLE, Entry
+from assets_cli.cli.elsewhere import ACTIONS, COMMANDS, OPTIONS
 from assets_cli.model.problem import AssetsError, Problem
 from assets_cli.model.spelling import nearest
 
@@ -20,54 +21,8 @@ _ABOUT = (
     "Usage: assets [OPTIONS] COMMAND [ARGUMENTS]",
     "",
 )
-# Words that people bring from other tools, and what they are here.
-_ELSEWHERE = {
-    "apply": "materialize",
-    "build": "materialize",
-    "execute": "materialize",
-    "make": "materialize",
-    "run": "materialize",
-    "refresh": "materialize",
-    "lint": "validate",
-    "new": "init",
-    "create": "init",
-    "status": "plan",
-    "compare": "diff",
-    "changes": "diff",
-    "dag": "lineage",
-    "graph": "lineage",
-    "tree": "lineage",
-    "history": "runs",
-    "describe": "show",
-    "info": "show",
-    "head": "show",
-    "sql": "query",
-    "select": "query",
-    "resume": "retry",
-    "rerun": "retry",
-    "downstream": "impact",
-    "sla": "freshness",
-    "log": "logs",
-    "ls": "list",
-}
 
-
-_ACTIONS_ELSEWHERE = {
-    "adopt": "mark",
-    "touch": "mark",
-    "move": "mv",
-    "rename": "mv",
-    "remove": "rm",
-    "delete": "rm",
-    "forget": "rm",
-    "dump": "export",
-    "load": "import",
-    "restore": "import",
-    "copy": "backup",
-    "clean": "gc",
-    "prune": "gc",
-    "vacuum": "gc",
-}
+_MOST_NAMED = 3
 
 
 def help_text() -> str:
@@ -132,8 +87,8 @@ def print_completion(shell: str) -> None:
 def unknown_command(word: str) -> Problem:
     """There is no such command; perhaps another one was meant."""
     if word.startswith("-"):
-        return Problem("A0812", f"no such option {word}", hint=_did_you_mean(word, _global_names(), "assets --help"))
-    guess = nearest(word, TABLE) or _ELSEWHERE.get(word)
+        return _no_such_option(word, (), "assets")
+    guess = COMMANDS.get(word) or nearest(word, TABLE)
     hint = f"did you mean {guess}?" if guess else "assets --help lists the commands"
     return Problem("A0811", f"unknown command {word!r}", hint=hint)
 
@@ -142,29 +97,36 @@ def unknown_action(entry: Entry, word: str) -> Problem:
     """The command has no such action; perhaps another one was meant."""
     help_command = f"assets {entry.name} --help"
     if word.startswith("-"):
-        return Problem("A0812", f"no such option {word}", hint=_did_you_mean(word, _global_names(), help_command))
-    guess = nearest(word, entry.actions) or _ACTIONS_ELSEWHERE.get(word)
+        return _no_such_option(word, (), f"assets {entry.name}")
+    guess = nearest(word, entry.actions) or ACTIONS.get(word)
     hint = f"did you mean assets {entry.name} {guess}?" if guess in entry.actions else f"{help_command} lists them"
     return Problem("A0811", f"assets {entry.name} has no action {word!r}", hint=hint)
 
 
-def mistake(error: Exception) -> Problem:
-    """A usage error of Click in our words. Click's classes are told apart by name: Typer carries its own copy."""
+def mistake(error: Exception, arguments: Sequence[str] = ()) -> Problem:
+    """A usage error of Click in our words. Click's classes are told apart by name: Typer carries its own copy.
+
+    `arguments` are what was typed: an option without its value does not say whose it is.
+    """
     kind = type(error).__name__
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "assets"
+    typed = next((f"assets {word}" for word in arguments if word in TABLE), "assets")
+    path = context.command_path if context is not None else typed
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     message = (message[:1].lower() + message[1:]).rstrip(".")
     help_hint = f"{path} --help says how it is used"
     if kind == "NoSuchOption":
         name = getattr(error, "option_name", "")
-        known = [opt for option in context.command.params for opt in option.opts] if context is not None else []
-        hint = _did_you_mean(name, [*known, *_global_names()], f"{path} --help")
-        return Problem("A0812", f"no such option {name}", hint=hint)
+        parameters = context.command.params if context is not None else []
+        return _no_such_option(
+            name, [opt for each in parameters for opt in each.opts if opt.startswith("-")], path, typed
+        )
     if kind == "MissingParameter":
         parameter = getattr(error, "param", None)
         name = parameter.make_metavar(context) if parameter is not None else ""
-        return Problem("A0813", f"{path} needs {name.strip('[]') or 'another argument'}", hint=help_hint)
+        if name.startswith("ASSET"):
+            help_hint = f"`assets list` lists all assets; {help_hint}"
+        return Problem("A0813", f"{path} needs {name or 'another argument'}", hint=help_hint)
     if kind == "BadOptionUsage":
         return Problem("A0813", f"option {getattr(error, 'option_name', '')} needs a value", hint=help_hint)
     if kind == "BadParameter":
@@ -190,9 +152,23 @@ def _global_names() -> list[str]:
     return [name for names, _, _ in GLOBAL_OPTIONS for name in names]
 
 
-def _did_you_mean(word: str, known: Sequence[str], help_command: str) -> str:
-    guess = nearest(word, known)
-    return f"did you mean {guess}?" if guess else f"{help_command} lists the options"
+def _no_such_option(name: str, own: Sequence[str], path: str, typed: str = "") -> Problem:
+    """There is no such option here; perhaps another one was meant, another command, or what does without one."""
+    known = [*own, *_global_names()]
+    command = path.removeprefix("assets").strip()
+    meant = OPTIONS.get(f"{command} {name}") or OPTIONS.get(name, "")
+    whose = [entry.name for entry in TABLE.values() if name in entry.options]
+    if meant in known:
+        hint = f"did you mean {meant}?"
+    elif meant and not meant.startswith("-"):
+        hint = meant.format(path=path)
+    elif typed.removeprefix("assets ") in whose:
+        hint = f"it stands after the command: {typed} {name}"
+    elif 0 < len(whose) <= _MOST_NAMED:
+        hint = f"it is an option of assets {' and '.join(whose)}"
+    else:
+        hint = f"did you mean {guess}?" if (guess := nearest(name, known)) else ""
+    return Problem("A0812", f"no such option {name}", hint=hint or f"{path} --help lists the options")
 
 
 def parse_variables(pairs: Sequence[str]) -> dict[str, str]:

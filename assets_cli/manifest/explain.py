@@ -15,6 +15,7 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from assets_cli.manifest.document import Document, Key
+from assets_cli.manifest.elsewhere import meant
 from assets_cli.manifest.rules import KEY, misplaced
 from assets_cli.manifest.schema import schema
 from assets_cli.manifest.spelling import Spelling
@@ -95,6 +96,11 @@ _INSTEAD: Final = {
     "forbid": "[{}]",
     "tell": "[{}]",
 }
+_SUCH_AS: Final = {
+    "freshness": (r"([0-9]+[dhms])+", "write {max_lag: 24h}"),
+    "schedule": (r"\S+( \S+){4}|@\w+", 'write {cron: "0 6 * * *"}, or {cron: "@daily"}'),
+}
+"""Of values that may be anything: what one looks like that belongs into `_INSTEAD`, and an example for the others."""
 _OF_THEIR_OWN: Final[dict[Key, dict[str, str]]] = {"policies": _EXPECTED_IN_POLICIES, "alerts": _EXPECTED_IN_ALERTS}
 _PATTERNS: Final = {
     "name": "write letters, digits, '_', '-', '.' and '/' only, not first or last a '/'",
@@ -233,7 +239,8 @@ class Explainer:
                     on_key=True,
                 )
                 continue
-            hint = _nearest(frozenset(known), key) or "known keys: " + ", ".join(sorted(known))
+            hint = meant(path, key, known) or _nearest(frozenset(known), key)
+            hint = hint or "known keys: " + ", ".join(sorted(known))
             if not path and key in schema()["properties"]:
                 hint = "it belongs into the root file"
             self._report((*path, key), "A0102", f"unknown key '{key[:NAMED]}'{inside}", hint, at=path, on_key=True)
@@ -425,14 +432,26 @@ def _show(value: object) -> str:
 
 
 def _instead(path: tuple[Key, ...], value: object, types: Sequence[str]) -> str | None:
-    if isinstance(path[-1], str) and not _is_name(path) and isinstance(value, (str, int, float)):
-        template = _INSTEAD.get(path[-1])
+    last = path[-1]
+    if isinstance(last, str) and not _is_name(path) and isinstance(value, (str, int, float)):
+        template = _INSTEAD.get(last)
+        looks, example = _SUCH_AS.get(last, ("", ""))
+        if isinstance(value, bool):
+            return "name the columns: [id]" if last in ("not_null", "unique") else None
+        if looks and not re.fullmatch(looks, str(value)):
+            return example
         if template:
             text = str(value)[:NAMED]
             plain = re.fullmatch(r"[A-Za-z0-9_./*-]+", text)
             return "write " + template.format(text if plain else json.dumps(text, ensure_ascii=False))
     if isinstance(value, str) and types == ["integer"] and value.strip().lstrip("-").isdigit():
         return f"write it without quotes: {value.strip()[:NAMED]}"
+    if pattern(path) == "assets.*.checks.*" and value in schema()["definitions"]["check"]["properties"]:
+        return f"write {{{value}: [id]}}"
+    if pattern(path) == "assets.*.upstreams.*" and isinstance(value, dict):
+        return "write the name alone"
+    if isinstance(value, dict) and last in ("assets", "checks"):
+        return f"begin each with a dash: - {{{'name: orders, …' if last == 'assets' else 'not_null: [id]'}}}"
     return None
 
 

@@ -223,8 +223,8 @@ class Loading:
         if connection.type not in found:
             known = [*CONNECTION_TYPES, *sorted(found)]
             hint = Spelling(known).hint(connection.type) or (
-                f"known types: {', '.join(known)}; install the package that brings it, "
-                f"such as: pip install 'assets-cli[{connection.type[:40]}]'"
+                f"known types: {', '.join(known)}; sqlalchemy reaches what has a dialect of it: "
+                f'{{type: sqlalchemy, url: "{connection.type[:40]}://…"}}'
             )
             message = f"connection '{connection.name}': unknown type '{connection.type[:80]}'"
             where = ("connections", connection.name, "type")

@@ -25,7 +25,7 @@ from yaml.events import (
 
 from assets_cli.manifest.document import Document
 from assets_cli.manifest.scalars import NUMERIC, WORDS, Ambiguous, resolve
-from assets_cli.manifest.syntax import Sentence, explain
+from assets_cli.manifest.syntax import Sentence, broken_off, explain
 from assets_cli.model.problem import Related
 
 DEPTH: Final = 64
@@ -123,7 +123,8 @@ def _report_syntax(document: Document, error: yaml.YAMLError) -> None:
             sentence = Sentence("the file ends too early", "close what is open: a '[' or '{'")
     opening = getattr(error, "context_mark", None)
     if sentence.opened and opening:
-        offset = min(opening.index, len(document.text))
+        start = min(opening.index, len(document.text))
+        offset, sentence = broken_off(document.text, start, offset) or (start, sentence)
     document.report(offset, "A0107", sentence.message, sentence.hint)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
 
 
 class Sentence(NamedTuple):
@@ -77,6 +78,36 @@ _SENTENCES: tuple[tuple[str, Sentence], ...] = (
     ("while scanning a directive", Sentence("a line cannot start with '%'", "quote it if it is text")),
     ("found unknown directive", Sentence("a line cannot start with '%'", "quote it if it is text")),
 )
+
+
+_SEPARATORS: Final = re.compile(r"[{\[,]\s*|:\s+")
+_REFERENCE: Final = re.compile(r"(?:[^,{}\[\]\n\"'$]|\$(?!\{)|\$\{[^}\n]*\})+")
+_ENDS: Final = "between brackets a text without quotes ends at `: `, ` #`, `,` and at every bracket"
+
+
+def broken_off(text: str, opening: int, stop: int) -> tuple[int, Sentence] | None:
+    """What broke a list or mapping between brackets off, which is seldom that nobody closed it; None where nobody did.
+
+    `opening` is its bracket and `stop` where reading stopped. Gives the place to show, too: where a text begins that
+    has to be quoted.
+    """
+    before = text[opening:stop]
+    quote = before[-1:]
+    if quote in ('"', "'") and "\n" in before[before.find(quote) :]:
+        return opening + before.find(quote), Sentence("this quote is not closed on its line", "add the closing quote")
+    sign = text[stop : stop + 1]
+    if before.rstrip(" ")[-1:] in ('"', "'") and sign.strip() and sign not in ",:}]#":
+        return stop, Sentence("something follows the closing quote", "put the whole value between quotes")
+    comment = text.rfind(" #", opening, stop)
+    if comment > 0 and text[text.find("\n", comment) : stop].isspace() and text[:comment].rstrip()[-1] not in ",{[":
+        return comment + 1, Sentence("a comment begins here, and ends the text before it", "quote the text")
+    starts = [found.end() for found in _SEPARATORS.finditer(text, opening, stop)]
+    start = next((each for each in reversed(starts) if text[each:stop].strip()), stop)
+    if sign not in (":", "{", "[") or start == stop or "\n" in text[start:stop]:
+        return None
+    if text[stop - 1] == "$" and (found := _REFERENCE.match(text, start)):
+        return start, Sentence("between brackets this has to be quoted", f'write "{found[0].strip()}"')
+    return start, Sentence(f"this text has a {sign!r} in it", f"quote it: {_ENDS}")
 
 
 def explain(problem: str, context: str, character: str) -> Sentence:

@@ -30,6 +30,8 @@ from assets_cli.probing.check_findings import Use, check_findings, sql_file, tex
 from assets_cli.probing.code import CodeLook
 from assets_cli.probing.files import FileDigests
 
+_MOST_LISTED = 3
+
 
 class Findings(NamedTuple):
     """What is wrong with code and environment, in the manifest's order, and the paths of the files that count as code.
@@ -99,6 +101,7 @@ def _shell_findings(
         hint = f"list {pronoun} under code:, or make {pronoun} an asset and an upstream"
         place = _place(look, asset, command, named[0])
         yield Problem("A0312", message, "warning", place, hint=hint, asset=asset.name)
+    yield from _imported(look, asset, command, counted)
     for script in look.named_scripts(command):
         missing = script[0]
         elsewhere = missing.startswith(("/", "../")) or os.path.lexists(f"{root}/{missing}")
@@ -111,6 +114,29 @@ def _shell_findings(
         message = f"the command of {asset.name} runs {missing}, which does not exist"
         place = _place(look, asset, command, missing)
         yield Problem("A0313", message, "warning", place, hint=hint, asset=asset.name)
+
+
+def _imported(look: CodeLook, asset: Asset, command: ShellCommand, counted: Mapping[str, object]) -> Iterator[Problem]:
+    """What Python scripts import besides: a script alone counts, so that a change of the rest would go unnoticed."""
+    if asset.code_version is not None:
+        return
+    for script in look.scripts(command):
+        if not script.endswith(".py"):
+            continue
+        try:
+            left = [path for path in look.modules.of_script(script) if path not in counted]
+        except OSError:
+            continue  # which the step that runs it will say
+        if not left:
+            continue
+        verb = "is" if len(left) == 1 else "are"
+        message = f"{script}, which the command of {asset.name} runs, imports {_listed(left)}, which {verb} no part"
+        message += " of its code version"
+        few = len(left) <= _MOST_LISTED
+        hint = f"count {'it' if len(left) == 1 else 'them'}, too: code: [{', '.join(left)}]" if few else ""
+        hint = hint or f"list them under code:, or the folder, as in code: [{left[0].rpartition('/')[0] or '.'}]"
+        place = _place(look, asset, command, script)
+        yield Problem("A0312", message, "warning", place, hint=hint, asset=asset.name)
 
 
 def _place(look: CodeLook, asset: Asset, command: ShellCommand, word: str) -> Place:
@@ -211,7 +237,6 @@ def _unset_problem(name: str, user: str, place: Place, asset: str) -> Problem:
 
 
 def _listed(names: list[str]) -> str:
-    most = 3
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    if len(names) > _MOST_LISTED:
+        return f"{', '.join(names[:_MOST_LISTED])} and {len(names) - _MOST_LISTED} more"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from _thread import allocate_lock  # threading is a millisecond of every start
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assets_cli.probing.files import FileDigests
@@ -72,6 +72,37 @@ class Modules:
             known = self._closures[module] = tuple(sorted(seen))
         return known
 
+    def of_script(self, script: str) -> tuple[str, ...]:
+        """The files of the project that a script imports, transitively and without itself, sorted.
+
+        Run by its path it finds modules beside itself; where PYTHONPATH or an installation says so, from the root or
+        its `src`. A hint, not a part of any code version: only the interpreter knows where it looks.
+
+        Raises:
+            OSError: one of them cannot be read.
+        """
+        bases = tuple(dict.fromkeys((script.rpartition("/")[0], "", "src")))
+        seen, waiting = {script}, [script]
+        while waiting:
+            new = {found for found in self._imported_from(waiting.pop(), bases) if found not in seen}
+            seen |= new
+            waiting += new
+        return tuple(sorted(seen - {script}))
+
+    def _imported_from(self, path: str, bases: Sequence[str]) -> Iterator[str]:
+        package = path.split("/")[:-1]
+        for level, written, name in self.source(path).imports:
+            if level > len(package):
+                continue
+            above = package[: len(package) - level + 1] if level else []
+            module = ".".join([*above, *([written] if written else [])])
+            names = [module, *([f"{module}.{name}"] if name not in ("", "*") else [])] if module else []
+            for base in ("",) if level else bases:
+                found = [each for dotted in names for each in self._chain(dotted, base)]
+                if found:
+                    yield from found
+                    break
+
     def source(self, path: str) -> Source:
         """What the source at a path says.
 
@@ -104,10 +135,10 @@ class Modules:
             elif name:
                 yield from self._chain(f"{module}.{name}")
 
-    def _chain(self, module: str) -> list[str]:
+    def _chain(self, module: str, base: str = "") -> list[str]:
         """The files that importing a module runs: the packages on the way, then the module, as far as they are."""
         found = []
-        path = ""
+        path = base
         for part in module.split("."):
             path = f"{path}/{part}" if path else part
             if self._is_file(f"{path}/__init__.py"):

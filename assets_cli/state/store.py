@@ -124,6 +124,26 @@ class StateReader:
 
         return self._read(work)
 
+    def last_logged(self, environment: str, asset: str) -> str:
+        """The newest run that left a log of this asset, which it may have been blocked in or marked since.
+
+        Raises:
+            AssetsError: none has (A0821).
+        """
+
+        def work(connection: sqlite3.Connection) -> str:
+            found = connection.execute(
+                "SELECT r.id FROM attempts a JOIN runs r ON r.seq = a.run_seq "
+                "WHERE a.asset = ? AND a.environment = ? AND a.log IS NOT NULL ORDER BY a.seq DESC LIMIT 1",
+                (asset, environment),
+            ).fetchone()
+            if found is None:
+                hint = f"`assets runs --asset {asset}` lists its runs"
+                raise AssetsError(Problem("A0821", f"no run on record left a log of {asset}", hint=hint, asset=asset))
+            return str(found[0])
+
+        return self._read(work)
+
     def steps(self, run: str) -> tuple[StepRecord, ...]:
         """The steps of a run, in the plan's order; none for an unknown run."""
 

@@ -262,8 +262,8 @@ MISTAKES: dict[str, tuple[dict[str, str | bytes], str]] = {
               --> assets.yml:5:13
              5 |   w: {type: vertica, url: vertica://db}
                |             ^^^^^^^
-              hint: known types: duckdb, sqlite, postgres, sqlalchemy; install the package
-                    that brings it, such as: pip install 'assets-cli[vertica]'
+              hint: known types: duckdb, sqlite, postgres, sqlalchemy; sqlalchemy reaches
+                    what has a dialect of it: {type: sqlalchemy, url: "vertica://…"}
             """,
     ),
     "a SQL file that is not there": (
@@ -437,7 +437,7 @@ def test_a_manifest_without_assets_is_no_error(tmp_path: Path) -> None:
     write(tmp_path, {"assets.yml": HEAD})
 
     assert words(tmp_path, "validate") == ("ok: 0 assets in 1 file, nothing wrong\n", "", 0)
-    assert words(tmp_path, "materialize") == ("", "Nothing to do: no asset is selected.\n", 0)
+    assert words(tmp_path, "materialize") == ("", "Nothing to do: the project has no assets yet.\n", 0)
 
 
 @pytest.mark.parametrize(

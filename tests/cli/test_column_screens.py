@@ -58,6 +58,20 @@ rows of totals: orders.customer (group by), orders.status (where)
     )
 
 
+def test_what_is_long_goes_on_between_a_column_and_the_one_below(place):
+    """Nothing is lost at the edge of a screen, upwards as downwards."""
+    assert place.call("lineage", "totals.total", COLUMNS="50").stdout.splitlines()[:8] == [
+        "     ┌─ raw.amount  →  amount - tax  (not known",
+        "     │  further: raw is a shell asset)",
+        "     ├─ raw.tax  →  amount - tax  (not known",
+        "     │  further: raw is a shell asset)",
+        "  ┌─ orders.net  →  sum(net)",
+        "▶ totals.total",
+        "  ├─ top.best  →  max(total)",
+        "  └─ model  (not known further: model is a Python",
+    ]
+
+
 def test_every_column_of_an_asset(place):
     """With `--columns` and no column."""
     done = place.call("lineage", "totals", "--columns", "--upstream", "--depth", "1", COLUMNS="200")

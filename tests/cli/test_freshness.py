@@ -207,7 +207,7 @@ def test_a_promise_at_the_ticks_of_a_cron_expression_is_shown_with_it(assets: Co
 
 @pytest.mark.usefixtures("_in_paris")
 def test_at_eighty_columns_the_moment_it_is_broken_has_room(assets: CommandLine) -> None:
-    """The words of a promise are cut before that; of all columns when to start is left out first."""
+    """The words of a promise are cut before that; of all columns when to start is left out first. Names are whole."""
     nine = FreshnessPolicy(HOUR, None, "0 9 * * 1-5", "America/Argentina/Buenos_Aires")
     tomorrow = deadline("customer_features_daily", NOON + 30 * HOUR, HOUR)
     one = verdict("customer_features_daily", "pass", 5 * HOUR)._replace(policy=nine, deadline=tomorrow)
@@ -216,8 +216,9 @@ def test_at_eighty_columns_the_moment_it_is_broken_has_room(assets: CommandLine)
     assert (
         shown
         == """\
-asset             status  data age  promise         broken      start by
-customer_featur…  pass    5h        1h at 0 9 * *…  in 1 hour   2026-11-22 18:00
-sessions          pass    2h        6h              in 4 hours  16:00
+asset                    status  data age  promise                    broken
+customer_features_daily  pass    5h        1h at 0 9 * * 1-5 Americ…  in 1 hour
+sessions                 pass    2h        6h                         in 4 hours
+(no room for start by; --json has all)
 """
     )

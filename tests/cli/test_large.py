@@ -253,6 +253,27 @@ def layers(width: int) -> list[Asset]:
     ]
 
 
+def test_of_a_thousand_ancestors_the_nearest_are_drawn(assets: CommandLine) -> None:
+    """As many layers as have room, so that what is next to the asset is not lost among what is far away."""
+    names = [(layer, number) for layer in range(1, 11) for number in range(40)]
+    many = [asset("mart"), *(asset(f"a{layer}_{number}") for layer, number in names)]
+    edges = [(f"a1_{number}", "mart") for number in range(40)]
+    edges += [(f"a{layer}_{number}", f"a{layer - 1}_{number}") for layer, number in names if layer > 1]
+    statuses = tuple(status(one.name, among=[one]) for one in many)
+    depths = {f"a{layer}_{number}": layer for layer, number in names}
+    assets.open(lineage=Lineage("mart", statuses, tuple(edges), depths, {}))
+    lines = assets("lineage", "mart").out.splitlines()
+    assert (len(lines), lines[:2]) == (84, ["     ┌─ a2_0  up to date", "  ┌─ a1_0  up to date"])
+    assert lines[-4:] == [
+        "▶ mart  up to date",
+        "",
+        "400 ancestors, 0 descendants",
+        "only the nearest are drawn, 2 up: --depth N draws more",
+    ]
+    assets.open(lineage=Lineage("mart", statuses, tuple(edges), depths, {}))
+    assert len(assets("lineage", "mart", "--depth", "10").out.splitlines()) == 403
+
+
 def test_a_hub_shows_what_is_not_as_it_should_be(assets: CommandLine) -> None:
     """Of three hundred readers fifty have room: those that are stale first, the others counted by their state."""
     many = [asset("hub"), *(asset(f"reader_{number}", "hub") for number in range(300))]

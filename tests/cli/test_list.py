@@ -81,6 +81,13 @@ def test_ten_thousand_assets_are_one_table(assets: CommandLine) -> None:
     assert "x" * 300 in assets("list").out
 
 
+def test_names_are_whole_where_forty_characters_do(assets: CommandLine) -> None:
+    """Who reads a name wants to type it: owners are cut, or left out, before names are."""
+    many = [asset("marts/finance/revenue_by_day_and_region")]
+    assets.open(list=tuple(status(one.name, among=[one]) for one in many))
+    assert assets("list").out.splitlines()[1].startswith("marts/finance/revenue_by_day_and_region  shell  ")
+
+
 def test_an_empty_answer_is_no_error(assets: CommandLine) -> None:
     """`is:stale` may match nothing: that is said, and exit code 0."""
     project = assets.open(list=())

@@ -81,7 +81,7 @@ Nothing to do: both assets are up to date, 1 external.
             "Nothing to do: both assets are up to date, 1 external.",
         ),
         ([Skip("c", "external")], "Nothing to do: 1 external asset, which others produce."),
-        ([], "Nothing to do: no asset is selected."),
+        ([], "Nothing to do: the project has no assets yet."),
     ],
 )
 def test_nothing_to_do_is_one_sentence(assets: CommandLine, skips: list[Skip], said: str) -> None:
@@ -94,6 +94,8 @@ def test_a_selection_that_is_up_to_date_is_named(assets: CommandLine) -> None:
     """With a selection, the sentence names what was asked for rather than everything."""
     assets.open(plan=plan(selection=("report",), skips=(Skip("report", "up_to_date"),)))
     assert assets("plan", "report").out.endswith("Nothing to do: report is up to date.\n")
+    assets.open(plan=plan(selection=("is:stale",)))
+    assert assets("plan", "is:stale").out.endswith("Nothing to do: no asset is selected.\n")
 
 
 def test_each_kind_of_step_has_a_sign_and_a_word(assets: CommandLine) -> None:

@@ -46,15 +46,43 @@ def test_an_answer_is_a_table(assets: CommandLine) -> None:
 def test_a_table_that_is_too_wide_is_cut_with_signs(assets: CommandLine) -> None:
     """What shrinks is marked; columns without any room are named, not more than six."""
     columns = tuple((f"column_{number}", "VARCHAR") for number in range(30))
-    assets.open(query=answer([tuple("x" * 50 for _ in columns)], columns=columns))
+    assets.open(query=answer([tuple("x" * 50 for _ in columns)] * 2, columns=columns))
     lines = assets("query", "select 1").out.splitlines()
     assert max(map(len, lines)) <= 80
+    cut = "x" * 24 + "…"
     assert lines == [
-        "column_0  column_1  column_2  column_3  column_4  column_5  column_6   column_7",
-        "xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxxx…  xxxxxxxx…",
+        f"{'column_0':25}  {'column_1':25}  column_2",
+        *[f"{cut}  {cut}  x{cut}"] * 2,
         "(no room for column_29, column_28, column_27, column_26, column_25, column_24",
-        "and 16 more; --json has all)",
+        "and 21 more; --json has all)",
     ]
+
+
+def test_short_values_are_whole_however_many_columns_there_are(assets: CommandLine) -> None:
+    """Days, numbers and moments: rather fewer columns than the beginnings of all of them. Titles give way."""
+    columns = (*COLUMNS[:1], *((f"a_day_that_is_called_{n}", "DATE") for n in range(8)))
+    row = (1, *(date(2026, 11, 21 + n) for n in range(8)))
+    assets.open(query=answer([row, row], columns=columns))
+    lines = assets("query", "select 1").out.splitlines()
+    assert [line.split() for line in lines[1:3]] == [["1", *(f"2026-11-{21 + n}" for n in range(5))]] * 2
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("id  a_day_that_i…  a_day_that_i…")
+
+
+def test_one_row_that_is_too_wide_stands_upright(assets: CommandLine) -> None:
+    """A line for each column, as `psql` has it; in a pipe it is a table like any other."""
+    columns = (("id", "BIGINT"), ("a_longer_name", "VARCHAR"), ("empty", "VARCHAR"))
+    found = [(7, "word " * 20, None)]
+    assets.open(query=answer(found, columns=columns))
+    assert assets("query", "select 1").out == (
+        "id             7\n"
+        f"a_longer_name  {('word ' * 13).strip()}\n"
+        f"               {('word ' * 7).strip()}\n"
+        "empty          NULL\n"
+    )
+    assets.patch.delenv("COLUMNS")
+    assets.open(query=answer(found, columns=columns))
+    assert assets("query", "select 1").out.startswith("id  a_longer_name")
 
 
 def test_a_table_stops_after_a_hundred_rows_and_says_so(assets: CommandLine) -> None:

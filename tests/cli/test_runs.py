@@ -302,6 +302,31 @@ def test_several_logs_have_headers_on_stderr(assets: CommandLine, tmp_path: Path
     )
 
 
+def test_of_many_empty_logs_the_number_is_enough(assets: CommandLine, tmp_path: Path) -> None:
+    """Where nobody named the asset; what was written has its header all the same."""
+    log, empty = tmp_path / "a.log", tmp_path / "b.log"
+    log.write_text("hello\n")
+    empty.touch()
+    assets.open(log_files=((ATTEMPTS[1], log), *[(ATTEMPTS[0], empty)] * 11))
+    assert assets("logs") == (
+        "hello\n",
+        """\
+── sessions, attempt 1, failed ─────────────────────────────────────────────────
+
+11 more attempts wrote nothing
+""",
+        0,
+    )
+
+
+def test_logs_of_an_asset_alone_name_the_run(assets: CommandLine, tmp_path: Path) -> None:
+    """Which was not said, on stderr."""
+    log = tmp_path / "a.log"
+    log.write_text("hello\n")
+    assets.open(log_files=((ATTEMPTS[1], log),))
+    assert assets("logs", "sessions") == ("hello\n", f"run {RUN}\n", 0)
+
+
 def test_logs_json(assets: CommandLine, tmp_path: Path) -> None:
     """One entry an attempt, with the text."""
     log = tmp_path / "a.log"

@@ -13,7 +13,7 @@ import typer
 from support.shop import CommandLine
 
 from assets_cli import __version__
-from assets_cli.cli import application
+from assets_cli.cli import application, elsewhere
 from assets_cli.cli.calls import hoist
 from assets_cli.cli.commands import TABLE
 from assets_cli.model.problem import AssetsError, Place, Problem, Related
@@ -23,7 +23,12 @@ from assets_cli.model.problem import AssetsError, Place, Problem, Related
     ("words", "said"),
     [
         (["plam"], "error[A0811]: unknown command 'plam'\n  hint: did you mean plan?\n"),
-        (["run"], "error[A0811]: unknown command 'run'\n  hint: did you mean runs?\n"),
+        (
+            ["run"],
+            "error[A0811]: unknown command 'run'\n  hint: did you mean materialize, or runs for those that were?\n",
+        ),
+        (["clean"], "error[A0811]: unknown command 'clean'\n  hint: did you mean state gc?\n"),
+        (["refresh"], "error[A0811]: unknown command 'refresh'\n  hint: did you mean materialize?\n"),
         (["apply"], "error[A0811]: unknown command 'apply'\n  hint: did you mean materialize?\n"),
         (["xyzzy"], "error[A0811]: unknown command 'xyzzy'\n  hint: assets --help lists the commands\n"),
         (["materialize", "--jbos", "2"], "error[A0812]: no such option --jbos\n  hint: did you mean --jobs?\n"),
@@ -32,7 +37,41 @@ from assets_cli.model.problem import AssetsError, Place, Problem, Related
             "error[A0812]: no such option --xyz\n  hint: assets plan --help lists the options\n",
         ),
         (["--enw", "x"], "error[A0812]: no such option --enw\n  hint: did you mean --env?\n"),
-        (["why"], "error[A0813]: assets why needs ASSET\n  hint: assets why --help says how it is used\n"),
+        (
+            ["materialize", "--dry-run"],
+            "error[A0812]: no such option --dry-run\n  hint: `assets plan` shows what would run, and runs nothing\n",
+        ),
+        (
+            ["plan", "--select", "x"],
+            "error[A0812]: no such option --select\n  hint: a selection stands by itself: assets plan tag:daily\n",
+        ),
+        (["materialize", "--threads", "4"], "error[A0812]: no such option --threads\n  hint: did you mean --jobs?\n"),
+        (
+            ["materialize", "--out", "x"],
+            "error[A0812]: no such option --out\n  hint: it is an option of assets plan\n",
+        ),
+        (
+            ["--json", "list"],
+            "error[A0812]: no such option --json\n  hint: it stands after the command: assets list --json\n",
+        ),
+        (
+            ["plan", "--out"],
+            "error[A0813]: option --out needs a value\n  hint: assets plan --help says how it is used\n",
+        ),
+        (
+            ["why"],
+            (
+                "error[A0813]: assets why needs ASSET\n"
+                "  hint: `assets list` lists all assets; assets why --help says how it is used\n"
+            ),
+        ),
+        (
+            ["lineage"],
+            (
+                "error[A0813]: assets lineage needs ASSET[.COLUMN]\n"
+                "  hint: `assets list` lists all assets; assets lineage --help says how it is used\n"
+            ),
+        ),
         (
             ["state", "rename"],
             "error[A0811]: assets state has no action 'rename'\n  hint: did you mean assets state mv?\n",
@@ -98,6 +137,22 @@ def test_help_fits_eighty_columns(assets: CommandLine) -> None:
     ]
     assert max(map(len, lines)) <= 80
     assert assets() == screen
+
+
+def test_help_is_a_word_too(assets: CommandLine) -> None:
+    """As in git, cargo and uv."""
+    assert assets("help") == assets("--help")
+    assert assets("help", "state", "mv") == assets("state", "mv", "--help")
+
+
+def test_words_from_elsewhere_lead_to_what_there_is() -> None:
+    """Every command and option that is suggested exists."""
+    commands = {word.partition(",")[0] for word in elsewhere.COMMANDS.values()} - {"--version"}
+    assert {word.split()[0] for word in commands} <= set(TABLE)
+    assert not set(elsewhere.COMMANDS) & set(TABLE)
+    assert set(elsewhere.ACTIONS.values()) <= set(TABLE["state"].actions)
+    options = {option for entry in TABLE.values() for option in entry.options} | {"--env"}
+    assert {word for word in elsewhere.OPTIONS.values() if word.startswith("-")} <= options
 
 
 EVERY = {entry.name: entry for command in TABLE.values() for entry in (command, *command.actions.values())}

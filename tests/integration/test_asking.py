@@ -351,6 +351,41 @@ def test_retry_runs_what_failed_and_what_that_blocked(place):
     assert place.call("retry", "nonsense").returncode == 2
 
 
+def test_an_output_leads_to_its_asset(place):
+    """Who comes from make names files; a path that no asset makes leads to the list."""
+    place.assets("- {name: report, command: {shell: 'date > out.txt'}, output: {path: out.txt}}")
+    said = "error[A0402]: no asset is named './out.txt'\n  hint: did you mean 'report', whose output this is?\n"
+    assert place.call("plan", "./out.txt").stderr == said
+    assert place.call("plan", "in.txt").stderr.splitlines()[1] == "  hint: assets list shows all assets"
+
+
+def test_logs_of_an_asset_are_those_of_the_last_run_that_tried_it(place):
+    """Not of one in which it was blocked or marked; without any argument they are those of the latest run."""
+    place.assets(
+        """
+- name: raw
+  command: {shell: "echo reading; test -e broken && exit 1; date > $ASSETS_OUTPUT"}
+  output: {path: raw.txt}
+- name: report
+  command: {shell: "echo writing; cp raw.txt $ASSETS_OUTPUT"}
+  upstreams: [raw]
+  output: {path: report.txt}
+"""
+    )
+    refused = place.call("logs", "report")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "error[A0821]: no run on record left a log of report\n  hint: `assets runs --asset report` lists its runs\n",
+    )
+    assert place.call("materialize").returncode == 0
+    first = json.loads(place.call("runs", "--json").stdout)["runs"][0]["run"]
+    (place.root / "broken").touch()
+    assert place.call("materialize", "--force").returncode == 1
+    found = place.call("logs", "report")
+    assert (found.stdout, found.stderr) == ("writing\n", f"run {first}\n")
+    assert place.call("logs").stdout == "reading\n"
+
+
 def test_retry_keeps_what_was_forced_and_leaves_out_what_is_gone(place):
     """A forced step that was cut off runs again though nothing is stale; a removed asset is named."""
     chain(place)

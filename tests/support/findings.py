@@ -230,6 +230,9 @@ CASES: dict[str, Case] = {
         load_py="",
         conf_yml="",
     ),
+    "A0312-imports": assets(
+        "{name: a, command: {shell: python bin/load.py}}", bin__load_py="import common", bin__common_py="x = 1"
+    ),
     "A0313": assets("{name: a, command: {shell: python scripts/laod.py}}", scripts__load_py=""),
     "A0320": assets(TABLE, head=W, t_sql="select x\nfrom\nwhere y ="),
     "A0320-other": assets(
@@ -256,6 +259,12 @@ CASES: dict[str, Case] = {
         TABLE,
         head=W,
         t_sql="select\n  amuont\nfrom orders",
+    ),
+    "A0324": assets(
+        "{name: orders, command: {sql: select 1 as x}, output: {table: orders}}",
+        "{name: report, command: {python: 'shop:report'}, upstreams: [orders]}",
+        head=W,
+        shop_py="def report(order, since=1):\n    ...",
     ),
     "A0401": policies("{name: layers, select: 'group:marts and', require: [group]}"),
     "A0402": policies("{name: layers, select: group:martz, require: [group]}"),

@@ -42,6 +42,26 @@ def test_all_files_are_written_and_named(tmp_path: Path) -> None:
     assert files_below(project) == set(FILES)
 
 
+def test_a_bare_project_is_a_manifest_to_fill_in(tmp_path: Path) -> None:
+    """Beside whatever is there; it is valid as it is, and what it shows in a comment is valid, too."""
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "Makefile").touch()
+    assert write_project(tmp_path, bare=True) == ("assets.yml", "assets.schema.json")
+    assert files_below(tmp_path) == {"README.md", "Makefile", "assets.yml", "assets.schema.json"}
+    text = (tmp_path / "assets.yml").read_text()
+    schema = json.loads((tmp_path / "assets.schema.json").read_text())
+    assert yaml.safe_load(text) == {"version": 1, "project": project_name(tmp_path), "assets": []}
+    shown = yaml.safe_load("\n".join(["version: 1", *(line[4:] for line in text.splitlines() if line[:4] == "#   ")]))
+    assert [each["name"] for each in shown["assets"]] == ["raw_orders", "orders"]
+    for document in (yaml.safe_load(text), shown):
+        jsonschema.validate(document, schema)
+    with pytest.raises(
+        AssetsError, match=r"A0801: init would overwrite assets\.yml, assets\.schema\.json in "
+    ) as again:
+        write_project(tmp_path, bare=True)
+    assert again.value.problems[0].hint == "nothing was written; name another directory: assets init my_project"
+
+
 def test_project_is_named_after_its_directory(tmp_path: Path) -> None:
     """The manifest and the README carry the directory's name, and no placeholder is left anywhere."""
     write_project(tmp_path / "shop")
@@ -93,7 +113,8 @@ def test_existing_files_are_named_and_kept(tmp_path: Path) -> None:
         Problem(
             "A0801",
             f"init would overwrite README.md, .gitignore in {tmp_path}",
-            hint="nothing was written; name another directory: assets init my_project",
+            hint="nothing was written; name another directory: assets init my_project, "
+            "or write a manifest alone: assets init --bare",
         ),
     )
     assert files_below(tmp_path) == {"README.md", ".gitignore"}

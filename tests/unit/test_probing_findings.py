@@ -100,6 +100,36 @@ def test_files_that_a_command_names_and_nobody_counts(tmp_path: Path) -> None:
     )
 
 
+def test_modules_that_a_script_imports_and_nobody_counts(tmp_path: Path) -> None:
+    """However deep, from beside the script, from the root and from `src`; said once for a script, with what to write.
+
+    Not what is listed under `code:`, nor what is no file of the project, nor where a version is declared.
+    """
+    put(tmp_path, "src/house/__init__.py", "src/house/dates.py")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "load.py").write_text("import csv, common\nfrom house import dates\n")
+    (tmp_path / "bin" / "common.py").write_text("import lib.deep\nimport load\n")
+    put(tmp_path, "lib/deep.py", "bin/csv/readme")
+    command = ShellCommand("sort < in | python bin/load.py")
+    found = find(tmp_path, asset("a", command))
+    assert found == (
+        Problem(
+            "A0312",
+            "bin/load.py, which the command of a runs, imports bin/common.py, lib/deep.py, src/house/__init__.py and "
+            "1 more, which are no part of its code version",
+            "warning",
+            place("a", "command", "shell", "run", Spot(1, 20)),
+            hint="list them under code:, or the folder, as in code: [bin]",
+            asset="a",
+        ),
+    )
+    (one,) = find(tmp_path, asset("a", command, code=("src", "lib")))
+    assert one.message.partition(", imports ")[2] == "bin/common.py, which is no part of its code version"
+    assert one.hint == "count it, too: code: [bin/common.py]"
+    assert find(tmp_path, asset("a", command, code=("src", "lib", "bin/common.py"))) == ()
+    assert find(tmp_path, asset("a", command, code_version="1")) == ()
+
+
 def test_scripts_that_do_not_exist(tmp_path: Path) -> None:
     """A warning with the nearest name; not for one that the command writes or an asset makes."""
     put(tmp_path, "scripts/load.py")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from assets_cli.cli.screens.table import Column
+from assets_cli.cli.screens.table import NAME, Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal, clean
 from assets_cli.cli.words import ago, count, rfc3339, roughly, some
@@ -23,7 +23,12 @@ _ROUTES = (
     Column("about", least=12, worth=4),
     Column("tells", least=12, worth=3),
 )
-_OPEN = (Column("told", worth=7), Column("route", worth=8), Column("what", worth=9), Column("asset", least=16, worth=9))
+_OPEN = (
+    Column("told", worth=7),
+    Column("route", worth=8),
+    Column("what", worth=9),
+    Column("asset", least=NAME, worth=9),
+)
 _WAITING = (
     Column("route", worth=8),
     Column("waiting", worth=9),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from assets_cli.cli.screens.table import Column
+from assets_cli.cli.screens.table import NAME, Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal
 from assets_cli.cli.words import about, ago, clock, count, some, tally
@@ -18,7 +18,7 @@ _MOST_HOLDERS = 3
 _MOST = 50
 _MOST_HOLDING = 10
 _COLUMNS = (
-    Column("asset", least=16, worth=9),
+    Column("asset", least=NAME, worth=9),
     Column("status", worth=8),
     Column("data age", worth=7),
     Column("promise", least=13, worth=6),

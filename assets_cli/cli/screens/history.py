@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from assets_cli.cli.screens import gantt
 from assets_cli.cli.screens.deeds import parts
-from assets_cli.cli.screens.table import Column
+from assets_cli.cli.screens.table import NAME, Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal, clean
 from assets_cli.cli.words import ago, colour_of, count, some, state, tally
@@ -17,7 +17,7 @@ from assets_cli.model.history import Attempt, Deed, RunRecord, StepRecord
 from assets_cli.planning.timeline import timeline
 
 _LIST = (
-    Column("name", least=16, worth=9),
+    Column("name", least=NAME, worth=9),
     Column("kind", least=8, worth=3),
     Column("group", least=8, worth=4),
     Column("owner", least=8, worth=2),
@@ -34,7 +34,7 @@ _RUNS = (
     Column("selection", least=9, worth=2),
 )
 _STEPS = (
-    Column("asset", least=16, worth=9),
+    Column("asset", least=NAME, worth=9),
     Column("result", worth=8),
     Column("took", worth=5, right=True),
     Column("attempts", worth=3, right=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from assets_cli.cli.screens.freshness import COLOURS
-from assets_cli.cli.screens.table import Column
+from assets_cli.cli.screens.table import NAME, Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal, clean
 from assets_cli.cli.words import ago, colour_of, count, some, state
@@ -15,12 +15,12 @@ _MOST = 40
 _MOST_OWNERS = 20
 _MOST_ROWS = 200
 _REACHED = (
-    Column("asset", least=16, worth=9),
+    Column("asset", least=NAME, worth=9),
     Column("state", worth=8),
     Column("reaches", least=20, worth=7),
 )
 _COLUMNS = (
-    Column("asset", least=16, worth=9),
+    Column("asset", least=NAME, worth=9),
     Column("edges", worth=5, right=True),
     Column("state", worth=8),
     Column("promise", least=10, worth=6),

@@ -10,6 +10,8 @@ from assets_cli.cli.words import colour_of, count, state, tally
 from assets_cli.model.answers import AssetStatus, Lineage
 
 _HINT = "--depth, --json"
+_MOST_NODES = 100
+"""What has room in one direction, before only the nearest layers of it are drawn."""
 _WITH_EXPLICIT_DEPTH = Bounds(wide=10**6, deep=10**6, most=10**6)
 _CLASSES = {
     "up_to_date": "fill:#e6f4ea,stroke:#34a853,color:#111",
@@ -26,8 +28,10 @@ def tree(lineage: Lineage, terminal: Terminal, *, bounded: bool = True) -> Itera
     statuses = {node.asset.name: node for node in lineage.nodes}
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
-    up_names = {*lineage.upstream_depth, lineage.asset}
-    down_names = {*lineage.downstream_depth, lineage.asset}
+    up_layers = _layers(lineage.upstream_depth) if bounded else None
+    down_layers = _layers(lineage.downstream_depth) if bounded else None
+    up_names = {lineage.asset, *_within(lineage.upstream_depth, up_layers)}
+    down_names = {lineage.asset, *_within(lineage.downstream_depth, down_layers)}
     for start, end in lineage.edges:
         if start in up_names and end in up_names:
             above.setdefault(end, []).append(start)
@@ -56,7 +60,28 @@ def tree(lineage: Lineage, terminal: Terminal, *, bounded: bool = True) -> Itera
     yield f"{marker} {name}  {_verdict(statuses.get(lineage.asset), terminal)}".rstrip()
     yield from drawing(below).below(lineage.asset, "  ")
     yield ""
-    yield f"{count(len(up_names) - 1, 'ancestor')}, {count(len(down_names) - 1, 'descendant')}"
+    above_all, below_all = len(lineage.upstream_depth), len(lineage.downstream_depth)
+    yield f"{count(above_all, 'ancestor')}, {count(below_all, 'descendant')}"
+    cut = [f"{layers} up" for layers in (up_layers,) if layers] + [
+        f"{layers} down" for layers in (down_layers,) if layers
+    ]
+    if cut:
+        yield f"only the nearest are drawn, {' and '.join(cut)}: --depth N draws more"
+
+
+def _layers(depths: Mapping[str, int]) -> int | None:
+    """How many edges away all have room; None where everything has."""
+    if len(depths) <= _MOST_NODES:
+        return None
+    sizes = tally(map(str, depths.values()))
+    layers, taken = 1, sizes.get("1", 0)
+    while (size := sizes.get(str(layers + 1), 0)) and taken + size <= _MOST_NODES:
+        layers, taken = layers + 1, taken + size
+    return layers if layers < max(depths.values()) else None
+
+
+def _within(depths: Mapping[str, int], layers: int | None) -> Iterator[str]:
+    return (name for name, depth in depths.items() if layers is None or depth <= layers)
 
 
 def _is_well(status: AssetStatus | None) -> bool:

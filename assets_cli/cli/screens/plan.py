@@ -408,7 +408,8 @@ def nothing(plan: Plan) -> str:
     good, external = counts.get("up_to_date", 0), counts.get("external", 0)
     if good == 0:
         text = f"Nothing to do: {count(external, 'external asset')}, which others produce." if external else ""
-        return text or "Nothing to do: no asset is selected."
+        none = "no asset is selected" if plan.selection else "the project has no assets yet"
+        return text or f"Nothing to do: {none}."
     if plan.selection and good <= len(plan.selection):
         fresh = [skip.asset for skip in plan.skips if skip.reason == "up_to_date"]
         return f"Nothing to do: {some(fresh)} {'is' if good == 1 else 'are'} up to date."

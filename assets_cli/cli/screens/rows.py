@@ -14,11 +14,14 @@ from assets_cli.cli.answer_documents import plain
 from assets_cli.cli.documents import VERSION
 from assets_cli.cli.screens.table import Column
 from assets_cli.cli.screens.table import lines as table_lines
-from assets_cli.cli.terminal import Terminal, clean
+from assets_cli.cli.terminal import Terminal, cells, clean
 from assets_cli.cli.words import count
 from assets_cli.model.answers import Sample
 
 _LEAST = 8
+_READABLE = 20
+"""Up to this width values are whole: numbers, days, moments. A table of their beginnings tells nothing."""
+_TITLE = 12
 _LONGEST_CELL = 2_000
 _NULL = "NULL"
 
@@ -26,19 +29,41 @@ Columns = Sequence[tuple[str, str]]
 
 
 def table(columns: Columns, rows: Sequence[Sequence[Any]], terminal: Terminal) -> Iterator[str]:
-    """Aligned columns, numbers to the right. On a screen, what is too wide is cut with a sign; in a pipe nothing is."""
+    """Aligned columns, numbers to the right; a row that is too wide for that stands upright.
+
+    On a screen, what is too wide is cut with a sign; in a pipe nothing is.
+    """
     if not rows:
         yield from terminal.wrap(f"no rows; columns: {', '.join(clean(name) for name, _ in columns)}", terminal.width)
         return
-    shown = [
+    titles = [_cell(name, terminal) for name, _ in columns]
+    shown = [[_cell(value, terminal) or " " for value in row] for row in rows]
+    if len(shown) == 1 and terminal.wraps and sum(map(_width, zip(titles, shown[0], strict=True))) > terminal.width:
+        yield from _upright(titles, shown[0], terminal)
+        return
+    declared = [
         Column(
-            _cell(name, terminal),
-            least=_LEAST,
+            title,
+            least=max(_LEAST, min(cells(title), _TITLE), min(max(cells(row[index]) for row in shown), _READABLE)),
             right=all(value is None or _is_number(value) for value in (row[index] for row in rows)),
         )
-        for index, (name, _) in enumerate(columns)
+        for index, title in enumerate(titles)
     ]
-    yield from table_lines(shown, [[_cell(value, terminal) or " " for value in row] for row in rows], terminal)
+    yield from table_lines(declared, shown, terminal)
+
+
+def _width(pair: tuple[str, str]) -> int:
+    """What a column of one title and one value takes, with a gap."""
+    return max(map(cells, pair)) + 2
+
+
+def _upright(titles: Sequence[str], row: Sequence[str], terminal: Terminal) -> Iterator[str]:
+    """One row as a line for each column; long texts go on below."""
+    margin = min(max(map(cells, titles)), terminal.width // 2)
+    for title, value in zip(titles, row, strict=True):
+        first, *rest = terminal.wrap(value.strip(), terminal.width - margin - 2)
+        yield f"{terminal.paint(terminal.fit(title, margin), 'bold')}  {first}".rstrip()
+        yield from (" " * (margin + 2) + line for line in rest)
 
 
 def sample(value: Sample, terminal: Terminal) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from assets_cli.cli.screens.table import Column
+from assets_cli.cli.screens.table import NAME, Column
 from assets_cli.cli.screens.table import lines as table
 from assets_cli.cli.terminal import Terminal
 from assets_cli.cli.words import about, count
@@ -19,7 +19,7 @@ _MOST_SHARES = 10
 _MOST_ASSUMED = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ASSETS = (
-    Column("asset", least=16, worth=9),
+    Column("asset", least=NAME, worth=9),
     Column("runs", worth=8, right=True),
     Column("compute", worth=7, right=True),
     Column("promise", least=8, worth=5),

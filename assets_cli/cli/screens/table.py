@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from assets_cli.cli.terminal import Terminal, cells
 
+NAME = 40
+"""The width to which a column of assets' names may shrink: who reads a name wants to type it."""
 _GAP = 2
 _MOST_NAMED = 6
 

@@ -93,11 +93,16 @@ class Drawing:
         if hidden and not upwards:
             yield f"{prefix}└─ {more}"
 
-    def _lines(self, node: str, prefix: str) -> list[str]:
-        """The text of a node in the room that is left; what is not its first line is dimmed."""
+    def _lines(self, node: str, prefix: str, *, again: bool = False) -> list[str]:
+        """The text of a node in the room that is left; what is not its first line is dimmed.
+
+        Drawn `again` it is the first line alone, which says so.
+        """
         terminal = self._terminal
         room = max(terminal.width - len(prefix), _ROOM_FOR_TEXT)
         first, *rest = self._text(node)
+        if again:
+            first, rest = f"{first}  (shown above)", []
         if terminal.colour and "\x1b" in first:
             return [first]
         dimmed = [terminal.paint(piece, "dim") for line in rest for piece in terminal.wrap(line, room)]
@@ -105,22 +110,24 @@ class Drawing:
 
     def _node(self, node: str, prefix: str, further: str, *, upwards: bool, level: int) -> Iterator[Any]:
         identity = self._identity(node)
-        if identity in self._drawn:
-            yield prefix + self._text(node)[0] + "  (shown above)"
-            return
+        again = identity in self._drawn
         self._drawn.add(identity)
-        first, *rest = self._lines(node, further)
-        cut_off = level >= self._deepest and bool(self._children(node))
+        first, *rest = self._lines(node, further, again=again)
+        cut_off = not again and level >= self._deepest and bool(self._children(node))
         if upwards:
             if cut_off:
                 yield f"{further}┌─ … more above ({self._hint})"
-            else:
+            elif not again:
                 yield self._siblings(node, further, upwards=True, level=level + 1)
             yield prefix + first
+            for line in rest:  # between a node and the one below it
+                yield f"{prefix[:-3]}│  {line}"
             return
         yield prefix + first
         for line in rest:
             yield further + line
+        if again:
+            return
         if cut_off:
             yield f"{further}└─ … more below ({self._hint})"
         else:

@@ -275,10 +275,16 @@ class _Parser:
             self.refuse(token.at, "one '+' is enough", "+x adds everything above x, 2+x two layers")
         if before and before.kind == "+":
             self.refuse(before.at, "'+' belongs to a name", "+x adds everything above x, x+ everything below")
+        # A shell that splits `not tag:x` gives the word alone: an expression with blanks has to be one argument.
+        whole = "put the whole expression between quotes"
         if before and before.keyword:
-            self.refuse(before.at, f"nothing stands after {before.text!r}", f"write what follows: {before.text} tag:x")
+            alone = before.at == 0 and before.end >= len(self.expression.rstrip())
+            hint = f"{whole}: '{before.text} tag:x'" if alone else f"write what follows: {before.text} tag:x"
+            self.refuse(before.at, f"nothing stands after {before.text!r}", hint)
         if token.keyword:
-            self.refuse(token.at, f"nothing stands before {token.text!r}", f"write what precedes: tag:x {token.text} …")
+            alone = token.at == 0 and token.end >= len(self.expression.rstrip())
+            hint = f"{whole}: 'tag:x {token.text} tag:y'" if alone else f"write what precedes: tag:x {token.text} …"
+            self.refuse(token.at, f"nothing stands before {token.text!r}", hint)
         if token.kind == ")":
             self.refuse(token.at, "this ')' closes nothing", "remove it, or write a '(' where it begins")
         self.refuse((before or token).at, "this '(' is not closed", "write an expression and a ')'")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property, reduce
+from posixpath import normpath
 from typing import Final, NamedTuple
 
 from assets_cli.graph.graph import AssetGraph
@@ -40,6 +41,15 @@ ATTRIBUTES: Final[Mapping[str, Callable[[Asset], Iterable[str]]]] = {
 STATES: Final = (*Facts._fields, "external")
 
 _WILDCARDS = re.compile(r"[*?]")
+_STATES_ELSEWHERE: Final = {
+    "modified": "stale",
+    "changed": "stale",
+    "outdated": "stale",
+    "dirty": "stale",
+    "new": "missing",
+    "error": "failed",
+    "late": "overdue",
+}
 _ELSEWHERE: Final = {"name": "", "key": "", "asset": "", "status": "is:", "state": "is:", "file": "path:"}
 
 
@@ -129,7 +139,9 @@ class _Resolver:
     def by_state(self, term: Term) -> AbstractSet[str]:
         """What is in a state; perhaps nothing."""
         if term.value not in STATES:
-            hint = _nearest(term.value, STATES, f"it is one of {', '.join(STATES)}")
+            meant = _STATES_ELSEWHERE.get(term.value)
+            known = f"it is one of {', '.join(STATES)}"
+            hint = f"did you mean 'is:{meant}'?" if meant else _nearest(term.value, STATES, known)
             self.refuse("A0401", term.value_at, f"there is no state {term.value!r}", hint)
         elif term.value == "external":
             return {name for name, asset in self.graph.assets.items() if asset.is_external}
@@ -155,6 +167,10 @@ class _Resolver:
         for attribute, values_of in ATTRIBUTES.items():
             if any(wanted in values_of(asset) for asset in assets.values()):
                 return f"did you mean '{attribute}:{wanted}'?"
+        made = normpath(wanted)
+        for name, asset in assets.items():
+            if asset.output is not None and made in (asset.output.path, asset.output.table):
+                return f"did you mean {name!r}, whose output this is?"
         return _nearest(wanted, assets)
 
     def empty(self, tree: Tree) -> Problem:
@@ -199,7 +215,8 @@ def _instead_of(term: Term) -> str:
     """What to write for an attribute that there is not."""
     known = (*ATTRIBUTES, "is")
     if term.attribute in _ELSEWHERE:
-        return f"did you mean '{_ELSEWHERE[term.attribute]}{term.value}'?"
+        value = _STATES_ELSEWHERE.get(term.value, term.value) if _ELSEWHERE[term.attribute] == "is:" else term.value
+        return f"did you mean '{_ELSEWHERE[term.attribute]}{value}'?"
     return _nearest(term.attribute, known, f"known: {', '.join(known)}")
 
 

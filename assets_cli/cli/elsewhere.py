@@ -1,0 +1,105 @@
+"""Words that people bring from other tools, and what they are here. Read only once something is mistyped."""
+
+from __future__ import annotations
+
+from typing import Final
+
+COMMANDS: Final = {
+    "apply": "materialize",
+    "build": "materialize",
+    "execute": "materialize",
+    "make": "materialize",
+    "run": "materialize, or runs for those that were",
+    "repro": "materialize",
+    "refresh": "materialize",
+    "lint": "validate",
+    "compile": "validate",
+    "parse": "validate",
+    "new": "init",
+    "create": "init",
+    "status": "plan",
+    "dry-run": "plan",
+    "preview": "plan",
+    "compare": "diff",
+    "changes": "diff",
+    "dag": "lineage",
+    "graph": "lineage",
+    "tree": "lineage",
+    "deps": "lineage",
+    "history": "runs",
+    "describe": "show",
+    "inspect": "show",
+    "info": "show",
+    "head": "show",
+    "sql": "query",
+    "select": "query",
+    "resume": "retry",
+    "rerun": "retry",
+    "downstream": "impact",
+    "test": "check",
+    "tests": "check",
+    "audit": "check",
+    "sla": "freshness",
+    "sense": "observe",
+    "watch": "up",
+    "serve": "up",
+    "start": "up",
+    "daemon": "up",
+    "schedule": "up",
+    "scheduler": "up",
+    "log": "logs",
+    "ls": "list",
+    "debug": "connections test",
+    "clean": "state gc",
+    "prune": "state gc",
+    "version": "--version",
+}
+
+ACTIONS: Final = {
+    "adopt": "mark",
+    "touch": "mark",
+    "move": "mv",
+    "rename": "mv",
+    "remove": "rm",
+    "delete": "rm",
+    "forget": "rm",
+    "dump": "export",
+    "load": "import",
+    "restore": "import",
+    "copy": "backup",
+    "clean": "gc",
+    "prune": "gc",
+    "vacuum": "gc",
+}
+
+_PLAN = "`assets plan` shows what would run, and runs nothing"
+_SELECT = "a selection stands by itself: {path} tag:daily"
+_MORE = "`assets logs` has what commands wrote, `assets runs RUN` how each step went"
+_FOLLOW = "a log is a file that grows, .assets/logs/RUN/ASSET.1.log: follow it with tail -f"
+
+# Of a command or of any: the option that is meant, if the command has it, or a whole hint. {path} is the command.
+OPTIONS: Final = {
+    "materialize --dry-run": _PLAN,
+    "materialize --dry": _PLAN,
+    "materialize -n": _PLAN,
+    "logs -f": _FOLLOW,
+    "logs --follow": _FOLLOW,
+    "plan -o": "--out",
+    "-f": "--force",
+    "-o": "--format",
+    "--output": "--out",
+    "--select": _SELECT,
+    "--selector": _SELECT,
+    "--models": _SELECT,
+    "-s": _SELECT,
+    "-m": _SELECT,
+    "--exclude": "say it in the selection, between quotes: {path} 'not tag:daily'",
+    "--target": "--env",
+    "--profile": "--env",
+    "--environment": "--env",
+    "--threads": "--jobs",
+    "--workers": "--jobs",
+    "--parallel": "--jobs",
+    "--verbose": _MORE,
+    "-v": _MORE,
+}
