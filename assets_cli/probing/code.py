@@ -25,7 +25,7 @@ from assets_cli.probing.declared import FIELDS, PLAIN_SHELL, Declarations, conne
 from assets_cli.probing.files import FileDigests, kind_of_sql
 from assets_cli.probing.paths import Walls
 from assets_cli.probing.python_imports import Modules
-from assets_cli.state.rows import Components
+from assets_cli.state.rows import Components, components_text
 
 Keys = tuple[str | int, ...]
 
@@ -56,9 +56,9 @@ class CodeLook:
 
     def probe(self, asset: Asset, recorded: Mapping[str, Component] | None) -> CodeProbe:
         """The components as they are now, with the first problem if there is one."""
-        recorded = recorded or {}
-        if recorded and self.is_as_recorded(asset, _text(recorded)):
+        if recorded is not None and self.is_as_recorded(asset, components_text(recorded)):
             return CodeProbe(recorded)
+        recorded = recorded or {}
         declared = self.declared.text(asset)
         if is_whole(declared):
             now = Components(declared)
@@ -403,10 +403,6 @@ def _remembered(files: FileDigests, raw: str, known: Component | None) -> Compon
 
 def _keep(known: Component | None, now: Component) -> Component:
     return known if known is not None and known.raw == now.raw else now
-
-
-def _text(recorded: Mapping[str, Component]) -> str:
-    return recorded.text if isinstance(recorded, Components) else texts.of_components(recorded)
 
 
 def _place_in(path: str, text: str, what: str) -> Place:

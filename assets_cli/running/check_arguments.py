@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from assets_cli.checks.files import quoted
 from assets_cli.model.manifest import PRIVATE, Asset, Check, Manifest
 from assets_cli.running.commands import CannotStartError, locate_output
 from assets_cli.running.surroundings import Surroundings
@@ -36,6 +35,8 @@ def complete(
         where = locate_output(manifest, manifest.assets[arguments["to"]], around.environ)
         if where is None:
             raise CannotStartError(f"{arguments['to']} has no table and no file")
+        from assets_cli.checks.files import quoted  # with all kinds of checks: 5 ms that most runs can do without
+
         return {**arguments, "path": where.path, "table": where.table or quoted(arguments["to"])}
     return arguments
 

@@ -6,11 +6,12 @@ Variables of the environment are filled in here, at the last moment. Knows nothi
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from assets_cli.computes import pipes, shell
 from assets_cli.connections import open_database
@@ -32,6 +33,8 @@ from assets_cli.running.executors.local import Invocation
 
 WORKER = (sys.executable, "-P", "-m", "assets_cli.running.worker")
 
+_PLAIN: Final = re.compile(r"[^/.][^/]*(?:/[^/.][^/]*)*")
+"""Relative paths without anything that `Path` would leave out."""
 
 StrPath = str | os.PathLike[str]
 """A path: a text where one is made for every step, which costs a tenth."""
@@ -164,7 +167,8 @@ def _full_path(manifest: Manifest, output: Output, environ: Mapping[str, str]) -
 
 @lru_cache(maxsize=1 << 16)
 def _absolute(root: str, path: str) -> str:
-    return str(Path(root, path))
+    # Plain in most cases, and then Path would say the same in ten times the time.
+    return f"{root}/{path}" if _PLAIN.fullmatch(path) and not root.endswith("/") else str(Path(root, path))
 
 
 def databases(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> dict[str, Database]:

@@ -386,7 +386,7 @@ class Recorder(StateWriter):
                 value.started,
                 value.finished,
                 value.code_version,
-                texts.of_components(value.components),
+                rows.components_text(value.components),
                 value.data_version,
                 *fingerprint,
                 value.data_time,

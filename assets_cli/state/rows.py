@@ -67,6 +67,11 @@ class Components(Mapping[str, Component]):
         return repr(self._all())
 
 
+def components_text(components: Mapping[str, Component]) -> str:
+    """The stored form of components; of those that were read, or never taken apart, it is at hand."""
+    return components.text if isinstance(components, Components) else texts.of_components(components)
+
+
 def dump(value: Any) -> str:
     """Compact JSON. What JSON has no word for, such as a decimal in the metadata, is kept as its text."""
     return _encode(value) if value else _EMPTY.get(type(value)) or _encode(value)

@@ -276,9 +276,15 @@ def _prepare_schema(connection: sqlite3.Connection, path: Path, timeout: float) 
         version = migrations.schema_of(connection, path)
     finally:
         connection.execute("ROLLBACK")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    _prepare_mode(
+        connection, timeout
+    )  # first: a schema that is made in a rollback journal waits four times for the disk
     if version < migrations.SCHEMA_VERSION:
         migrations.migrate(connection, path)
-    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _prepare_mode(connection: sqlite3.Connection, timeout: float) -> None:
     if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
         return
     # SQLite does not wait for a lock when it changes the mode, so that two first runs could refuse each other.

@@ -347,17 +347,11 @@ def test_four_hundred_owners(assets: CommandLine) -> None:
 
 
 def test_a_document_of_ten_thousand(assets: CommandLine) -> None:
-    """It is the same document, with a line for each entry of its lists."""
-    few, many = ([status(one.name, among=[one]) for one in layers(100)[:count]] for count in (100, TEN_THOUSAND))
-    assets.open(list=tuple(few))
-    indented = assets("list", "--json").out
-    assets.open(list=tuple(many))
-    text = assets("list", "--json").out
-    lines = text.splitlines()
-    assert lines[:3] + lines[-2:] == ["{", '  "version": 1,', '  "assets": [', "  ]", "}"]
-    assert json.loads(lines[3].rstrip(",")) == json.loads(indented)["assets"][0]
-    assert json.loads(text) == documents.listing(many)
-    assert indented == json.dumps(documents.listing(few), indent=2) + "\n"
+    """It is laid out as a short one."""
+    for count in (100, TEN_THOUSAND):
+        listed = [status(one.name, among=[one]) for one in layers(100)[:count]]
+        assets.open(list=tuple(listed))
+        assert assets("list", "--json").out == json.dumps(documents.listing(listed), indent=2) + "\n"
 
 
 def test_a_list_of_ten_thousand(assets: CommandLine) -> None:

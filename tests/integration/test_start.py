@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.place import DUCKDB, Place
 
@@ -84,3 +86,12 @@ def test_help_and_the_version_need_no_project(place: Place) -> None:
         found = imported(place, *words.split())
         assert heavy(found) <= {"assets_cli.cli.usage"}
         assert not found & {"sqlite3", "assets_cli.project"}
+
+
+def test_a_run_without_checks_imports_none(tmp_path: Path) -> None:
+    """Nor what they stand on, nor what only other systems need."""
+    place = Place(tmp_path)
+    place.assets('- {name: a, command: {shell: "true"}}')
+    modules = imported(place, "materialize")
+    assert "assets_cli.running.step" in modules
+    assert not {one for one in modules if one.startswith("assets_cli.checks") or one in ("statistics", "tempfile")}

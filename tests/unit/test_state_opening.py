@@ -369,6 +369,17 @@ def test_empty_file(tmp_path: Path) -> None:
         assert recorder.add_observation("default", SEEN) == 1
 
 
+def test_no_schema_yet(tmp_path: Path) -> None:
+    """A file in WAL that nobody has given a schema, as a process leaves that died after its first step, is one too."""
+    file = tmp_path / "state.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        assert connection.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+    assert file.stat().st_size > 0
+    assert open_reader(file).runs(1) == ()
+    with open_recorder(file) as recorder:
+        assert recorder.add_observation("default", SEEN) == 1
+
+
 def test_migration_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that fails leaves nothing behind."""
 

@@ -8,7 +8,6 @@ process groups are in a file without a name, which it reads when it is alone.
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from contextlib import suppress
 
@@ -39,6 +38,8 @@ def _nameless_file() -> int:
     try:
         return os.memfd_create("assets-groups")
     except (AttributeError, OSError):
+        import tempfile  # on use: Linux needs none
+
         with tempfile.TemporaryFile() as file:
             return os.dup(file.fileno())
 
