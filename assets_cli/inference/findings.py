@@ -10,6 +10,7 @@ from posixpath import normpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from assets_cli.graph import AssetGraph
+from assets_cli.inference.handing import handing
 from assets_cli.inference.infer import CodeReader
 from assets_cli.inference.names import SEPARATOR, Site, is_own, shown
 from assets_cli.inference.reading import Reads, TableRead, looks_like_file
@@ -60,6 +61,7 @@ def findings(
                 place = manifest.place_in_code(asset.name, command.path, read.line, read.column)
                 orphans.setdefault((read.file or site.database, read.key), []).append(_Orphan(site, read, asset, place))
     found += [_belongs_to_nobody(reader, each) for each in orphans.values()]
+    found += handing(manifest, files, whole=whole)
     return tuple(found)
 
 
