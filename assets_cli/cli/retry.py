@@ -60,4 +60,4 @@ def _gone(found: Retry) -> str:
 def _nothing(found: Retry) -> str:
     if found.run is None:
         return "nothing to retry: no run is on record"
-    return f"nothing to retry: run {found.run.id} left nothing undone"
+    return f"nothing to retry: run {found.run.id} left nothing {'else ' if found.gone else ''}undone"

@@ -10,10 +10,11 @@ from posixpath import normpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from assets_cli.graph import AssetGraph
+from assets_cli.inference.handing import handing
 from assets_cli.inference.infer import CodeReader
 from assets_cli.inference.names import SEPARATOR, Site, is_own, shown
 from assets_cli.inference.reading import Reads, TableRead, looks_like_file
-from assets_cli.model.manifest import Asset, Manifest, Spot, SqlCommand, SqlProbe, parameter_name
+from assets_cli.model.manifest import Asset, Manifest, Spot, SqlCommand, SqlProbe
 from assets_cli.model.problem import Place, Problem, Related
 from assets_cli.model.spelling import nearest
 from assets_cli.probing.files import FileDigests
@@ -48,8 +49,7 @@ def findings(
         if asset.checks or asset.observe is not None or asset.data_version_sql is not None:
             found += _misunderstood(reader, asset)
         if whole:
-            found += _unfilled(reader, asset)
-        command, site = asset.command, reader.places.site(asset)
+            command, site = asset.command, reader.places.site(asset)
         reads = reader.reads(asset)
         if not isinstance(command, SqlCommand) or site is None or reads is None:
             continue
@@ -62,26 +62,8 @@ def findings(
                 place = manifest.place_in_code(asset.name, command.path, read.line, read.column)
                 orphans.setdefault((read.file or site.database, read.key), []).append(_Orphan(site, read, asset, place))
     found += [_belongs_to_nobody(reader, each) for each in orphans.values()]
+    found += handing(manifest, files, whole=whole)
     return tuple(found)
-
-
-def _unfilled(reader: CodeReader, asset: Asset) -> Iterator[Problem]:
-    """The parameters of a function that nothing is handed to, so that it fails however often it is run."""
-    left = reader.strangers(asset)
-    if not left:
-        return
-    known = ["context", *(parameter_name(name) for name in reader.manifest.assets if name != asset.name)]
-    for parameter, could_be in left:
-        message = f"nothing fills the parameter {parameter.name} of {asset.name}: it is no upstream, and not `context`"
-        others = [name for name in could_be if name != asset.name]
-        if others:
-            hint = f"write the one that it is under upstreams: {' or '.join(others)}"
-        elif near := nearest(parameter.name, known):
-            hint = f"did you mean {near}?"
-        else:
-            hint = "name it like an upstream, or give it a default"
-        place = Place(parameter.file, parameter.line, parameter.column)
-        yield Problem("A0324", message, "warning", place, hint=hint, asset=asset.name)
 
 
 def _not_understood(manifest: Manifest, asset: Asset, command: SqlCommand, trouble: tuple[int, int, str]) -> Problem:

@@ -12,7 +12,7 @@ from posixpath import normpath
 from typing import Any, NamedTuple
 
 from assets_cli.inference.names import SEPARATOR, Site
-from assets_cli.inference.parameters import Parameter, Signatures
+from assets_cli.inference.parameters import Signatures
 from assets_cli.inference.places import Places
 from assets_cli.inference.reading import FILE, TABLE, Reads, fact_of, kind, read, reads_of, records
 from assets_cli.manifest.references import fold
@@ -110,14 +110,6 @@ class CodeReader:
                 return Text(fill_vars(file.read(), self.manifest.vars), path)
         except (OSError, ValueError, UnknownVariableError):
             return None
-
-    def strangers(self, asset: Asset) -> list[tuple[Parameter, list[str]]]:
-        """The parameters of an asset's function that no upstream fills, each with the assets that it could mean."""
-        if not isinstance(asset.command, PythonCommand):
-            return []
-        filled = {"context", *map(parameter_name, asset.upstreams)}
-        left = [each for each in self._signatures.of(asset.command) if each.name not in filled]
-        return [(each, list(self.places.parameters.get(each.name, ()))) for each in left]
 
     def reads(self, asset: Asset) -> Reads | None:
         """All that the SQL of an asset reads; None where it has none, or none that can be read."""

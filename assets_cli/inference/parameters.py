@@ -17,18 +17,25 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Iterator
 
-_KIND = "python-parameters/1"
+_KIND = "python-parameters/2"
+_FIELDS = 5  # of a parameter in a fact
 _WARNINGS = Lock()
 _HOPS = 5
 
 
 class Parameter(NamedTuple):
-    """A parameter and where it stands."""
+    """A parameter and where it stands.
+
+    `annotation` is as written. Of a function that something may have put another in the place of, by a decorator or
+    by an assignment, it `is_certain` of nothing.
+    """
 
     name: str
     file: str
     line: int
     column: int
+    annotation: str
+    is_certain: bool
 
 
 class Signatures:
@@ -53,7 +60,10 @@ class Signatures:
             path, fact = found
             try:
                 if function in fact["functions"]:
-                    return [Parameter(name, path, line, column) for name, line, column in fact["functions"][function]]
+                    return [
+                        Parameter(name, path, line, column, annotation, certain and function not in fact["assigned"])
+                        for name, line, column, annotation, certain in fact["functions"][function]
+                    ]
                 level, written, name = fact["imports"][function]
                 package = module.split(".") if path.endswith("/__init__.py") else module.split(".")[:-1]
             except (LookupError, TypeError, ValueError):
@@ -88,8 +98,10 @@ def _is_sound(fact: Any) -> bool:
     if not isinstance(fact, dict) or not isinstance(fact.get("imports"), dict):
         return False
     functions = fact.get("functions")
-    return isinstance(functions, dict) and all(
-        isinstance(each, list) and len(each) == 3 and isinstance(each[0], str)  # noqa: PLR2004 - name, line, column
+    if not isinstance(functions, dict) or not isinstance(fact.get("assigned"), list):
+        return False
+    return all(
+        isinstance(each, list) and len(each) == _FIELDS and isinstance(each[0], str) and isinstance(each[3], str)
         for parameters in functions.values()
         for each in (parameters if isinstance(parameters, list) else [None])
     )
@@ -104,9 +116,11 @@ def _signatures(data: bytes) -> dict[str, Any]:
             warnings.simplefilter("ignore")  # about escapes in the user's strings
             tree = ast.parse(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {"functions": {}, "imports": {}}
+        return {"functions": {}, "imports": {}, "assigned": []}
     functions: dict[str, Any] = {}
     imports: dict[str, Any] = {}
+    assigned: dict[str, None] = {}
+    certain = {id(node) for node in tree.body}  # not under a condition, nor in a class
     lines = data.decode("utf-8", "replace").splitlines()
     for prefix, node in _statements(tree.body):
         if isinstance(node, ast.ImportFrom):
@@ -115,9 +129,33 @@ def _signatures(data: bytes) -> dict[str, Any]:
                 functions.pop(alias.asname or alias.name, None)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             functions[prefix + node.name] = [
-                [each.arg, each.lineno, _column(lines, each)] for each in _required(node.args)
+                [
+                    each.arg,
+                    each.lineno,
+                    _column(lines, each),
+                    _annotation(each),
+                    id(node) in certain and not node.decorator_list,
+                ]
+                for each in _required(node.args)
             ]
-    return {"functions": functions, "imports": imports}
+        elif isinstance(node, ast.Assign):
+            assigned.update((each.id, None) for each in node.targets if isinstance(each, ast.Name))
+    return {"functions": functions, "imports": imports, "assigned": list(assigned)}
+
+
+def _annotation(node: ast.arg) -> str:
+    """As written, but for the quotes of one that is text; only a name, or a name of a module."""
+    import ast
+
+    match node.annotation:
+        case ast.Name(name):
+            return name
+        case ast.Attribute(ast.Name(module), name):
+            return f"{module}.{name}"
+        case ast.Constant(str(text)):
+            return text
+        case _:
+            return ""
 
 
 def _statements(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.stmt]]:

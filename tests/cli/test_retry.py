@@ -80,7 +80,10 @@ def test_only_assets_that_are_gone(assets: CommandLine) -> None:
     """They are named, and there is nothing to do."""
     assets.open(retry=Retry(RECORD, ("old_report",), None))
     screen = assets("retry")
-    assert screen.err.startswith("warning: old_report is no longer in the manifest and left out\nnothing to retry")
+    assert screen.err == (
+        "warning: old_report is no longer in the manifest and left out\n"
+        "nothing to retry: run 20261121T110000-77aa left nothing else undone\n"
+    )
     first, last = assets("retry", "--json").out.splitlines()
     assert json.loads(first)["message"] == "old_report is no longer in the manifest and left out"
     assert json.loads(last)["event"] == "run_finished"

@@ -354,6 +354,54 @@ def messages(tmp_path: Path, manifest: str, *options: str, **files: str) -> list
     return [f"{each['file']}:{each['line']}:{each['column']} {each['message']}" for each in document["problems"]]
 
 
+HANDED = """\
+    version: 1
+    rules: {A0210: off}
+    connections: {w: {type: duckdb, path: w.duckdb}}
+    assets:
+      - {name: t, command: {sql: select 1 as x}, output: {table: t}}
+      - {name: mail, command: {shell: x}}
+      - {name: f, command: {shell: x}, output: {path: f.csv}}
+      - {name: outside, observe: {shell: date}}
+      - {name: p, command: {python: 'p:make'}, output: {path: p.txt}}
+    """
+NOBODY = "p.py:1:10 the parameter nobody of p:make is neither an upstream nor `context`"
+TABLE = "p.py:1:10 the parameter t of p:make asks for a Path, but t is the table t"
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("def make(t, f: 'Path', outside: Path, context, *args, limit=3, **more): ...", []),
+        ("def make(nobody): ...", [NOBODY]),
+        ("def make(*, nobody): ...", [NOBODY.replace(":10", ":13")]),
+        ("async def make(nobody): ...", [NOBODY.replace(":10", ":16")]),
+        ("def make(t: pathlib.Path): ...", [TABLE]),
+        ("def make(t: 'Path'): ...", [TABLE]),
+        ("def make(t: Path | None): ...", []),
+        ("def make(f: dict): ...", ["p.py:1:10 the parameter f of p:make asks for dict, which no upstream is"]),
+        ("def make(f: Rows): ...", []),
+        (
+            "def make(mail): ...",
+            ["p.py:1:10 the parameter mail of p:make is handed nothing: its upstream mail declares no output"],
+        ),
+        # What may be another function when it is called.
+        ("@wrapped\ndef make(nobody): ...", []),
+        ("def make(nobody): ...\nmake = wrapped(make)", []),
+        ("if new:\n    def make(t): ...\nelse:\n    def make(nobody): ...", []),
+    ],
+)
+def test_parameters_that_nothing_could_be_handed_to(tmp_path: Path, code: str, told: list[str]) -> None:
+    """Told from the text alone, before a run fails of it; nothing where that is not certain."""
+    assert messages(tmp_path, HANDED, p_py=code + "\n") == told
+
+
+def test_a_parameter_may_be_an_asset_that_is_left_out(tmp_path: Path) -> None:
+    """One that has errors of its own is no reason to doubt those that read it."""
+    broken = HANDED.replace("name: mail, command", "name: nobody, comand")
+    assert [one for one in messages(tmp_path, broken, p_py="def make(nobody): ...\n") if "parameter" in one] == []
+
+
 USES = """\
     version: 1
     rules: {A0210: off}

@@ -579,26 +579,6 @@ def test_a_cycle_that_inference_makes_names_the_lines(tmp_path: Path) -> None:
     assert problem.hint == "remove one of these reads; an asset cannot be made from itself"
 
 
-def test_parameters_that_nothing_fills(tmp_path: Path) -> None:
-    """Not those with a default, nor `context`; with the nearest name, or the choice there is."""
-    assets = ORDERS + textwrap.dedent(
-        """\
-        - {name: raw.x, command: {shell: ":"}, output: {path: x.csv}}
-        - {name: raw-x, command: {shell: ":"}, output: {path: y.csv}}
-        - {name: report, command: {python: "mod:report"}, upstreams: [orders]}
-        """
-    )
-    source = "def report(order, raw_x, context, *, zzz, since=1): ..."
-    found = doubtful(tmp_path, assets, mod_py=source)
-
-    said = "nothing fills the parameter {} of report: it is no upstream, and not `context`"
-    assert [(each.code, str(each.place), each.message, each.hint) for each in found] == [
-        ("A0324", "mod.py:1:12", said.format("order"), "did you mean orders?"),
-        ("A0324", "mod.py:1:19", said.format("raw_x"), "write the one that it is under upstreams: raw.x or raw-x"),
-        ("A0324", "mod.py:1:38", said.format("zzz"), "name it like an upstream, or give it a default"),
-    ]
-
-
 def test_doubts(tmp_path: Path) -> None:
     """What is not understood, never read, or nobody's; each with its place and the next step."""
     assets = ORDERS + textwrap.dedent(
