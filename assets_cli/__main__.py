@@ -70,7 +70,6 @@ def _run(arguments: list[str]) -> int:
 
     for number in (signal.SIGINT, *endings):
         signal.signal(number, leave)
-    gc.freeze()  # all of it goes with the process: Python's three last looks for cycles would cost more than `--help`
     return code
 
 

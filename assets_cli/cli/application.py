@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from assets_cli.cli import calls, console
 from assets_cli.cli.commands import TABLE, Entry
+from assets_cli.cli.examples import epilog
 from assets_cli.cli.options import Option
 from assets_cli.cli.session import begin
 from assets_cli.model.problem import AssetsError
@@ -51,6 +52,14 @@ class Commands(TyperGroup):
         from assets_cli.cli.usage import help_text
 
         formatter.write(help_text())
+
+
+class Single(TyperCommand):
+    """One command, whose help ends with examples as they are typed."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click's signature
+        """Not filled as a paragraph, and under a heading like the others."""
+        formatter.write(f"\n{self.epilog}\n" if self.epilog else "")
 
 
 class Actions(TyperGroup):
@@ -121,7 +130,9 @@ def load(name: str) -> Any:
         return calls.run(command, ctx.obj, values)
 
     single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    single.command(action or first, help=inspect.getdoc(command), context_settings=_SETTINGS)(_taking(call, command))
+    single.command(
+        action or first, cls=Single, help=inspect.getdoc(command), epilog=epilog(name), context_settings=_SETTINGS
+    )(_taking(call, command))
     return typer.main.get_command(single)
 
 

@@ -95,7 +95,11 @@ class TextReporter:
             self._write([])
 
     def _say(self, text: str) -> None:
-        self._write([f"{self._terminal.paint(screen.stamp(now()), 'dim')} {text}"])
+        stamp = screen.stamp(now())
+        margin = len(stamp) + 1
+        # What is read back from a file is one line an event; a terminal would break it within a word.
+        first, *rest = self._terminal.wrap(text, self._terminal.width - margin) if self._terminal.live else [text]
+        self._write([f"{self._terminal.paint(stamp, 'dim')} {first}", *(f"{'':{margin}}{line}" for line in rest)])
 
     def _write(self, lines: Sequence[str]) -> None:
         stream = self._terminal.stream

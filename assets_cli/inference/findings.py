@@ -48,8 +48,7 @@ def findings(
     for asset in manifest.assets.values():
         if asset.checks or asset.observe is not None or asset.data_version_sql is not None:
             found += _misunderstood(reader, asset)
-        if whole:
-            command, site = asset.command, reader.places.site(asset)
+        command, site = asset.command, reader.places.site(asset)
         reads = reader.reads(asset)
         if not isinstance(command, SqlCommand) or site is None or reads is None:
             continue

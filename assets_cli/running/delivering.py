@@ -100,7 +100,7 @@ def _by_command(target: Target, document: Mapping[str, Any], around: Around) -> 
         },
     }
     argv = ("sh", "-e", "-c", target.command or "")
-    ended, printed = _run(argv, json.dumps(document).encode(), environ, around)
+    ended, printed = _run(argv, f"{json.dumps(document)}\n".encode(), environ, around)
     if ended is None:
         return f"the command took more than {around.timeout:g} s"
     if ended == 0:

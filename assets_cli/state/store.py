@@ -276,7 +276,7 @@ def _no_such_run(text: str, found: Sequence[str], recent: Sequence[str]) -> Prob
     # Imported on use: only a mistyped id needs it.
     from difflib import get_close_matches
 
-    near = get_close_matches(text, recent, n=3, cutoff=0.5) or recent[:3]
+    near = get_close_matches(text, [*recent, "latest"], n=3, cutoff=0.5) or recent[:3]
     return Problem(
         "A0507", f"no run {text!r} is on record", hint=f"did you mean {' or '.join(near)}? `assets runs` lists them all"
     )

@@ -38,7 +38,8 @@ Overdue
       held back by raw_events (runs in this plan) and crm (external: only those
       who produce it can renew it)
 
-No longer in the manifest: old_report; what they wrote is left as it is
+No longer in the manifest: old_report; what it wrote is left as it is, and
+`assets state rm` forgets it
 
 warning[A0603]: report will read sessions as it stands, although it is stale
   hint: add --upstream to materialize what is above, too
@@ -174,7 +175,8 @@ Overdue
       those who produce it can renew it)
 
 No longer in the manifest: old_report;
-what they wrote is left as it is
+what it wrote is left as it is, and
+`assets state rm` forgets it
 
 warning[A0603]: report will read
   sessions as it stands, although it is

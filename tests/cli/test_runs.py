@@ -256,6 +256,18 @@ def test_a_run_that_goes_on_is_drawn_until_now(assets: CommandLine) -> None:
     assert ", ▶ not ended, " in assets("runs", "latest").out
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [("open", "running"), ("crashed", "crashed"), ("failed", "not finished"), (None, "not started")]
+)
+def test_a_step_without_a_result_is_told_by_its_last_attempt(assets: CommandLine, state: str, said: str) -> None:
+    """Where its run has died, too, and nobody has settled that yet."""
+    steps = (STEPS[1]._replace(result=None, detail=None),)
+    tried = (attempt(2, "sessions", 1, state, 5, None),) if state else ()
+    assets.open(run=(RECORD, steps, tried))
+    line = next(line for line in assets("runs", "latest").out.splitlines() if line.startswith("sessions"))
+    assert line.split("  ")[1].strip() == said
+
+
 def test_a_trace_of_a_past_run(assets: CommandLine, tmp_path: Path) -> None:
     """It replaces the screen; a JSON document goes beside it."""
     assets.open(run=(RECORD, STEPS, ATTEMPTS))

@@ -13,8 +13,8 @@ import typer
 from support.shop import CommandLine
 
 from assets_cli import __version__
-from assets_cli.cli import application, elsewhere
-from assets_cli.cli.calls import hoist
+from assets_cli.cli import application, elsewhere, examples
+from assets_cli.cli.calls import hoist, read
 from assets_cli.cli.commands import TABLE
 from assets_cli.model.problem import AssetsError, Place, Problem, Related
 
@@ -167,6 +167,20 @@ def test_each_command_has_help_and_the_options_of_the_table(assets: CommandLine,
     assert max(map(len, screen.out.splitlines())) <= 80
     options = [opt for param in application.load(name).params for opt in param.opts if opt.startswith("--")]
     assert sorted(set(options) - {"--help"}) == sorted(EVERY[name].options)
+
+
+@pytest.mark.parametrize("name", examples.EXAMPLES)
+def test_examples_of_help_can_be_typed(assets: CommandLine, name: str) -> None:
+    """Each is read as a call of this command, and fits eighty columns; help ends with them."""
+    shown = examples.EXAMPLES[name]
+    for call, _ in shown:
+        words = shlex.split(call.partition(" > ")[0])
+        assert words[: len(name.split()) + 1] == ["assets", *name.split()]
+        assert read(words[1:]) is not None, call
+    out = assets(*name.split(), "--help").out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "\n\nExamples:\n  assets " in out
+    assert out.endswith(f"# {shown[-1][1]}\n")
 
 
 def test_global_options_may_follow_the_command() -> None:

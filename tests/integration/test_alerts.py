@@ -158,13 +158,15 @@ def test_a_mail_arrives(place: Place) -> None:
 
 
 def test_a_command_gets_the_message(place: Place) -> None:
-    """As JSON with a schema, and as variables; it runs in the project's folder."""
+    """As one line of JSON with a schema, and as variables; it runs in the project's folder."""
     command = 'cat > got.tmp; env | grep "^ASSETS_ALERT_" | sort > vars; mv got.tmp got.json'
     place.assets(ASSETS, f"alerts: {{team: {{command: {{shell: '{command}'}}}}}}")
     place.write("broken", "")
     place.call("materialize")
     place.wait_for("got.json")
-    document = json.loads((place.root / "got.json").read_text())
+    text = (place.root / "got.json").read_text()
+    assert text.endswith("}\n")  # so that a file to which one is added after the other can be read
+    document = json.loads(text)
     jsonschema.validate(document, json.loads(schema_text("alert")))
     assert (document["id"], document["event"], document["cause"]) == (1, "failed", "orders")
     said = (place.root / "vars").read_text()

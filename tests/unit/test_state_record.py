@@ -373,6 +373,7 @@ def test_find_run(recorder: Recorder, text: str, found: str) -> None:
             "no run '20261122T120000.000000-0b1d' is on record",
             f"did you mean {R2} or {R3} or {R1}? `assets runs` lists them all",
         ),
+        ("last", "no run 'last' is on record", "did you mean latest? `assets runs` lists them all"),
         ("%", "no run '%' is on record", f"did you mean {R3} or {R2} or {R1}? `assets runs` lists them all"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from assets_cli.cli.screens import gantt
 from assets_cli.cli.screens.deeds import parts
@@ -166,8 +166,12 @@ def _next(record: RunRecord, steps: Sequence[StepRecord], page: RunPage) -> Iter
         yield f"next: {page.command('retry', record.id)}"
 
 
+_UNFINISHED: Final = {"open": "running", "crashed": "crashed"}
+"""What a step is called that has no result yet, or whose run died before it had one, by its last attempt."""
+
+
 def _step(step: StepRecord, attempts: Sequence[Attempt], terminal: Terminal) -> tuple[str, ...]:
-    result: str = step.result or ("running" if attempts and attempts[-1].state == "open" else "not started")
+    result: str = step.result or (_UNFINISHED.get(attempts[-1].state, "not finished") if attempts else "not started")
     if attempts and result == "failed" and attempts[-1].state in {"crashed", "timed_out"}:
         result = attempts[-1].state
     spent = sum(attempt.finished - attempt.started for attempt in attempts if attempt.finished is not None)

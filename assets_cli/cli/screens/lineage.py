@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from assets_cli.cli.screens.tree import Bounds, Drawing
 from assets_cli.cli.terminal import Terminal
@@ -73,15 +74,16 @@ def _layers(depths: Mapping[str, int]) -> int | None:
     """How many edges away all have room; None where everything has."""
     if len(depths) <= _MOST_NODES:
         return None
-    sizes = tally(map(str, depths.values()))
-    layers, taken = 1, sizes.get("1", 0)
-    while (size := sizes.get(str(layers + 1), 0)) and taken + size <= _MOST_NODES:
-        layers, taken = layers + 1, taken + size
-    return layers if layers < max(depths.values()) else None
+    sizes = Counter(depths.values())
+    layers, taken = 1, sizes[1]
+    while sizes[layers + 1] and taken + sizes[layers + 1] <= _MOST_NODES:
+        layers += 1
+        taken += sizes[layers]
+    return layers if layers < max(sizes) else None
 
 
-def _within(depths: Mapping[str, int], layers: int | None) -> Iterator[str]:
-    return (name for name, depth in depths.items() if layers is None or depth <= layers)
+def _within(depths: Mapping[str, int], layers: int | None) -> Iterable[str]:
+    return depths if layers is None else [name for name, depth in depths.items() if depth <= layers]
 
 
 def _is_well(status: AssetStatus | None) -> bool:

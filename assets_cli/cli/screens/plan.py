@@ -367,7 +367,9 @@ def _holders(entry: Overdue, in_plan: set[str], page: Page) -> str:
 def _removed(plan: Plan, page: Page) -> Iterator[str]:
     names = plan.removed if page.everything else plan.removed[:_MOST_NAMED]
     more = f" and {len(plan.removed) - len(names):,} more" if len(names) < len(plan.removed) else ""
-    text = f"No longer in the manifest: {', '.join(names)}{more}; what they wrote is left as it is"
+    they, them = ("it", "it") if len(plan.removed) == 1 else ("they", "them")
+    text = f"No longer in the manifest: {', '.join(names)}{more}; what {they} wrote is left as it is, "
+    text += f"and `assets state rm` forgets {them}"
     yield from page.terminal.wrap(text, page.terminal.width)
 
 
