@@ -1,4 +1,4 @@
-"""The door: answers `--version` and shell completion at once, and hands everything else to `cli.main`.
+"""The entry point: answers `--version` and shell completion at once, and hands everything else to `cli.main`.
 
 Importing Typer costs forty milliseconds, which a prompt that shows the version or completes a word would feel. Signals
 are this file's business too, since it is the first to run and the last to go.
@@ -11,11 +11,11 @@ import sys
 from types import FrameType
 
 _INTERRUPTED = 130
-_SELDOM = (50_000, 20, 100)
-"""When to look for cycles among what was made: what a command makes lives until its end, or dies by itself.
+_GC_THRESHOLDS = (50_000, 20, 100)
+"""The garbage collector runs rarely: what a command makes lives until its end, or is freed by its reference count.
 
-With Python's 700 values between two looks, a tenth of the time of ten thousand assets goes into looks in vain; the
-syntax trees of queries are the cycles that there are, and the peak of ten thousand of them stays as it was.
+With Python's threshold of 700 a tenth of the time of ten thousand assets goes into collections in vain. The only cycles
+are the syntax trees of queries, and the memory peak of ten thousand of them stays as it was.
 """
 
 
@@ -53,7 +53,7 @@ def _run(arguments: list[str]) -> int:
     import gc  # the quick answers do without these
     import signal
 
-    gc.set_threshold(*_SELDOM)
+    gc.set_threshold(*_GC_THRESHOLDS)
     # Who ignores SIGHUP for us wants us to outlive the terminal, as `nohup` does.
     endings = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
     try:

@@ -1,4 +1,4 @@
-"""The garbage collector, while very many values are made: such as live as long as the process, or die by themselves."""
+"""The garbage collector, paused or run rarely while very many values are made that are in no cycle."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from typing import Final
 
 _EASE: Final = 20_000
-"""Values between two looks; with Python's 700, they cost a run of ten thousand steps four hundredths of its time."""
+"""Values between two collections; with Python's 700, they take 4 % of the time of a run of ten thousand steps."""
 
 _MANY: Final = 1_000
-"""With so many assets it is worth to keep what was made out of every later look for cycles."""
+"""With so many assets it is worth to keep what was made out of every later collection."""
 
 
 @contextmanager
 def collector_paused() -> Iterator[Callable[[int], None]]:
-    """No looking for cycles inside: what is made there are hundreds of thousands of values without one.
+    """No collection inside: what is made there are hundreds of thousands of values without a cycle.
 
-    What is given says of how many assets they are. If these are many, the first look after it need not go through
-    all of them either.
+    Call what is given with the number of assets that they are of. If these are many, no later collection goes through
+    the values either.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -40,7 +40,7 @@ def collector_paused() -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def collector_at_ease() -> Iterator[None]:
-    """Look for cycles rarely: of what is made inside, nearly all dies as soon as nobody refers to it."""
+    """Collect rarely: nearly all that is made inside is freed as soon as nobody refers to it."""
     before = gc.get_threshold()
     gc.set_threshold(_EASE, *before[1:])
     try:

@@ -23,7 +23,8 @@ from assets_cli.running.ledger import Ledger
 from assets_cli.running.loop import wait_for
 from assets_cli.running.signals import signals_into
 from assets_cli.running.surroundings import Surroundings
-from assets_cli.state.locks import Held, LockRequest, asset_key, database_key
+from assets_cli.running.waiting import write_locks
+from assets_cli.state.locks import Held
 
 
 def refusal(asset: Asset, latest: Latest, graph: AssetGraph) -> Problem | None:
@@ -81,10 +82,8 @@ def _take_locks(asset: Asset, run: str, graph: AssetGraph, environment: str, aro
         touched = commands.databases(graph.manifest, asset, around.environ)
     except commands.CannotStartError:
         touched = {}  # every check fails on the same variable, and says so
-    requests = [LockRequest(asset_key(environment, asset.name), exclusive=True)]
-    requests += [LockRequest(database_key(each.file), exclusive=True) for each in touched.values() if each.file]
     held = around.locks.acquire(
-        requests,
+        write_locks(environment, asset.name, touched),
         holder=f"run {run}, checking {asset.name}",
         on_wait=lambda holder: around.emit(StepWaiting(asset.name, around.clock(), holder)),
     )

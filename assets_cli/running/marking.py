@@ -19,7 +19,7 @@ from assets_cli.probing import look_ahead, look_at_one, look_at_output
 from assets_cli.running import commands, outputs
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
-from assets_cli.state.locks import LockRequest, asset_key, database_key
+from assets_cli.running.waiting import write_locks
 
 
 def mark(names: Sequence[str], run: str, graph: AssetGraph, environment: str, around: Surroundings) -> None:
@@ -37,9 +37,7 @@ def mark(names: Sequence[str], run: str, graph: AssetGraph, environment: str, ar
             touched = commands.databases(graph.manifest, asset, around.environ)
         except commands.CannotStartError as error:
             raise AssetsError(_cannot(asset, graph, str(error))) from None
-        requests = [LockRequest(asset_key(environment, name), exclusive=True)]
-        requests += [LockRequest(database_key(each.file), exclusive=True) for each in touched.values() if each.file]
-        held = around.locks.acquire(requests, holder=f"run {run}, marking {name}")
+        held = around.locks.acquire(write_locks(environment, name, touched), holder=f"run {run}, marking {name}")
         if held is None:
             continue
         with held:

@@ -11,6 +11,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from assets_cli.connections.protocol import Database
 from assets_cli.graph.graph import AssetGraph
 from assets_cli.model.event import Warned
 from assets_cli.model.history import Attempt, Latest, Materialization
@@ -18,7 +19,8 @@ from assets_cli.probing import look_at_output
 from assets_cli.running import commands, growth, publishing, reports
 from assets_cli.running.ledger import Ledger
 from assets_cli.running.surroundings import Surroundings
-from assets_cli.state.locks import LockRequest, asset_key, database_key
+from assets_cli.running.waiting import write_locks
+from assets_cli.state.locks import asset_key
 
 
 def recover(graph: AssetGraph, environment: str, surroundings: Surroundings) -> None:
@@ -50,13 +52,13 @@ def _settle(
                 os.killpg(group, signal.SIGKILL)
         surroundings.emit(Warned(attempt.asset, surroundings.clock(), f"waiting for the end of {holder}"))
 
-    requests = [LockRequest(key, exclusive=True)]
+    touched: dict[str, Database] = {}
     if prepared is not None and prepared.asset in graph.assets:
         try:
             touched = commands.databases(graph.manifest, graph.assets[prepared.asset], surroundings.environ)
         except commands.CannotStartError:
-            touched, prepared = {}, None  # it cannot be looked at, so it is made again
-        requests += [LockRequest(database_key(each.file), exclusive=True) for each in touched.values() if each.file]
+            prepared = None  # it cannot be looked at, so it is made again
+    requests = write_locks(environment, attempt.asset, touched)
     held = surroundings.locks.acquire(requests, holder=f"recovery of run {attempt.run}", on_wait=end_command)
     if held is None:
         return

@@ -32,6 +32,12 @@ class RunContext(NamedTuple):
     cancellation: Cancellation
 
 
+def write_locks(environment: str, asset: str, touched: Mapping[str, Database]) -> list[LockRequest]:
+    """What to lock for work on an asset that has to do with these databases: it, and those of them that are files."""
+    requests = [LockRequest(asset_key(environment, asset), exclusive=True)]
+    return requests + [LockRequest(database_key(each.file), exclusive=True) for each in touched.values() if each.file]
+
+
 async def take_locks(asset: Asset, touched: Mapping[str, Database], context: RunContext) -> Held | None:
     """The locks of an asset, of its upstreams and of the databases that it touches, and a slot of its pool.
 
@@ -39,16 +45,12 @@ async def take_locks(asset: Asset, touched: Mapping[str, Database], context: Run
     """
     environment = context.ledger.snapshot.environment
     around = context.surroundings
-    requests = [LockRequest(asset_key(environment, asset.name), exclusive=True)]
+    requests = write_locks(environment, asset.name, touched)
     requests += [
         LockRequest(asset_key(environment, upstream), exclusive=False)
         for upstream in asset.upstreams
         if not context.graph.assets[upstream].is_external
     ]
-    requests += [
-        LockRequest(database_key(database.file), exclusive=True) for database in touched.values() if database.file
-    ]
-
     pool = pools.Pool(asset.pool, context.graph.manifest.pools[asset.pool]) if asset.pool else None
     holder = f"run {context.run}, materializing {asset.name}"
     taking = pools.acquiring(around.locks, requests, pool, holder=holder)
