@@ -95,7 +95,7 @@ def _to_table(
 def _places(job: Job) -> Places:
     """The file to replace: behind a symlink, if the output is one within the project."""
     path = job.output.path or ""
-    if formats.is_many(path):
+    if formats.is_many(path, job.root):
         raise ComputeFailedError(f"the output {_shown(path, job)} is a folder or a pattern, and {_WHOLE}", hint=_MINE)
     places = temporaries.places(path, job.run)
     root = os.path.realpath(job.root)

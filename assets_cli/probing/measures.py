@@ -27,7 +27,8 @@ def measure(path: str, root: str) -> dict[str, Any]:
             return {}
         if S_ISREG(plain.st_mode):
             return {"bytes": plain.st_size}
-    matched = glob.glob(full, recursive=True) if glob.has_magic(path) else [full]  # noqa: PTH207 - as above
+    pattern = path if path.startswith("/") else f"{glob.escape(root)}/{path}"
+    matched = glob.glob(pattern, recursive=True) if glob.has_magic(path) else [full]  # noqa: PTH207 - as above
     files = sorted({file for match in matched for file in _below(match)})
     try:
         found: dict[str, Any] = {"bytes": sum(os.stat(file).st_size for file in files)}  # noqa: PTH116 - as above

@@ -81,7 +81,7 @@ def make_room(manifest: Manifest, asset: Asset, environ: Mapping[str, str]) -> N
     if os.path.isdir(os.path.dirname(output.path)):  # noqa: PTH112, PTH120 - asked at every step
         return
     folder = Path(output.path).parent
-    while glob.has_magic(str(folder)):
+    while glob.has_magic(str(folder).removeprefix(manifest.root)):  # the way to the project is no pattern
         folder = folder.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)

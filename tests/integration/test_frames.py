@@ -1041,3 +1041,28 @@ class TestRuns:
 def hidden(place: Place) -> list[str]:
     """Hidden files beside the outputs."""
     return sorted(path.name for path in place.root.iterdir() if path.name.startswith(".") and path.is_file())
+
+
+@pytest.mark.parametrize("folder", ["[work]", "what?", "a*b"])
+def test_a_project_in_a_folder_whose_name_looks_like_a_pattern(place: Place, folder: str) -> None:
+    """Only what the manifest says can be a pattern: the way to the project is none."""
+    place.write(
+        f"{folder}/assets.yml",
+        "version: 1\n"
+        "assets:\n"
+        "  - {name: rows, command: {shell: 'echo id > rows.csv; echo 1 >> rows.csv'}, output: {path: rows.csv}}\n"
+        "  - {name: text, command: {python: 'lib:text'}, output: {path: text.txt}}\n"
+        "  - {name: frame, command: {python: 'lib:frame'}, output: {path: frame.csv}}\n"
+        "  - {name: below, command: {shell: 'echo > below/1.txt'}, output: {path: 'below/*.txt'}}\n",
+    )
+    place.write(
+        f"{folder}/lib.py",
+        "import pandas\n\n\n"
+        "def text(rows):\n    return open(rows).read()\n\n\n"
+        "def frame(rows: pandas.DataFrame):\n    return rows\n",
+    )
+    done = place.materialize("-C", folder)
+    assert (sorted(done["succeeded"]), done["failed"]) == (["below", "frame", "rows", "text"], [])
+    assert [(place.root / folder / name).read_text() for name in ("text.txt", "frame.csv")] == ["id\n1\n"] * 2
+    shown = json.loads(place.call("-C", folder, "show", "below", "--json").stdout)
+    assert shown["materialization"]["metadata"] == {"bytes": 1}

@@ -43,14 +43,15 @@ def format_of(path: str, *, compressed: bool = False) -> Format | None:
     return _ENDINGS.get(name.suffix.lower())
 
 
-def is_many(path: str) -> bool:
-    """Whether an output's path stands for any number of files."""
-    return path.endswith("/") or glob.has_magic(path) or os.path.isdir(path)  # noqa: PTH112 - paths are text here
+def is_many(path: str, root: str) -> bool:
+    """Whether an output's path stands for any number of files. The folder of the project itself is no pattern."""
+    written = path.removeprefix(f"{root}/")
+    return path.endswith("/") or glob.has_magic(written) or os.path.isdir(path)  # noqa: PTH112 - paths are text here
 
 
 def files(path: str) -> list[str]:
     """The files that a path stands for, sorted. Within folders those are left out whose name begins with `.` or `_`."""
-    if glob.has_magic(path):
+    if glob.has_magic(path) and not os.path.exists(path):  # noqa: PTH110 - a name may have such signs, too
         matched = glob.glob(path, recursive=True)  # noqa: PTH207 - an absolute pattern
         return sorted({each for match in matched for each in _below(match)})
     return sorted(_below(path))
