@@ -303,8 +303,7 @@ class _Performance:
             target = target._replace(output=self.published.new)
         made = self.context.ledger.snapshot.of(self.asset.name).materialization
         asked = growth.growth(self.asset, self.step, attempt, made, (self.components, self.before))
-        if asked:
-            target = target._replace(growth=asked)
+        target = target._replace(growth=asked)
         call = commands.invocation(manifest, self.asset, target, environ, self.held.descriptors, self.around.secrets)
         commands.databases(manifest, self.asset, environ)
         outputs.make_room(manifest, self.asset, environ)
@@ -331,9 +330,7 @@ class _Performance:
         results += heard.checks
         if heard.exception is not None:
             self._warn(f"the script reported {heard.exception}, but the command exited with 0")
-        made = self._materialization(attempt, left, reported)
-        if checking.blocks(results):
-            made = made._replace(blocked=True)
+        made = self._materialization(attempt, left, reported)._replace(blocked=checking.blocks(results))
         return self._succeeded(made, results, left, attempt.log), "succeeded", outcome.exit_code
 
     async def _publish(self, places: Places, attempt: Attempt, reported: Reported) -> outputs.Left:

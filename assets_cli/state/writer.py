@@ -277,9 +277,8 @@ def _prepare_schema(connection: sqlite3.Connection, path: Path, timeout: float) 
     finally:
         connection.execute("ROLLBACK")
     connection.execute("PRAGMA synchronous = NORMAL")
-    _prepare_mode(
-        connection, timeout
-    )  # first: a schema that is made in a rollback journal waits four times for the disk
+    # First: a schema that is made in a rollback journal waits four times for the disk.
+    _prepare_mode(connection, timeout)
     if version < migrations.SCHEMA_VERSION:
         migrations.migrate(connection, path)
 
