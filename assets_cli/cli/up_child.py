@@ -121,7 +121,7 @@ def outlook_of(found: Mapping[str, Any]) -> Outlook:
 def memory_of(found: Mapping[str, Any]) -> Memory:
     """What a process knows, from a document."""
     tried = {name: Tried(*each) for name, each in found["tried"].items()}
-    return Memory(tried, frozenset(found["busy"]), found["looked"], found["lead"])
+    return Memory(tried, frozenset(found["busy"]), found["looked"], found["lead"], frozenset(found["ended"]))
 
 
 def watch_of(found: Mapping[str, Any]) -> Watch:

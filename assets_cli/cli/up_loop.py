@@ -135,7 +135,7 @@ class Loop:
         return {"do": do, "which": self._which, "selection": self._wanted.selection}
 
     def _ask(self, memory: Memory) -> None:
-        asked = {**memory._asdict(), "busy": sorted(memory.busy)}
+        asked = {**memory._asdict(), "busy": sorted(memory.busy), "ended": sorted(memory.ended)}
         document = {**self._document("ask"), "jobs": self._jobs, "told": sorted(self._told), "memory": asked}
         self._add(_Child(document))
 

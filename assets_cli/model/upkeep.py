@@ -22,13 +22,14 @@ class Memory(NamedTuple):
     """What one process knows besides history: what it has tried, and what runs at this moment.
 
     `looked` is when it failed to look at an external asset. `lead` is how long before the moment of a promise it has
-    to wake, since deciding takes time, too.
+    to wake, since deciding takes time, too. `ended` is what has run since it was asked last.
     """
 
     tried: Mapping[str, Tried] = {}
     busy: frozenset[str] = frozenset()
     looked: Mapping[str, int] = {}
     lead: int = 0
+    ended: frozenset[str] = frozenset()
 
 
 class Moment(NamedTuple):

@@ -41,6 +41,8 @@ _DAMAGE: Final = frozenset(("missing", "output_missing", "output_changed", "last
 _UNASKED: Final = frozenset(("overdue", "upstream_stale", "forced"))
 """Causes that come from elsewhere: from promises, from other steps, from people."""
 _OUTCOMES: Final = frozenset(("last_run_failed", "check_failed"))
+_FAILED: Final = frozenset(("failed", "timed_out"))
+"""How attempts end that say something of the command: another one is as likely to end so."""
 _PLAIN: Final = re.compile(r"[^\s()+\"']+")
 """A selection that `+` can stand before as it is."""
 
@@ -156,9 +158,12 @@ class _Decision:
             tried=self.tried,
         )
 
-    def _causes(self, name: str, step: Step) -> str:
-        """The causes of an asset that are there now and ask for a run at once, as one text."""
-        causes = [cause for cause in step.causes if cause.kind not in _UNASKED]
+    def _causes(self, name: str, step: Step, known: Collection[str] = ()) -> str:
+        """The causes of an asset that are there now and ask for a run at once, as one text.
+
+        What upstreams that are `known` hold now is left out.
+        """
+        causes = [each for each in step.causes if each.kind not in _UNASKED and each.upstream not in known]
         assets = self.view.graph.assets
         if name in self.wanted:
             pass
@@ -170,15 +175,20 @@ class _Decision:
         if not causes:
             return ""
         if step.causes[0].kind == "missing":
-            return f"missing {self._made_from(name)}"
+            return f"missing {self._made_from(name, known)}"
         return " ".join(sorted({_text(cause) for cause in causes if cause.kind not in _OUTCOMES})) or "again"
 
-    def _made_from(self, name: str) -> str:
-        """What an asset would be made by and from now: where nothing is on record, nothing says what of it is new."""
+    def _made_from(self, name: str, known: Collection[str]) -> str:
+        """What an asset would be made by and from now: where nothing is on record, nothing says what of it is new.
+
+        Of upstreams that are steps themselves nobody knows yet what they will hold.
+        """
         view = self.view
         code = view.world.code.get(name)
         parts = [f"{each} {part.normalised or part.raw}" for each, part in (code.components if code else {}).items()]
         for upstream in view.graph.upstreams(name):
+            if upstream in self.steps or upstream in known:
+                continue
             external = view.graph.assets[upstream].is_external
             read = current_input(upstream, view.snapshot, view.world.observations, external=external)
             parts.append(f"{upstream} {read.data_version}")
@@ -267,15 +277,24 @@ class _Decision:
     def _has_to_wait(self, name: str, asked: str) -> bool:
         """Whether the same was asked of it a moment ago."""
         before = self.memory.tried.get(name)
-        if before is None or before.asked != asked or self._is_ahead(before.ended):
+        if before is None or self._is_ahead(before.ended):
+            return False
+        if before.asked != asked and not self._failed_on_what_is_new(name, before.asked):
             return False
         until = before.ended + self._pause(name)
         if until <= self.now:
             return False
-        self.tried[name] = before
+        self.tried[name] = before._replace(asked=asked)
         self.held.add(name)
         self.moments.append(Moment(until, "retry", name))
         return True
+
+    def _failed_on_what_is_new(self, name: str, asked: str) -> bool:
+        """Whether all that is asked of it anew comes from the run in which it failed: that is what it has read."""
+        attempt, ended, step = self.view.snapshot.of(name).attempt, self.memory.ended, self.steps.get(name)
+        if name not in ended or attempt is None or attempt.state not in _FAILED or step is None:
+            return False
+        return (self._causes(name, step, ended) or "again") == (asked or "again")
 
     def _pause(self, name: str) -> int:
         limit = self.limits.get(name)

@@ -77,9 +77,10 @@ class Scheduler:
             return self._run(self._waiting)
         if self._asking is None and self._wake is not None and self._wake <= now:
             self._asking, self._again, self._wake, self._waiting = now, False, None, None
-            self._ended = {}
             busy = frozenset(name for one in self._runs.values() for name in one.wanted.names)
-            return Ask(Memory(self._tried, busy, self._looked, self._lead))
+            memory = Memory(self._tried, busy, self._looked, self._lead, frozenset(self._ended))
+            self._ended = {}
+            return Ask(memory)
         return Wait(self._wake if self._asking is None else None)
 
     @property
@@ -116,7 +117,8 @@ class Scheduler:
 
     def on_end(self, number: int, now: int) -> None:
         """A run has ended, however it did: what was asked of its assets is not asked again at once."""
-        ended = {name: Tried(asked, now) for name, asked in self._runs.pop(number).wanted.due.items()}
+        wanted = self._runs.pop(number).wanted
+        ended = {name: Tried(wanted.due.get(name, ""), now) for name in wanted.names}
         self._tried.update(ended)
         self._ended.update(ended)
         self._soon(now)

@@ -91,6 +91,23 @@ def test_a_watched_file_wakes_it(place):
         assert one.end() == 130
 
 
+def test_what_failed_waits_also_where_its_upstream_was_made_in_the_same_run(place):
+    """Its command runs once, and the next moment is that of trying again, ten minutes later."""
+    place.write("make.sh", "echo 1 > a.txt\n")
+    place.assets("""
+        - {name: a, command: {shell: "sh make.sh"}, output: {path: a.txt}}
+        - {name: b, upstreams: [a], command: {shell: "echo b >> tries.txt; grep -q 1 a.txt"}}
+    """)
+    with up(place) as one:
+        one.wait(lambda: one.made("b") == 1 and one.named("next"))
+        place.write("make.sh", "echo 2 > a.txt\n")
+        one.wait(lambda: [each["kind"] for each in one.named("next")][-1:] == ["retry"])
+        assert (place.root / "tries.txt").read_text() == "b\nb\n"
+        place.write("make.sh", "echo 1 > a.txt\n")
+        one.wait(lambda: one.made("b") == 2)
+        assert one.end() == 130
+
+
 def test_where_the_system_does_not_tell_of_changes_it_says_so(place):
     """As on network drives."""
     place.assets('- {name: a, command: {shell: "true"}}')

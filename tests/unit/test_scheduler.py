@@ -56,7 +56,11 @@ def test_what_is_due_runs_and_is_remembered_with_its_end():
     scheduler.on_end(1, NOW + SECOND)
 
     ended = NOW + SECOND
-    assert asked(scheduler, ended).tried == {"a": Tried("missing", ended), "b": Tried("missing", ended)}
+    memory = asked(scheduler, ended)
+    assert memory.tried == {"a": Tried("missing", ended), "b": Tried("missing", ended)}
+    assert memory.ended == {"a", "b"}
+    scheduler.on_answer(Outlook(next=LATER), {}, ended)
+    assert asked(scheduler, LATER.at).ended == frozenset()
 
 
 def test_a_promise_does_not_wait_for_a_long_run_of_others():

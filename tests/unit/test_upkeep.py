@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from support.space import HOUR, NOON, Space, asset, promise
 
 from assets_cli.model.duration import SECOND
@@ -144,6 +145,43 @@ def test_what_never_succeeded_comes_again_at_once_with_new_code_or_a_new_upstrea
     space.code["a"] = "1"
     space.observe("crm", "v2")
     assert look(space, memory).names == ("a",)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_failed_on_what_its_own_run_had_made_waits_too(is_first):
+    """The upstream's new version is what it has read: only a newer one, or other code, is something else to ask."""
+    space = Space(asset("a"), asset("b", ["a"]))
+    if not is_first:
+        space.run()
+        space.code["a"] = "2"
+    first = look(space)
+    space.make("a", "a:2")
+    space.fail("b")
+    memory = Memory({name: Tried(first.due.get(name, ""), space.now) for name in "ab"}, ended=frozenset("ab"))
+    waiting = look(space, memory)
+
+    assert first.names == ("a", "b")
+    assert (waiting.names, waiting.next) == ((), Moment(space.now + 10 * MINUTE, "retry", "b"))
+    later = Memory(waiting.tried)
+    assert look(space, later).names == ()
+    space.make("a", "a:3")
+    assert look(space, later).names == ("b",)
+    space.make("a", "a:2")
+    space.code["b"] = "2"
+    assert look(space, memory).names == ("b",)
+
+
+def test_what_was_cut_off_comes_again_at_once():
+    """Its end says nothing of the command."""
+    space = Space(asset("a"), asset("b", ["a"]))
+    space.run()
+    space.code["a"] = "2"
+    first = look(space)
+    space.make("a", "a:2")
+    space.fail("b", "crashed")
+    memory = Memory({name: Tried(first.due.get(name, ""), space.now) for name in "ab"}, ended=frozenset("ab"))
+
+    assert look(space, memory).names == ("b",)
 
 
 def test_a_root_that_reports_old_data_comes_again_after_retry_every():
