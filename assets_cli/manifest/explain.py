@@ -446,7 +446,8 @@ def _instead(path: tuple[Key, ...], value: object, types: Sequence[str]) -> str 
             return "write " + template.format(text if plain else json.dumps(text, ensure_ascii=False))
     if isinstance(value, str) and types == ["integer"] and value.strip().lstrip("-").isdigit():
         return f"write it without quotes: {value.strip()[:NAMED]}"
-    if pattern(path) == "assets.*.checks.*" and value in schema()["definitions"]["check"]["properties"]:
+    checks = schema()["definitions"]["check"]["properties"]
+    if pattern(path) == "assets.*.checks.*" and isinstance(value, str) and value in checks:
         return f"write {{{value}: [id]}}"
     if pattern(path) == "assets.*.upstreams.*" and isinstance(value, dict):
         return "write the name alone"
