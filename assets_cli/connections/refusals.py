@@ -27,10 +27,7 @@ def require_one_select(statements: int) -> None:
     Raises:
         DatabaseError: it is one.
     """
-    if not statements:
-        raise DatabaseError("the query is empty")
-    if statements > 1:
-        raise DatabaseError(f"expected one SELECT, found {statements} statements", hint=SCRIPT_HINT)
+    _require_one(statements, "SELECT", SCRIPT_HINT)
 
 
 def no_select(found: str) -> DatabaseError:
@@ -44,10 +41,14 @@ def require_one_query(statements: int) -> None:
     Raises:
         DatabaseError: it is one.
     """
+    _require_one(statements, "query", None)
+
+
+def _require_one(statements: int, what: str, hint: str | None) -> None:
     if not statements:
         raise DatabaseError("the query is empty")
     if statements > 1:
-        raise DatabaseError(f"expected one query, found {statements} statements")
+        raise DatabaseError(f"expected one {what}, found {statements} statements", hint=hint)
 
 
 def no_query(found: str) -> DatabaseError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from _thread import allocate_lock  # threading is a millisecond of every start
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assets_cli.probing.files import FileDigests
@@ -63,13 +63,7 @@ class Modules:
         """
         known = self._closures.get(module)
         if known is None:
-            seen = set(self._chain(module))
-            waiting = list(seen)
-            while waiting:
-                new = {found for found in self._imported_by(waiting.pop()) if found not in seen}
-                seen |= new
-                waiting += new
-            known = self._closures[module] = tuple(sorted(seen))
+            known = self._closures[module] = tuple(sorted(_reached(self._chain(module), self._imported_by)))
         return known
 
     def of_script(self, script: str) -> tuple[str, ...]:
@@ -82,21 +76,11 @@ class Modules:
             OSError: one of them cannot be read.
         """
         bases = tuple(dict.fromkeys((script.rpartition("/")[0], "", "src")))
-        seen, waiting = {script}, [script]
-        while waiting:
-            new = {found for found in self._imported_from(waiting.pop(), bases) if found not in seen}
-            seen |= new
-            waiting += new
-        return tuple(sorted(seen - {script}))
+        return tuple(sorted(_reached([script], lambda path: self._imported_from(path, bases)) - {script}))
 
     def _imported_from(self, path: str, bases: Sequence[str]) -> Iterator[str]:
-        package = path.split("/")[:-1]
-        for level, written, name in self.source(path).imports:
-            if level > len(package):
-                continue
-            above = package[: len(package) - level + 1] if level else []
-            module = ".".join([*above, *([written] if written else [])])
-            names = [module, *([f"{module}.{name}"] if name not in ("", "*") else [])] if module else []
+        for level, module, name in self._modules_named_in(path):
+            names = [module, *([f"{module}.{name}"] if name not in ("", "*") else [])]
             for base in ("",) if level else bases:
                 found = [each for dotted in names for each in self._chain(dotted, base)]
                 if found:
@@ -119,14 +103,7 @@ class Modules:
         return known
 
     def _imported_by(self, path: str) -> Iterator[str]:
-        package = path.split("/")[:-1]
-        for level, written, name in self.source(path).imports:
-            if level > len(package):
-                continue
-            above = package[: len(package) - level + 1] if level else []
-            module = ".".join([*above, *([written] if written else [])])
-            if not module:
-                continue
+        for _, module, name in self._modules_named_in(path):
             yield from self._chain(module)
             if name == "*":
                 found = self.find(module)
@@ -134,6 +111,17 @@ class Modules:
                     yield from self._chain(f"{module}.{exported}")
             elif name:
                 yield from self._chain(f"{module}.{name}")
+
+    def _modules_named_in(self, path: str) -> Iterator[tuple[int, str, str]]:
+        """What a file imports: the dots before it, the module seen from where they lead to, the name taken from it."""
+        package = path.split("/")[:-1]
+        for level, written, name in self.source(path).imports:
+            if level > len(package):
+                continue
+            above = package[: len(package) - level + 1] if level else []
+            module = ".".join([*above, *([written] if written else [])])
+            if module:
+                yield level, module, name
 
     def _chain(self, module: str, base: str = "") -> list[str]:
         """The files that importing a module runs: the packages on the way, then the module, as far as they are."""
@@ -155,6 +143,17 @@ class Modules:
         if known is None:
             known = self._exists[path] = os.path.isfile(f"{self._files.root}/{path}")  # noqa: PTH113
         return known
+
+
+def _reached(first: Iterable[str], imports_of: Callable[[str], Iterable[str]]) -> set[str]:
+    """These files and all that they import, transitively."""
+    seen = set(first)
+    waiting = list(seen)
+    while waiting:
+        new = {found for found in imports_of(waiting.pop()) if found not in seen}
+        seen |= new
+        waiting += new
+    return seen
 
 
 def _is_file_of(module: str, path: str) -> bool:
